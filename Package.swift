@@ -1,0 +1,108 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The settings of every Swift target; the rules they enforce are explained in the README's layout section.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .treatAllWarnings(as: .error),
+]
+
+let locks: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "onboard",
+    platforms: [.macOS(.v26)],
+    products: [
+        .executable(name: "onboard", targets: ["onboard"]),
+        .executable(name: "onboard-simulator", targets: ["onboard-simulator"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-configuration", exact: "1.4.0", traits: []),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(
+            name: "SQLCatalog", path: "sql", exclude: ["schema.sql"], sources: ["SQLCatalog.swift"],
+            resources: [.embedInCode("migrations"), .embedInCode("queries")], swiftSettings: strict),
+        .target(name: "JobModel", swiftSettings: strict),
+        .target(
+            name: "Postgres", dependencies: ["CPostgres", locks, logging],
+            swiftSettings: strict + [.strictMemorySafety()]),
+        .target(
+            name: "JobQueue", dependencies: ["JobModel", "Postgres", "SQLCatalog", logging], swiftSettings: strict),
+        .target(name: "Contracts", dependencies: ["JobModel"], swiftSettings: strict),
+        .target(
+            name: "Providers",
+            dependencies: [
+                "JobModel", "Contracts", logging,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ], swiftSettings: strict),
+        .target(
+            name: "Worker", dependencies: ["JobModel", "JobQueue", "Providers", locks, logging, lifecycle],
+            swiftSettings: strict),
+        .target(
+            name: "Simulator",
+            dependencies: [
+                "JobModel", "Contracts", locks, .product(name: "Hummingbird", package: "hummingbird"),
+            ], swiftSettings: strict),
+        .executableTarget(
+            name: "onboard",
+            dependencies: [
+                "JobModel", "JobQueue", "Contracts", "Providers", "Worker", arguments, lifecycle,
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ], swiftSettings: strict),
+        .executableTarget(
+            name: "onboard-simulator", dependencies: ["Simulator", arguments], swiftSettings: strict),
+        .target(
+            name: "TestKit", dependencies: ["JobModel", "Postgres", "JobQueue", "SQLCatalog", locks],
+            swiftSettings: strict),
+        .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
+        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestKit", locks], swiftSettings: strict),
+        .testTarget(
+            name: "JobQueueTests", dependencies: ["JobModel", "JobQueue", "Postgres", "SQLCatalog", "TestKit"],
+            swiftSettings: strict),
+        .testTarget(name: "ContractsTests", dependencies: ["JobModel", "Contracts"], swiftSettings: strict),
+        .testTarget(
+            name: "ProvidersTests", dependencies: ["JobModel", "Contracts", "Providers", "Simulator", locks],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SimulatorTests",
+            dependencies: [
+                "Simulator", "JobModel", "Contracts",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "WorkerTests",
+            dependencies: [
+                "JobModel", "JobQueue", "Postgres", "Providers", "Worker", "Simulator", "TestKit", logging, locks,
+                lifecycle,
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["onboard", "onboard-simulator", "Postgres", "TestKit", locks],
+            swiftSettings: strict),
+        .testTarget(name: "ArchitectureTests", swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,19 @@
+#ifndef ONBOARD_CPOSTGRES_SHIM_H
+#define ONBOARD_CPOSTGRES_SHIM_H
+
+#include <libpq-fe.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+
+/* Character-literal macros do not import into Swift; an enumeration does. */
+enum {
+    CPG_DIAG_SEVERITY = PG_DIAG_SEVERITY_NONLOCALIZED,
+    CPG_DIAG_SQLSTATE = PG_DIAG_SQLSTATE,
+    CPG_DIAG_MESSAGE_PRIMARY = PG_DIAG_MESSAGE_PRIMARY,
+    CPG_DIAG_MESSAGE_DETAIL = PG_DIAG_MESSAGE_DETAIL,
+    CPG_DIAG_MESSAGE_HINT = PG_DIAG_MESSAGE_HINT,
+    CPG_DIAG_CONSTRAINT_NAME = PG_DIAG_CONSTRAINT_NAME,
+    CPG_DIAG_COLUMN_NAME = PG_DIAG_COLUMN_NAME,
+};
+
+#endif

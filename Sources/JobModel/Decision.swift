@@ -1,0 +1,40 @@
+/// What becomes of a job after an attempt; written back under the claim's token.
+package struct Decision: Sendable, Equatable {
+    /// The state that the job goes to.
+    package var state: JobState
+    /// What the next claim does, when there is one.
+    package var nextStep: Step
+    /// How long until that claim may happen.
+    package var delay: Duration
+    /// Whether the attempt is one of the job's `max_attempts`.
+    package var countsAttempt: Bool
+    /// Whether the next request needs a new key, because the old one can only bring back an old answer.
+    package var rotatesKey: Bool
+    /// How long no worker may call this provider at all.
+    package var providerHold: Duration?
+    /// Whether the credentials were refused, so that the provider's circuit opens.
+    package var opensCircuit: Bool
+    /// Why, in constant words.
+    package var reason: String
+
+    /// A decision that ends the job in `state`.
+    package init(_ state: JobState, reason: String, countsAttempt: Bool = true) {
+        self.state = state
+        self.nextStep = .create
+        self.delay = .zero
+        self.countsAttempt = countsAttempt
+        self.rotatesKey = false
+        self.opensCircuit = false
+        self.reason = reason
+    }
+
+    /// A decision that makes the job available again after `delay`.
+    package static func again(
+        _ step: Step, after delay: Duration, reason: String, countsAttempt: Bool = true
+    ) -> Decision {
+        var decision = Decision(.available, reason: reason, countsAttempt: countsAttempt)
+        decision.nextStep = step
+        decision.delay = delay
+        return decision
+    }
+}

@@ -1,0 +1,23 @@
+/// What a provider's operation allows after an answer was lost (`providers.md`, section 6).
+package struct RecoveryPolicy: Sendable, Equatable {
+    /// When the same request may be sent again although an earlier one may have arrived.
+    package enum Resend: Sendable, Equatable {
+        /// The stored key makes a resend harmless for `life` after the first send.
+        case underSameKey(life: Duration)
+        /// Only once a look-up, made at least `settle` after the last send, has found nothing.
+        case afterLookUp(settle: Duration)
+        /// Never: neither a key nor a look-up protects it.
+        case never
+    }
+
+    /// When a resend is safe.
+    package let resend: Resend
+    /// Whether the provider can be asked for the record at all.
+    package let offersLookUp: Bool
+
+    /// Describes an operation; `never` with a look-up is not a combination any provider has.
+    package init(resend: Resend, offersLookUp: Bool) {
+        self.resend = resend
+        self.offersLookUp = offersLookUp
+    }
+}
