@@ -1,0 +1,234 @@
+-- Putting jobs in: the checks of INSERT, the wake-up, dependents, and `enqueue`.
+INSERT INTO onboarding.migrations (version, name) VALUES (2, 'enqueue');
+
+-- One clear error for one wrong field. The row itself never shows: a constraint's error would print it.
+CREATE FUNCTION onboarding.refuse(field text, problem text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'onboarding: % %', field, problem USING ERRCODE = 'check_violation', COLUMN = field;
+END;
+$$;
+
+CREATE FUNCTION onboarding.check_required_fields(kind_name text, required text[], body jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    field text;
+BEGIN
+    IF body ?& required THEN RETURN; END IF;
+    FOREACH field IN ARRAY required LOOP
+        IF NOT body ? field THEN
+            PERFORM onboarding.refuse('payload', format('lacks the field %s, which %s requires', field, kind_name));
+        END IF;
+    END LOOP;
+END;
+$$;
+
+CREATE FUNCTION onboarding.check_new_job() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    required text[];
+    after_state text;
+    entry record;
+BEGIN
+    SELECT k.required_fields INTO required FROM onboarding.kinds k WHERE k.kind = NEW.kind;
+    IF NOT FOUND THEN
+        PERFORM onboarding.refuse('kind', format('%L is not known; known are %s', NEW.kind,
+            (SELECT string_agg(k.kind, ', ' ORDER BY k.kind) FROM onboarding.kinds k)));
+    END IF;
+    IF NEW.payload IS NULL OR jsonb_typeof(NEW.payload) <> 'object' THEN
+        PERFORM onboarding.refuse('payload', 'must be a JSON object');
+    END IF;
+    PERFORM onboarding.check_required_fields(NEW.kind, required, NEW.payload);
+    IF NEW.parameters IS NULL OR jsonb_typeof(NEW.parameters) <> 'object' THEN
+        PERFORM onboarding.refuse('parameters', 'must be a JSON object');
+    END IF;
+    IF NEW.parameters <> '{}' THEN
+        FOR entry IN SELECT p.key, p.value FROM jsonb_each(NEW.parameters) p LOOP
+            IF entry.key NOT IN ('customer_id', 'sub_partner_id') THEN
+                PERFORM onboarding.refuse('parameters', format('has the unknown field %L; known are customer_id, sub_partner_id', left(entry.key, 40)));
+            END IF;
+            IF jsonb_typeof(entry.value) <> 'string' OR (entry.value #>> '{}') !~ '^[A-Za-z0-9_.:-]{1,100}$' THEN
+                PERFORM onboarding.refuse('parameters', format('must hold an id of 1 to 100 letters, digits, _ . : - in %s', entry.key));
+            END IF;
+        END LOOP;
+    END IF;
+    IF NEW.kind = 'iron.identification.create' AND NOT NEW.parameters ? 'customer_id' AND NEW.after_job_id IS NULL THEN
+        PERFORM onboarding.refuse('parameters', 'lacks customer_id; give it, or name the customer job in after_job_id');
+    END IF;
+    IF NEW.idempotency_key IS NULL THEN NEW.idempotency_key := gen_random_uuid(); END IF;
+    IF NEW.priority IS NULL OR NEW.priority NOT BETWEEN 0 AND 9 THEN
+        PERFORM onboarding.refuse('priority', format('must be between 0 and 9, not %s', coalesce(NEW.priority::text, 'null')));
+    END IF;
+    IF NEW.run_at IS NULL OR NOT isfinite(NEW.run_at) THEN
+        PERFORM onboarding.refuse('run_at', 'must be a moment in time, not null or infinity');
+    END IF;
+    IF NOT isfinite(NEW.expires_at) THEN
+        PERFORM onboarding.refuse('expires_at', 'must be a moment in time or null, not infinity');
+    END IF;
+    IF NEW.expires_at <= NEW.run_at THEN
+        PERFORM onboarding.refuse('expires_at', 'must be later than run_at');
+    END IF;
+    IF NEW.max_attempts IS NULL OR NEW.max_attempts NOT BETWEEN 1 AND 1000 THEN
+        PERFORM onboarding.refuse('max_attempts', format('must be between 1 and 1000, not %s', coalesce(NEW.max_attempts::text, 'null')));
+    END IF;
+    IF NEW.follow IS NULL OR NEW.follow NOT IN ('created', 'decided') THEN
+        PERFORM onboarding.refuse('follow', 'must be ''created'' or ''decided''');
+    END IF;
+    IF NEW.follow = 'decided' THEN
+        PERFORM onboarding.refuse('follow', '''decided'' is not built yet: use ''created''');
+    END IF;
+    PERFORM onboarding.check_text('reference', NEW.reference), onboarding.check_text('unique_key', NEW.unique_key),
+        onboarding.check_text('order_key', NEW.order_key);
+    IF NEW.traceparent !~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' THEN
+        PERFORM onboarding.refuse('traceparent', 'must be a W3C trace context: 00-<32 hex>-<16 hex>-<2 hex>, lower case');
+    END IF;
+    NEW.payload_bytes := octet_length(NEW.payload::text);
+    IF NEW.payload_bytes > 134217728 THEN
+        PERFORM onboarding.refuse('payload', format('is %s bytes; at most 134217728 are taken', NEW.payload_bytes));
+    END IF;
+    NEW.state := 'available';
+    IF NEW.after_job_id IS NOT NULL THEN
+        SELECT j.state INTO after_state FROM onboarding.jobs j WHERE j.id = NEW.after_job_id;
+        IF NOT FOUND THEN
+            PERFORM onboarding.refuse('after_job_id', format('%s is not a job', NEW.after_job_id));
+        END IF;
+        IF after_state <> 'completed' THEN NEW.state := 'blocked'; END IF;
+    END IF;
+    RETURN NEW;
+END;
+$$;
+
+CREATE FUNCTION onboarding.check_text(field text, value text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF value = '' OR length(value) > 255 THEN
+        PERFORM onboarding.refuse(field, format('must have 1 to 255 characters, not %s', length(value)));
+    END IF;
+END;
+$$;
+
+CREATE TRIGGER jobs_check_new BEFORE INSERT ON onboarding.jobs
+FOR EACH ROW EXECUTE FUNCTION onboarding.check_new_job();
+
+-- One wake-up a statement, without content: equal notifications of a transaction fold into one.
+CREATE FUNCTION onboarding.notify_jobs() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pg_notify('onboarding_jobs', '');
+    RETURN NULL;
+END;
+$$;
+
+CREATE TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs
+FOR EACH STATEMENT EXECUTE FUNCTION onboarding.notify_jobs();
+
+-- Writes a state change that no attempt explains, with the session's user as its author.
+CREATE FUNCTION onboarding.log_state_change(job bigint, from_state text, to_state text, why text) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
+    VALUES (job, from_state, to_state, session_user, why);
+$$;
+
+CREATE FUNCTION onboarding.notify_event(job bigint, state text) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', job, state));
+$$;
+
+-- What the end of the jobs in `ended` means to those that wait for them: released by a completion,
+-- cancelled by anything else, and so on down the chain.
+CREATE FUNCTION onboarding.settle_dependents(ended bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off AS $$
+DECLARE
+    released boolean;
+BEGIN
+    WITH settled AS (
+        UPDATE onboarding.jobs j
+        SET state = 'available', run_at = greatest(j.run_at, now()), updated_at = now()
+        FROM onboarding.jobs a
+        WHERE j.after_job_id = ANY (ended) AND j.state = 'blocked' AND a.id = j.after_job_id AND a.state = 'completed'
+        RETURNING j.id, j.after_job_id
+    ), logged AS (
+        INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
+        SELECT s.id, 'blocked', 'available', session_user, format('job %s completed', s.after_job_id) FROM settled s
+        RETURNING 1
+    )
+    SELECT true INTO released FROM logged LIMIT 1;
+    IF released THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
+    LOOP
+        WITH settled AS (
+            UPDATE onboarding.jobs j
+            SET state = 'cancelled', finished_at = now(), updated_at = now(),
+                last_error = format('job %s, which this one waits for, ended %s', a.id, a.state)
+            FROM onboarding.jobs a
+            WHERE j.after_job_id = ANY (ended) AND j.state = 'blocked' AND a.id = j.after_job_id
+              AND a.state IN ('failed', 'cancelled')
+            RETURNING j.id, j.last_error
+        ), logged AS (
+            INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
+            SELECT s.id, 'blocked', 'cancelled', session_user, s.last_error FROM settled s
+            RETURNING job_id
+        )
+        SELECT array_agg(l.job_id) FROM logged l
+        CROSS JOIN LATERAL onboarding.notify_event(l.job_id, 'cancelled') INTO ended;
+        EXIT WHEN ended IS NULL;
+    END LOOP;
+END;
+$$;
+
+-- Runs when the caller's transaction commits: the job waited for may have ended since the INSERT.
+-- The lock is held for the length of that commit only, so no caller can hold up the workers.
+CREATE FUNCTION onboarding.check_dependent() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM 1 FROM onboarding.jobs j WHERE j.id = NEW.after_job_id FOR SHARE;
+    PERFORM onboarding.settle_dependents(ARRAY[NEW.after_job_id]);
+    RETURN NULL;
+END;
+$$;
+
+CREATE CONSTRAINT TRIGGER jobs_check_dependent AFTER INSERT ON onboarding.jobs
+DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW WHEN (NEW.state = 'blocked') EXECUTE FUNCTION onboarding.check_dependent();
+
+CREATE FUNCTION onboarding.enqueue(
+    kind text, payload jsonb, reference text DEFAULT NULL, unique_key text DEFAULT NULL,
+    parameters jsonb DEFAULT '{}', priority integer DEFAULT 5, run_at timestamptz DEFAULT now(),
+    expires_at timestamptz DEFAULT NULL, after_job_id bigint DEFAULT NULL, order_key text DEFAULT NULL,
+    follow text DEFAULT 'created', max_attempts integer DEFAULT 25, traceparent text DEFAULT NULL,
+    idempotency_key uuid DEFAULT NULL
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    job bigint;
+    same boolean;
+BEGIN
+    IF enqueue.priority NOT BETWEEN 0 AND 9 THEN
+        PERFORM onboarding.refuse('priority', format('must be between 0 and 9, not %s', enqueue.priority));
+    END IF;
+    IF enqueue.max_attempts NOT BETWEEN 1 AND 1000 THEN
+        PERFORM onboarding.refuse('max_attempts', format('must be between 1 and 1000, not %s', enqueue.max_attempts));
+    END IF;
+    INSERT INTO onboarding.jobs AS j (kind, payload, parameters, reference, unique_key, idempotency_key, priority,
+        run_at, expires_at, after_job_id, order_key, max_attempts, follow, traceparent)
+    VALUES (enqueue.kind, enqueue.payload, enqueue.parameters, enqueue.reference, enqueue.unique_key,
+        coalesce(enqueue.idempotency_key, gen_random_uuid()), enqueue.priority, enqueue.run_at, enqueue.expires_at,
+        enqueue.after_job_id, enqueue.order_key, enqueue.max_attempts, enqueue.follow, enqueue.traceparent)
+    ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL DO NOTHING
+    RETURNING j.id INTO job;
+    IF job IS NOT NULL THEN RETURN job; END IF;
+
+    SELECT j.id, j.payload = enqueue.payload AND j.parameters = enqueue.parameters INTO job, same
+    FROM onboarding.jobs j WHERE j.kind = enqueue.kind AND j.unique_key = enqueue.unique_key;
+    IF job IS NULL THEN
+        RAISE EXCEPTION 'onboarding: unique_key was taken by a transaction that this one cannot see; run it again'
+            USING ERRCODE = 'serialization_failure';
+    END IF;
+    IF NOT same THEN
+        RAISE EXCEPTION 'onboarding: unique_key is taken by job % of this kind with another payload or other parameters', job
+            USING ERRCODE = 'unique_violation', COLUMN = 'unique_key';
+    END IF;
+    RETURN job;
+END;
+$$;

@@ -1,0 +1,359 @@
+-- Claims, leases and what happens to the jobs of a worker that is gone.
+INSERT INTO onboarding.migrations (version, name) VALUES (3, 'claims');
+
+-- How many calls `provider_name` may start now, or why none and for how long. The row is locked
+-- where a limit holds, so that claims of all workers are counted one after the other.
+CREATE FUNCTION onboarding.permits(
+    provider_name text, wanted integer, OUT allowed integer, OUT hint text, OUT wait_ms integer, OUT probing boolean)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    p onboarding.providers;
+    -- Not now(): this transaction may have waited for the lock.
+    t timestamptz := clock_timestamp();
+    cell interval;
+    free_at timestamptz;
+BEGIN
+    allowed := 0; probing := false; wait_ms := 1000;
+    SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name;
+    IF NOT FOUND THEN hint := 'unknown'; RETURN; END IF;
+    IF p.max_in_flight IS NOT NULL OR p.rate_per_second IS NOT NULL OR p.circuit <> 'closed' THEN
+        SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name FOR NO KEY UPDATE;
+        t := clock_timestamp();
+    END IF;
+    IF p.paused_until > t THEN
+        hint := 'paused'; wait_ms := onboarding.milliseconds_until(p.paused_until, t); RETURN;
+    END IF;
+    IF p.held_until > t THEN
+        hint := 'held'; wait_ms := onboarding.milliseconds_until(p.held_until, t); RETURN;
+    END IF;
+    allowed := wanted;
+    IF p.circuit <> 'closed' THEN
+        IF p.circuit_probe_at > t THEN
+            allowed := 0; hint := 'circuit'; wait_ms := onboarding.milliseconds_until(p.circuit_probe_at, t); RETURN;
+        END IF;
+        probing := true; allowed := least(allowed, 1);
+    END IF;
+    IF p.max_in_flight IS NOT NULL THEN
+        -- Counted from the rows themselves: a counter would leak when a worker dies.
+        allowed := least(allowed, p.max_in_flight - (
+            SELECT count(*) FROM onboarding.jobs j WHERE j.provider = provider_name AND j.state = 'running'));
+        IF allowed <= 0 THEN allowed := 0; hint := 'in_flight'; wait_ms := 20; RETURN; END IF;
+    END IF;
+    IF p.rate_per_second IS NOT NULL THEN
+        cell := onboarding.rate_cell(p.rate_per_second, p.burst);
+        free_at := greatest(coalesce(p.rate_due_at, t), t);
+        allowed := least(allowed, 1 + floor(extract(epoch FROM t - free_at + cell * (coalesce(p.burst, 1) - 1))
+            / extract(epoch FROM cell))::integer);
+        IF allowed <= 0 THEN
+            allowed := 0; hint := 'rate';
+            wait_ms := onboarding.milliseconds_until(free_at - cell * (coalesce(p.burst, 1) - 1), t);
+        END IF;
+    END IF;
+END;
+$$;
+
+-- The time that one call takes up at the given rate. Without a burst calls are spaced a little wider
+-- than the rate asks, so that what travels at different speeds still arrives below it.
+CREATE FUNCTION onboarding.rate_cell(rate double precision, burst integer) RETURNS interval
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT make_interval(secs => CASE WHEN coalesce(burst, 1) = 1 THEN 1.06 ELSE 1 END / rate);
+$$;
+
+CREATE FUNCTION onboarding.milliseconds_until(moment timestamptz, t timestamptz) RETURNS integer
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN moment > t + interval '1 hour' THEN 3600000
+        ELSE greatest(1, ceil(extract(epoch FROM moment - t) * 1000))::integer END;
+$$;
+
+-- Claims up to `wanted` due jobs of one provider for one live worker.
+--
+-- The cursor arrays say where to go on, one entry a priority: jobs at or before (run_at, id) were
+-- claimed already, and dead index entries in front of them are not walked again however long some
+-- transaction keeps them from being vacuumed. Null arrays start from the beginning of every priority.
+-- `byte_budget` bounds the sum of the payloads; `at_least_one` lets one larger payload through.
+-- One row a job; when there is none, one row with a null id that says why and when to come back.
+CREATE FUNCTION onboarding.claim(
+    worker_id text, provider_name text, wanted integer, byte_budget bigint, at_least_one boolean, lease_ms integer,
+    from_priority smallint[] DEFAULT NULL, from_run_at timestamptz[] DEFAULT NULL, from_id bigint[] DEFAULT NULL)
+RETURNS TABLE (
+    id bigint, claim_token bigint, kind text, step text, attempt smallint, max_attempts smallint,
+    backoff_step smallint, idempotency_key text, payload text, payload_bytes integer, body_sha256 bytea,
+    parameters text, after_provider_id text, traceparent text, remaining_ms bigint, first_sent_ms bigint,
+    last_sent_ms bigint, last_http_status integer, evidence_id text, evidence_status text,
+    claimed_at text, priority smallint, run_at text, hint text, wait_ms integer)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- The plans are pinned: whatever the statistics say, the claim walks its index in order.
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+    permit record;
+    taken integer;
+BEGIN
+    IF NOT EXISTS (
+        SELECT 1 FROM onboarding.workers w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
+    THEN
+        claim.hint := 'fenced'; claim.wait_ms := 0; RETURN NEXT; RETURN;
+    END IF;
+    SELECT * INTO permit FROM onboarding.permits(provider_name, wanted);
+    IF permit.allowed > 0 THEN
+        RETURN QUERY
+        WITH claimed AS (
+            UPDATE onboarding.jobs j
+            SET state = 'running', claim_token = nextval('onboarding.claim_tokens'), claimed_by = worker_id,
+                claimed_at = now(), updated_at = now(), lease_expires_at = now() + lease_ms * interval '1 ms',
+                attempt = j.attempt + CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
+                first_sent_at = CASE WHEN j.step = 'create' AND onboarding.counts_as_sent(j.kind)
+                    THEN coalesce(j.first_sent_at, now()) ELSE j.first_sent_at END,
+                last_sent_at = CASE WHEN j.step = 'create' AND onboarding.counts_as_sent(j.kind)
+                    THEN now() ELSE j.last_sent_at END,
+                body_sha256 = coalesce(j.body_sha256, sha256(convert_to(j.payload::text, 'UTF8')))
+            WHERE j.id = ANY (ARRAY(
+                SELECT due.id FROM (
+                    SELECT d.id, row_number() OVER () AS place, sum(d.payload_bytes) OVER (ROWS UNBOUNDED PRECEDING) AS bytes
+                    FROM unnest(coalesce(from_priority, '{0,1,2,3,4,5,6,7,8,9}'::smallint[]),
+                            from_run_at, from_id) AS c (priority, run_at, id)
+                    CROSS JOIN LATERAL (
+                        SELECT q.id, q.payload_bytes FROM onboarding.jobs q
+                        WHERE q.state = 'available' AND q.provider = provider_name AND q.priority = c.priority
+                          AND q.run_at <= now()
+                          AND (q.run_at, q.id) > (coalesce(c.run_at, '-infinity'::timestamptz), coalesce(c.id, 0))
+                          AND (q.expires_at IS NULL OR q.expires_at > now())
+                          AND (q.order_key IS NULL OR (
+                              q.id = (SELECT o.id FROM onboarding.jobs o
+                                  WHERE o.provider = provider_name AND o.order_key = q.order_key
+                                    AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain')
+                                  ORDER BY o.id LIMIT 1)
+                              AND (SELECT o.id FROM onboarding.jobs o
+                                  WHERE o.provider = provider_name AND o.order_key = q.order_key
+                                    AND o.state = 'running' LIMIT 1) IS NULL))
+                        ORDER BY q.run_at, q.id
+                        LIMIT permit.allowed
+                        FOR NO KEY UPDATE SKIP LOCKED) d
+                    LIMIT permit.allowed) due
+                WHERE due.bytes <= byte_budget OR (at_least_one AND due.place = 1)))
+            RETURNING j.*
+        )
+        SELECT c.id, c.claim_token, c.kind, c.step, c.attempt, c.max_attempts, c.backoff_step,
+            c.idempotency_key::text, c.payload::text, c.payload_bytes, c.body_sha256, c.parameters::text,
+            CASE WHEN c.after_job_id IS NOT NULL
+                THEN (SELECT a.provider_id FROM onboarding.jobs a WHERE a.id = c.after_job_id) END,
+            c.traceparent, onboarding.milliseconds(c.expires_at - now()),
+            CASE WHEN c.first_sent_at < now() THEN onboarding.milliseconds(now() - c.first_sent_at) END,
+            CASE WHEN c.last_sent_at < now() THEN onboarding.milliseconds(now() - c.last_sent_at) END,
+            c.last_http_status, e.provider_id, e.provider_status, c.claimed_at::text, c.priority, c.run_at::text,
+            NULL::text, NULL::integer
+        FROM claimed c
+        LEFT JOIN LATERAL (
+            SELECT l.provider_id, l.provider_status FROM onboarding.attempts l
+            WHERE c.backoff_step > 0 AND l.job_id = c.id AND l.late AND l.provider_id IS NOT NULL
+            ORDER BY l.finished_at DESC LIMIT 1) e ON true;
+        GET DIAGNOSTICS taken = ROW_COUNT;
+        IF taken > 0 THEN
+            PERFORM onboarding.use_permits(provider_name, taken, permit.probing);
+            RETURN;
+        END IF;
+        permit.hint := 'empty'; permit.wait_ms := NULL;
+    END IF;
+    claim.hint := permit.hint; claim.wait_ms := permit.wait_ms;
+    RETURN NEXT;
+END;
+$$;
+
+-- Whether a claim alone must be taken for a request that may have arrived. Where that would end a job
+-- as uncertain, the worker writes a mark of its own just before it sends (`mark_sent`).
+CREATE FUNCTION onboarding.counts_as_sent(kind_name text) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT k.lost_answer <> 'none' FROM onboarding.kinds k WHERE k.kind = kind_name;
+$$;
+
+CREATE FUNCTION onboarding.milliseconds(span interval) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT (extract(epoch FROM span) * 1000)::bigint;
+$$;
+
+-- Books `taken` calls against the provider's rate and notes which claim probes an open circuit.
+CREATE FUNCTION onboarding.use_permits(provider_name text, taken integer, probing boolean) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE onboarding.providers p
+    SET rate_due_at = CASE WHEN p.rate_per_second IS NULL THEN p.rate_due_at
+            ELSE greatest(coalesce(p.rate_due_at, clock_timestamp()), clock_timestamp())
+                + onboarding.rate_cell(p.rate_per_second, p.burst) * taken END,
+        circuit = CASE WHEN probing THEN 'half_open' ELSE p.circuit END,
+        circuit_probe_at = CASE WHEN probing THEN clock_timestamp() + interval '60 s' ELSE p.circuit_probe_at END
+    WHERE p.provider = provider_name AND (p.rate_per_second IS NOT NULL OR probing);
+$$;
+
+-- Writes, before the first byte leaves, that a request may have been sent. Returns the jobs that
+-- are still this worker's; only those may be sent.
+CREATE FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[]) RETURNS SETOF bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+    UPDATE onboarding.jobs j
+    SET first_sent_at = coalesce(j.first_sent_at, clock_timestamp()), last_sent_at = clock_timestamp()
+    FROM unnest(job_ids, tokens) AS m (job_id, token)
+    WHERE j.id = m.job_id AND j.claim_token = m.token AND j.state = 'running'
+      AND EXISTS (SELECT 1 FROM onboarding.workers w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
+    RETURNING j.id;
+$$;
+
+-- Signs a worker on, or tells that the name is taken by a live one.
+CREATE FUNCTION onboarding.register_worker(
+    worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer)
+RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO onboarding.workers (id, host, version, lease_expires_at, concurrency, providers)
+    VALUES (worker_id, host_name, program_version, clock_timestamp() + lease_ms * interval '1 ms', slots, served)
+    ON CONFLICT (id) DO NOTHING
+    RETURNING true;
+$$;
+
+-- Renews a lease that has not ended. False: it has, its jobs are being taken over, and the worker
+-- must drop what it holds.
+CREATE FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, calls integer, is_draining boolean)
+RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH renewed AS (
+        UPDATE onboarding.workers w
+        SET last_seen_at = clock_timestamp(), lease_expires_at = clock_timestamp() + lease_ms * interval '1 ms',
+            in_flight = calls, draining = is_draining
+        WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp()
+        RETURNING 1
+    )
+    SELECT EXISTS (SELECT 1 FROM renewed);
+$$;
+
+-- Signs a worker off. Jobs that it still holds are taken over at once.
+CREATE FUNCTION onboarding.remove_worker(worker_id text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    DELETE FROM onboarding.workers w WHERE w.id = worker_id;
+$$;
+
+-- Gives claims back that never began: as if they had not been made.
+CREATE FUNCTION onboarding.release(job_ids bigint[], tokens bigint[], why text) RETURNS SETOF bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+    WITH released AS (
+        UPDATE onboarding.jobs j
+        SET state = CASE WHEN j.cancel_requested_at IS NOT NULL AND (j.first_sent_at IS NULL OR j.first_sent_at = j.claimed_at)
+                THEN 'cancelled' ELSE 'available' END,
+            finished_at = CASE WHEN j.cancel_requested_at IS NOT NULL AND (j.first_sent_at IS NULL OR j.first_sent_at = j.claimed_at)
+                THEN now() END,
+            attempt = j.attempt - CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
+            first_sent_at = nullif(j.first_sent_at, j.claimed_at), lease_expires_at = NULL, updated_at = now()
+        FROM unnest(job_ids, tokens) AS r (job_id, token)
+        WHERE j.id = r.job_id AND j.claim_token = r.token AND j.state = 'running'
+        RETURNING j.id, j.state, j.claimed_at, j.claimed_by
+    ), logged AS (
+        INSERT INTO onboarding.state_changes (job_id, at, from_state, to_state, actor, reason)
+        SELECT x.id, v.at, v.from_state, v.to_state, x.claimed_by, v.reason
+        FROM released x
+        CROSS JOIN LATERAL (VALUES (x.claimed_at, 'available', 'running', 'claimed'),
+            (now(), 'running', x.state, why)) AS v (at, from_state, to_state, reason)
+        RETURNING 1
+    )
+    SELECT r.id FROM released r WHERE (SELECT count(*) FROM logged) >= 0;
+$$;
+
+-- Takes over jobs of workers whose lease has ended, up to `max_jobs`. What is known of each decides:
+-- not sent → available; sent → as its kind's lost answers are treated. Returns how many.
+CREATE FUNCTION onboarding.take_over(reaper text, max_jobs integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    lost record;
+    ended bigint[] := '{}';
+    taken integer := 0;
+    mark text;
+    next_state text;
+    next_step text;
+    why text;
+    may_exist boolean;
+BEGIN
+    FOR lost IN
+        SELECT j.*, k.lost_answer, (k.look_up_field IS NULL OR j.payload ? k.look_up_field) AND k.lost_answer <> 'none' AS can_look_up
+        FROM onboarding.jobs j
+        JOIN onboarding.kinds k ON k.kind = j.kind
+        WHERE j.state = 'running' AND NOT EXISTS (
+            SELECT 1 FROM onboarding.workers w WHERE w.id = j.claimed_by AND w.lease_expires_at > clock_timestamp())
+        ORDER BY j.id
+        LIMIT max_jobs
+        FOR NO KEY UPDATE OF j SKIP LOCKED
+    LOOP
+        may_exist := lost.first_sent_at IS NOT NULL;
+        next_state := 'available';
+        next_step := lost.step;
+        why := 'its worker is gone: taken over';
+        IF may_exist AND lost.step = 'create' THEN
+            IF lost.lost_answer = 'none' THEN
+                next_state := 'uncertain';
+                why := 'its worker is gone; the request may have been sent and nothing can tell';
+            ELSIF lost.lost_answer = 'look_up' THEN
+                next_step := 'look_up';
+                why := 'its worker is gone: look up before sending again';
+            ELSIF lost.attempt >= lost.max_attempts THEN
+                next_step := 'look_up';
+                IF NOT lost.can_look_up THEN next_state := 'uncertain'; END IF;
+                why := 'its worker is gone and attempts are used up';
+            END IF;
+        ELSIF NOT may_exist AND lost.cancel_requested_at IS NOT NULL THEN
+            next_state := 'cancelled';
+            why := 'cancelled; its worker is gone and nothing was sent';
+        END IF;
+        UPDATE onboarding.jobs j
+        SET state = next_state, step = next_step, updated_at = now(), lease_expires_at = NULL,
+            backoff_step = least(j.backoff_step + 1, 1000),
+            attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT may_exist THEN 1 ELSE 0 END,
+            -- The first loss runs again at once; a job that keeps losing its worker waits longer each time.
+            run_at = now() + CASE WHEN lost.backoff_step < 2 THEN interval '0'
+                ELSE least(interval '1 s' * (2 ^ least(lost.backoff_step, 12)), interval '1 hour') END,
+            finished_at = CASE WHEN next_state = 'cancelled' THEN now() END,
+            last_outcome = 'lost', last_error = why
+        WHERE j.id = lost.id;
+        INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, attempt, step,
+            worker, outcome, next_state, next_step, next_run_at, reason, body_sha256)
+        VALUES (lost.id, lost.claim_token, lost.claimed_at,
+            CASE WHEN lost.lost_answer = 'none' THEN lost.last_sent_at END, lost.idempotency_key, lost.attempt,
+            lost.step, lost.claimed_by, 'lost', next_state, next_step, now(), why, lost.body_sha256)
+        ON CONFLICT DO NOTHING;
+        IF next_state <> 'available' THEN
+            PERFORM onboarding.notify_event(lost.id, next_state);
+            ended := ended || lost.id;
+        END IF;
+        taken := taken + 1;
+    END LOOP;
+    IF ended <> '{}' THEN PERFORM onboarding.settle_dependents(ended); END IF;
+    IF taken > 0 THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
+    DELETE FROM onboarding.workers w
+    WHERE w.lease_expires_at < clock_timestamp() - interval '1 minute' AND w.id <> reaper;
+    RETURN taken;
+END;
+$$;
+
+-- Fails due jobs whose time is over, up to `max_jobs`. Returns how many.
+CREATE FUNCTION onboarding.expire_jobs(max_jobs integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    ended bigint[];
+BEGIN
+    WITH expired AS (
+        UPDATE onboarding.jobs j
+        SET state = 'failed', finished_at = now(), updated_at = now(),
+            last_error = 'expired before it could run' || CASE WHEN j.first_sent_at IS NULL THEN ''
+                ELSE '; an earlier request may have reached the provider' END
+        WHERE j.id = ANY (ARRAY(
+            SELECT e.id FROM onboarding.jobs e
+            WHERE e.state = 'available' AND e.expires_at <= now()
+            ORDER BY e.expires_at LIMIT max_jobs FOR NO KEY UPDATE SKIP LOCKED))
+        RETURNING j.id, j.last_error
+    ), logged AS (
+        INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
+        SELECT x.id, 'available', 'failed', session_user, x.last_error FROM expired x
+        RETURNING job_id
+    )
+    SELECT array_agg(l.job_id) FROM logged l CROSS JOIN LATERAL onboarding.notify_event(l.job_id, 'failed') INTO ended;
+    IF ended IS NULL THEN RETURN 0; END IF;
+    PERFORM onboarding.settle_dependents(ended);
+    RETURN cardinality(ended);
+END;
+$$;

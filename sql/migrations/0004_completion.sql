@@ -1,0 +1,181 @@
+-- Writing attempts back: fenced, in batches, with the journal.
+INSERT INTO onboarding.migrations (version, name) VALUES (4, 'completion');
+
+-- Writes the ends of attempts. Each row carries its own token: a row whose token is not the job's
+-- present one changes nothing there and is kept in the journal as late evidence. Writing the same end
+-- twice (after a lost answer to COMMIT) is harmless and reported as written.
+--
+-- Times come as ages in milliseconds, so that only the database's clock counts. Returns a row an
+-- attempt: whether it was written, and the state the job is in.
+CREATE FUNCTION onboarding.complete(
+    worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[],
+    did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[],
+    reached boolean[], rotates_key boolean[], http_statuses integer[], request_ids text[], provider_ids text[],
+    provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[],
+    keys text[], digests bytea[])
+RETURNS TABLE (job_id bigint, claim_token bigint, written boolean, job_state text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+    ended bigint[];
+    entry record;
+BEGIN
+    RETURN QUERY
+    WITH result AS (
+        SELECT * FROM unnest(job_ids, tokens, claimed_ats, attempt_numbers, did_steps, outcomes, states, next_steps,
+            delays_ms, counted, reached, rotates_key, http_statuses, request_ids, provider_ids, provider_statuses,
+            errors, reasons, sent_ages_ms, keys, digests)
+        AS r (job_id, token, claimed_at, attempt, did_step, outcome, state, next_step, delay_ms, counted, reached,
+            rotates_key, http_status, request_id, provider_id, provider_status, error, reason, sent_age_ms, key, digest)
+    ), written AS (
+        UPDATE onboarding.jobs j
+        SET state = onboarding.state_after(r.state, r.outcome, j.cancel_requested_at, j.first_sent_at, j.claimed_at, r.reached),
+            step = r.next_step,
+            attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT r.counted THEN 1 ELSE 0 END,
+            backoff_step = CASE WHEN r.state = 'available' THEN least(j.backoff_step + 1, 1000) ELSE j.backoff_step END,
+            run_at = CASE WHEN r.state = 'available' THEN now() + r.delay_ms * interval '1 ms' ELSE j.run_at END,
+            -- A call that cannot have arrived takes back what its claim assumed.
+            first_sent_at = CASE WHEN r.rotates_key THEN NULL
+                WHEN NOT r.reached AND j.step = 'create' THEN nullif(j.first_sent_at, j.claimed_at)
+                ELSE j.first_sent_at END,
+            idempotency_key = CASE WHEN r.rotates_key AND r.state = 'available' THEN gen_random_uuid() ELSE j.idempotency_key END,
+            provider_id = coalesce(r.provider_id, j.provider_id),
+            provider_status = coalesce(r.provider_status, j.provider_status),
+            last_outcome = r.outcome, last_http_status = r.http_status,
+            last_error = CASE WHEN r.state = 'completed' THEN NULL ELSE coalesce(r.error || ': ', '') || r.reason END,
+            lease_expires_at = NULL, updated_at = now(),
+            finished_at = CASE WHEN onboarding.state_after(r.state, r.outcome, j.cancel_requested_at, j.first_sent_at, j.claimed_at, r.reached)
+                IN ('completed', 'failed', 'cancelled') THEN now() END
+        FROM result r
+        WHERE j.id = r.job_id AND j.claim_token = r.token AND j.state = 'running'
+        RETURNING j.id, j.claim_token AS token, j.state, j.run_at, j.step
+    ), journal AS (
+        INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, next_run_at, idempotency_key,
+            http_status, attempt, late, step, worker, outcome, next_state, next_step, provider_id, provider_status,
+            request_id, error, reason, body_sha256)
+        SELECT r.job_id, r.token, r.claimed_at::timestamptz, now() - r.sent_age_ms * interval '1 ms',
+            CASE WHEN w.state = 'available' THEN w.run_at END, r.key::uuid, r.http_status, r.attempt, w.id IS NULL, r.did_step,
+            worker_id, r.outcome, w.state, CASE WHEN w.state = 'available' THEN w.step END, r.provider_id,
+            r.provider_status, r.request_id, r.error, CASE WHEN w.id IS NULL THEN 'came too late: another worker had the job' ELSE r.reason END, r.digest
+        FROM result r
+        LEFT JOIN written w ON w.id = r.job_id AND w.token = r.token
+        WHERE w.id IS NOT NULL OR NOT EXISTS (
+            SELECT 1 FROM onboarding.attempts a
+            WHERE a.job_id = r.job_id AND a.claim_token = r.token AND NOT a.late AND a.outcome <> 'lost')
+        ON CONFLICT DO NOTHING
+        RETURNING 1
+    ), told AS (
+        SELECT count(onboarding.notify_event(w.id, w.state)) AS events FROM written w WHERE w.state <> 'available'
+    )
+    SELECT r.job_id, r.token,
+        w.id IS NOT NULL OR EXISTS (
+            SELECT 1 FROM onboarding.attempts a
+            WHERE a.job_id = r.job_id AND a.claim_token = r.token AND NOT a.late AND a.outcome <> 'lost'),
+        w.state
+    FROM result r
+    CROSS JOIN told
+    LEFT JOIN written w ON w.id = r.job_id AND w.token = r.token;
+
+    PERFORM onboarding.settle_late_successes(job_ids, tokens);
+    SELECT array_agg(s.id) INTO ended FROM (
+        SELECT d.after_job_id AS id FROM unnest(job_ids) AS b (id)
+        JOIN onboarding.jobs d ON d.after_job_id = b.id AND d.state = 'blocked'
+        GROUP BY d.after_job_id) s;
+    IF ended IS NOT NULL THEN PERFORM onboarding.settle_dependents(ended); END IF;
+    PERFORM onboarding.note_provider_health(job_ids, outcomes, holds_ms);
+END;
+$$;
+
+-- The state that an attempt leads to once a wish to cancel is heard: nothing that may exist at the
+-- provider is cancelled, for the record would be lost.
+CREATE FUNCTION onboarding.state_after(
+    wanted text, outcome text, cancel_requested_at timestamptz, first_sent_at timestamptz, claimed_at timestamptz,
+    reached boolean)
+RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN cancel_requested_at IS NULL THEN wanted
+        WHEN wanted = 'failed' THEN 'cancelled'
+        WHEN wanted = 'available' AND (outcome = 'not_found' OR first_sent_at IS NULL
+            OR (first_sent_at = claimed_at AND NOT reached)) THEN 'cancelled'
+        ELSE wanted END;
+$$;
+
+-- Late evidence of a success ends a job that is uncertain; elsewhere the next claim finds it.
+CREATE FUNCTION onboarding.settle_late_successes(job_ids bigint[], tokens bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    proven bigint[];
+BEGIN
+    WITH evidence AS (
+        SELECT DISTINCT ON (l.job_id) l.job_id, l.claim_token, l.provider_id, l.provider_status, l.worker
+        FROM unnest(job_ids, tokens) AS b (id, token)
+        JOIN onboarding.attempts l ON l.job_id = b.id AND l.claim_token = b.token
+        WHERE l.late AND l.provider_id IS NOT NULL
+        ORDER BY l.job_id, l.finished_at DESC
+    ), settled AS (
+        UPDATE onboarding.jobs j
+        SET state = 'completed', provider_id = e.provider_id, provider_status = e.provider_status,
+            last_outcome = 'adopted', last_error = NULL, finished_at = now(), updated_at = now()
+        FROM evidence e
+        WHERE j.id = e.job_id AND j.state = 'uncertain'
+        RETURNING j.id, e.worker
+    ), logged AS (
+        INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
+        SELECT s.id, 'uncertain', 'completed', s.worker, 'late evidence proves the record' FROM settled s
+        RETURNING job_id
+    )
+    SELECT array_agg(l.job_id) FROM logged l CROSS JOIN LATERAL onboarding.notify_event(l.job_id, 'completed') INTO proven;
+END;
+$$;
+
+-- What the batch tells about providers: a throttle holds the whole provider, refused credentials open
+-- its circuit, any other answer closes it.
+CREATE FUNCTION onboarding.note_provider_health(job_ids bigint[], outcomes text[], holds_ms bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF 'throttled' = ANY (outcomes) THEN
+        UPDATE onboarding.providers p
+        SET held_until = greatest(p.held_until, now() + h.hold_ms * interval '1 ms'), updated_at = now()
+        FROM (
+            SELECT j.provider, max(b.hold_ms) AS hold_ms FROM unnest(job_ids, holds_ms) AS b (id, hold_ms)
+            JOIN onboarding.jobs j ON j.id = b.id WHERE b.hold_ms IS NOT NULL GROUP BY j.provider ORDER BY j.provider) h
+        WHERE p.provider = h.provider;
+    END IF;
+    IF 'unauthorized' = ANY (outcomes) THEN
+        WITH opened AS (
+            UPDATE onboarding.providers p
+            SET circuit = 'open', circuit_reason = 'credentials refused',
+                circuit_opened_at = CASE WHEN p.circuit = 'closed' THEN now() ELSE p.circuit_opened_at END,
+                circuit_failures = p.circuit_failures + CASE WHEN p.circuit = 'open' THEN 0 ELSE 1 END,
+                -- 5 s, 10 s, 20 s … 5 min between probes.
+                circuit_probe_at = CASE WHEN p.circuit = 'open' THEN p.circuit_probe_at
+                    ELSE now() + least(interval '5 s' * 2 ^ least(p.circuit_failures, 10), interval '5 min') END,
+                updated_at = now()
+            FROM (
+                SELECT DISTINCT j.provider FROM unnest(job_ids, outcomes) AS b (id, outcome)
+                JOIN onboarding.jobs j ON j.id = b.id WHERE b.outcome = 'unauthorized') u
+            WHERE p.provider = u.provider
+            RETURNING p.provider
+        )
+        INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+        SELECT o.provider, session_user, 'circuit_open', 'credentials refused' FROM opened o;
+    END IF;
+    IF EXISTS (SELECT 1 FROM onboarding.providers p WHERE p.circuit = 'half_open') THEN
+        WITH closed AS (
+            UPDATE onboarding.providers p
+            SET circuit = 'closed', circuit_reason = NULL, circuit_opened_at = NULL, circuit_probe_at = NULL,
+                circuit_failures = 0, updated_at = now()
+            WHERE p.circuit = 'half_open' AND EXISTS (
+                SELECT 1 FROM unnest(job_ids, outcomes) AS b (id, outcome)
+                JOIN onboarding.jobs j ON j.id = b.id
+                WHERE j.provider = p.provider AND b.outcome IN ('succeeded', 'adopted', 'not_found', 'rejected', 'throttled'))
+            RETURNING p.provider
+        )
+        INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+        SELECT c.provider, session_user, 'circuit_closed', 'the probe was answered' FROM closed c;
+    END IF;
+END;
+$$;

@@ -1,0 +1,278 @@
+-- What callers and operators do to jobs and providers (design, section 3.3).
+INSERT INTO onboarding.migrations (version, name) VALUES (5, 'operations');
+
+CREATE FUNCTION onboarding.lock_job(job_id bigint) RETURNS onboarding.jobs
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    job onboarding.jobs;
+BEGIN
+    SELECT * INTO job FROM onboarding.jobs j WHERE j.id = lock_job.job_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'onboarding: % is not a job', coalesce(lock_job.job_id::text, 'null')
+            USING ERRCODE = 'no_data_found', COLUMN = 'job_id';
+    END IF;
+    RETURN job;
+END;
+$$;
+
+-- Cancels a job and returns its state afterwards. What may exist at the provider is found out first:
+-- such a job ends `completed` if the record is there, else `cancelled`.
+CREATE FUNCTION onboarding.cancel(job_id bigint, reason text DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    job onboarding.jobs := onboarding.lock_job(job_id);
+    kind onboarding.kinds;
+BEGIN
+    IF job.state IN ('completed', 'failed', 'cancelled') THEN
+        RAISE EXCEPTION 'onboarding: job % is % already', job.id, job.state USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF job.state = 'uncertain' THEN
+        RAISE EXCEPTION 'onboarding: job % is uncertain; say what happened with resolve()', job.id
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    SELECT * INTO kind FROM onboarding.kinds k WHERE k.kind = job.kind;
+    IF job.state = 'running' THEN
+        UPDATE onboarding.jobs j SET cancel_requested_at = now(), updated_at = now() WHERE j.id = job.id;
+        PERFORM onboarding.log_state_change(job.id, 'running', 'running', 'cancel requested: ' || coalesce(reason, ''));
+        RETURN 'running';
+    END IF;
+    IF job.state = 'available' AND job.first_sent_at IS NOT NULL AND kind.lost_answer <> 'none'
+        AND (kind.look_up_field IS NULL OR job.payload ? kind.look_up_field)
+    THEN
+        UPDATE onboarding.jobs j
+        SET cancel_requested_at = now(), step = 'look_up', run_at = now(), updated_at = now() WHERE j.id = job.id;
+        PERFORM onboarding.log_state_change(job.id, 'available', 'available',
+            'cancel requested, looked up first: ' || coalesce(reason, ''));
+        PERFORM pg_notify('onboarding_jobs', '');
+        RETURN 'available';
+    END IF;
+    UPDATE onboarding.jobs j
+    SET state = 'cancelled', cancel_requested_at = now(), finished_at = now(), updated_at = now(),
+        last_error = 'cancelled' || coalesce(': ' || reason, '') || CASE WHEN job.first_sent_at IS NULL THEN ''
+            ELSE '; an earlier request may have reached the provider' END
+    WHERE j.id = job.id;
+    PERFORM onboarding.log_state_change(job.id, job.state, 'cancelled', reason);
+    PERFORM onboarding.notify_event(job.id, 'cancelled');
+    PERFORM onboarding.settle_dependents(ARRAY[job.id]);
+    RETURN 'cancelled';
+END;
+$$;
+
+-- Makes a failed or cancelled job available again and returns the key that it will use: the old one,
+-- unless the provider refused the request for good or the payload is replaced.
+CREATE FUNCTION onboarding.retry(job_id bigint, reason text DEFAULT NULL, payload jsonb DEFAULT NULL) RETURNS uuid
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    job onboarding.jobs := onboarding.lock_job(job_id);
+    kind onboarding.kinds;
+    after_state text;
+    new_payload jsonb := coalesce(retry.payload, job.payload);
+    new_key uuid := job.idempotency_key;
+    may_exist boolean;
+BEGIN
+    IF job.state NOT IN ('failed', 'cancelled') THEN
+        RAISE EXCEPTION 'onboarding: job % is %; only a failed or cancelled job can be retried', job.id, job.state
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    SELECT * INTO kind FROM onboarding.kinds k WHERE k.kind = job.kind;
+    IF job.after_job_id IS NOT NULL THEN
+        SELECT a.state INTO after_state FROM onboarding.jobs a WHERE a.id = job.after_job_id;
+        IF after_state <> 'completed' THEN
+            RAISE EXCEPTION 'onboarding: job % waits for job %, which is %; retry that one first', job.id, job.after_job_id, after_state
+                USING ERRCODE = 'object_not_in_prerequisite_state';
+        END IF;
+    END IF;
+    IF retry.payload IS NOT NULL THEN
+        IF jsonb_typeof(retry.payload) <> 'object' THEN PERFORM onboarding.refuse('payload', 'must be a JSON object'); END IF;
+        PERFORM onboarding.check_required_fields(job.kind, kind.required_fields, retry.payload);
+    END IF;
+    IF job.last_outcome IN ('rejected', 'invalid_payload') OR new_payload <> job.payload THEN new_key := gen_random_uuid(); END IF;
+    -- A definite refusal proves that nothing was created; anything else is looked up before it is sent anew.
+    may_exist := job.first_sent_at IS NOT NULL AND coalesce(job.last_outcome, '') <> 'rejected';
+    IF may_exist AND kind.lost_answer = 'none' THEN
+        RAISE EXCEPTION 'onboarding: job % may have been sent and its provider cannot tell; it cannot be retried', job.id
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    UPDATE onboarding.jobs j
+    SET state = 'available', run_at = now(), attempt = 0, backoff_step = 0, cancel_requested_at = NULL, finished_at = NULL,
+        expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
+        idempotency_key = new_key, payload = new_payload, payload_bytes = octet_length(new_payload::text),
+        body_sha256 = CASE WHEN new_payload <> j.payload THEN NULL ELSE j.body_sha256 END,
+        step = CASE WHEN may_exist AND (kind.look_up_field IS NULL OR j.payload ? kind.look_up_field) THEN 'look_up' ELSE 'create' END,
+        first_sent_at = CASE WHEN may_exist THEN j.first_sent_at END,
+        last_http_status = NULL, updated_at = now()
+    WHERE j.id = job.id;
+    INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason, old_key, new_key)
+    VALUES (job.id, job.state, 'available', session_user, 'retry' || coalesce(': ' || reason, ''), job.idempotency_key, new_key);
+    PERFORM pg_notify('onboarding_jobs', '');
+    RETURN new_key;
+END;
+$$;
+
+-- Ends the doubt about an uncertain job. `happened` needs the provider's id.
+CREATE FUNCTION onboarding.resolve(job_id bigint, verdict text, provider_id text DEFAULT NULL, note text DEFAULT NULL)
+RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    job onboarding.jobs := onboarding.lock_job(job_id);
+    new_state text;
+BEGIN
+    IF job.state <> 'uncertain' THEN
+        RAISE EXCEPTION 'onboarding: job % is %; only an uncertain job can be resolved', job.id, job.state
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF verdict = 'happened' THEN
+        IF coalesce(resolve.provider_id, '') = '' OR length(resolve.provider_id) > 255 THEN
+            PERFORM onboarding.refuse('provider_id', 'is needed with the verdict happened: 1 to 255 characters');
+        END IF;
+        new_state := 'completed';
+        UPDATE onboarding.jobs j
+        SET state = 'completed', provider_id = resolve.provider_id, finished_at = now(), updated_at = now(), last_error = NULL
+        WHERE j.id = job.id;
+    ELSIF verdict = 'did_not_happen' THEN
+        new_state := CASE WHEN job.cancel_requested_at IS NULL THEN 'available' ELSE 'cancelled' END;
+        UPDATE onboarding.jobs j
+        SET state = new_state, step = 'create', run_at = now(), backoff_step = 0, first_sent_at = NULL, last_sent_at = NULL,
+            attempt = least(j.attempt, j.max_attempts - 1),
+            expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
+            idempotency_key = gen_random_uuid(), updated_at = now(),
+            finished_at = CASE WHEN new_state = 'cancelled' THEN now() END
+        WHERE j.id = job.id;
+        PERFORM pg_notify('onboarding_jobs', '');
+    ELSE
+        PERFORM onboarding.refuse('verdict', 'must be happened or did_not_happen');
+    END IF;
+    INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason, old_key, new_key)
+    SELECT job.id, 'uncertain', new_state, session_user, verdict || coalesce(': ' || note, ''), job.idempotency_key, j.idempotency_key
+    FROM onboarding.jobs j WHERE j.id = job.id;
+    PERFORM onboarding.notify_event(job.id, new_state);
+    PERFORM onboarding.settle_dependents(ARRAY[job.id]);
+    RETURN new_state;
+END;
+$$;
+
+CREATE FUNCTION onboarding.lock_provider(provider_name text) RETURNS onboarding.providers
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    p onboarding.providers;
+BEGIN
+    SELECT * INTO p FROM onboarding.providers x WHERE x.provider = provider_name FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        PERFORM onboarding.refuse('provider', format('%L is not known; known are %s', provider_name,
+            (SELECT string_agg(x.provider, ', ' ORDER BY x.provider) FROM onboarding.providers x)));
+    END IF;
+    RETURN p;
+END;
+$$;
+
+-- Stops all workers from claiming the provider's jobs, until a time or until resumed.
+CREATE FUNCTION onboarding.pause_provider(provider text, reason text DEFAULT NULL, until timestamptz DEFAULT 'infinity')
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    p onboarding.providers := onboarding.lock_provider(provider);
+BEGIN
+    IF coalesce(pause_provider.until, 'infinity') <= now() THEN PERFORM onboarding.refuse('until', 'must be in the future'); END IF;
+    UPDATE onboarding.providers x
+    SET paused_until = coalesce(pause_provider.until, 'infinity'), pause_reason = pause_provider.reason, updated_at = now()
+    WHERE x.provider = p.provider;
+    INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+    VALUES (p.provider, session_user, 'paused', pause_provider.reason);
+END;
+$$;
+
+-- Lets claiming go on: ends a pause and a hold, and lets an open circuit be probed at once.
+CREATE FUNCTION onboarding.resume_provider(provider text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    p onboarding.providers := onboarding.lock_provider(provider);
+BEGIN
+    UPDATE onboarding.providers x
+    SET paused_until = NULL, pause_reason = NULL, held_until = NULL,
+        circuit_probe_at = CASE WHEN x.circuit = 'closed' THEN NULL ELSE now() END, updated_at = now()
+    WHERE x.provider = p.provider;
+    INSERT INTO onboarding.provider_events (provider, actor, event) VALUES (p.provider, session_user, 'resumed');
+    PERFORM pg_notify('onboarding_jobs', '');
+END;
+$$;
+
+-- Sets the limits of a provider as given; null means no limit. The same as an UPDATE, with a record of who did it.
+CREATE FUNCTION onboarding.limit_provider(
+    provider text, max_in_flight integer, rate_per_second double precision, burst integer) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    p onboarding.providers := onboarding.lock_provider(provider);
+BEGIN
+    UPDATE onboarding.providers x
+    SET max_in_flight = limit_provider.max_in_flight, rate_per_second = limit_provider.rate_per_second,
+        burst = limit_provider.burst, rate_due_at = NULL, updated_at = now()
+    WHERE x.provider = p.provider;
+    INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+    VALUES (p.provider, session_user, 'limited', format('max_in_flight %s, rate_per_second %s, burst %s',
+        coalesce(limit_provider.max_in_flight::text, 'none'), coalesce(limit_provider.rate_per_second::text, 'none'),
+        coalesce(limit_provider.burst::text, 'none')));
+END;
+$$;
+
+-- Why the job is not running now: one row a reason; none when nothing is in its way but a free slot.
+CREATE FUNCTION onboarding.why(job_id bigint) RETURNS TABLE (reason text, detail text, until timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    job onboarding.jobs;
+    p onboarding.providers;
+    running bigint;
+    head record;
+BEGIN
+    SELECT * INTO job FROM onboarding.jobs j WHERE j.id = why.job_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'onboarding: % is not a job', coalesce(why.job_id::text, 'null') USING ERRCODE = 'no_data_found';
+    END IF;
+    IF job.state IN ('completed', 'failed', 'cancelled') THEN
+        RETURN QUERY SELECT job.state, coalesce(job.last_error, 'it is done'), NULL::timestamptz; RETURN;
+    ELSIF job.state = 'running' THEN
+        RETURN QUERY SELECT 'running', format('worker %s has had it since %s', job.claimed_by, job.claimed_at), NULL::timestamptz;
+        RETURN;
+    ELSIF job.state = 'uncertain' THEN
+        RETURN QUERY SELECT 'uncertain', 'waits for resolve(' || job.id || ', ''happened'' or ''did_not_happen'', …)', NULL::timestamptz;
+        RETURN;
+    END IF;
+    IF job.state = 'blocked' THEN
+        RETURN QUERY SELECT 'blocked', format('waits for job %s, which is %s', a.id, a.state), NULL::timestamptz
+            FROM onboarding.jobs a WHERE a.id = job.after_job_id;
+    END IF;
+    IF job.run_at > now() THEN RETURN QUERY SELECT 'not_due', 'not claimed before run_at', job.run_at; END IF;
+    IF job.expires_at <= now() THEN RETURN QUERY SELECT 'expired', 'no attempt starts after expires_at', NULL::timestamptz; END IF;
+    SELECT * INTO p FROM onboarding.providers x WHERE x.provider = job.provider;
+    IF p.paused_until > now() THEN
+        RETURN QUERY SELECT 'paused', coalesce('provider paused: ' || p.pause_reason, 'provider paused'), p.paused_until;
+    END IF;
+    IF p.held_until > now() THEN RETURN QUERY SELECT 'held', 'the provider asked for patience', p.held_until; END IF;
+    IF p.circuit <> 'closed' THEN
+        RETURN QUERY SELECT 'circuit_open', p.circuit_reason, p.circuit_probe_at;
+    END IF;
+    IF p.max_in_flight IS NOT NULL THEN
+        SELECT count(*) INTO running FROM onboarding.jobs j WHERE j.provider = job.provider AND j.state = 'running';
+        IF running >= p.max_in_flight THEN
+            RETURN QUERY SELECT 'concurrency_limit', format('%s of %s calls are in flight', running, p.max_in_flight), NULL::timestamptz;
+        END IF;
+    END IF;
+    IF p.rate_per_second IS NOT NULL AND p.rate_due_at > now() THEN
+        RETURN QUERY SELECT 'rate_limit', format('%s calls a second are used up', p.rate_per_second), p.rate_due_at;
+    END IF;
+    IF job.order_key IS NOT NULL THEN
+        FOR head IN
+            SELECT o.id, o.state FROM onboarding.jobs o
+            WHERE o.provider = job.provider AND o.order_key = job.order_key AND o.id <> job.id
+              AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain')
+              AND (o.id < job.id OR o.state = 'running')
+            ORDER BY o.id LIMIT 1
+        LOOP
+            RETURN QUERY SELECT 'order', format('job %s of the same order_key is %s', head.id, head.state), NULL::timestamptz;
+        END LOOP;
+    END IF;
+    IF NOT EXISTS (SELECT 1 FROM onboarding.workers w WHERE w.lease_expires_at > now() AND job.provider = ANY (w.providers)) THEN
+        RETURN QUERY SELECT 'no_worker', format('no live worker serves %s: is one running, with its credentials?', job.provider), NULL::timestamptz;
+    END IF;
+END;
+$$;
