@@ -4,7 +4,8 @@ INSERT INTO onboarding.migrations (version, name) VALUES (3, 'claims');
 -- How many calls `provider_name` may start now, or why none and for how long. The row is locked
 -- where a limit holds, so that claims of all workers are counted one after the other.
 CREATE FUNCTION onboarding.permits(
-    provider_name text, wanted integer, OUT allowed integer, OUT hint text, OUT wait_ms integer, OUT probing boolean)
+    provider_name text, wanted integer, OUT allowed integer, OUT hint text, OUT wait_ms integer, OUT counted boolean,
+    OUT probing boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     p onboarding.providers;
@@ -13,12 +14,13 @@ DECLARE
     cell interval;
     free_at timestamptz;
 BEGIN
-    allowed := 0; probing := false; wait_ms := 1000;
+    allowed := 0; counted := false; probing := false; wait_ms := 1000;
     SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name;
     IF NOT FOUND THEN hint := 'unknown'; RETURN; END IF;
     IF p.max_in_flight IS NOT NULL OR p.rate_per_second IS NOT NULL OR p.circuit <> 'closed' THEN
         SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name FOR NO KEY UPDATE;
         t := clock_timestamp();
+        counted := true;
     END IF;
     IF p.paused_until > t THEN
         hint := 'paused'; wait_ms := onboarding.milliseconds_until(p.paused_until, t); RETURN;
@@ -89,6 +91,7 @@ SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     permit record;
     taken integer;
+    marked text[];
 BEGIN
     IF NOT EXISTS (
         SELECT 1 FROM onboarding.workers w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
@@ -97,15 +100,18 @@ BEGIN
     END IF;
     SELECT * INTO permit FROM onboarding.permits(provider_name, wanted);
     IF permit.allowed > 0 THEN
+        -- Where a lost answer would end a job as uncertain, the worker writes a mark of its own just
+        -- before it sends (`mark_sent`); elsewhere the claim alone is taken for a send.
+        SELECT coalesce(array_agg(k.kind), '{}') INTO marked FROM onboarding.kinds k WHERE k.lost_answer = 'none';
         RETURN QUERY
         WITH claimed AS (
             UPDATE onboarding.jobs j
             SET state = 'running', claim_token = nextval('onboarding.claim_tokens'), claimed_by = worker_id,
                 claimed_at = now(), updated_at = now(), lease_expires_at = now() + lease_ms * interval '1 ms',
                 attempt = j.attempt + CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
-                first_sent_at = CASE WHEN j.step = 'create' AND onboarding.counts_as_sent(j.kind)
+                first_sent_at = CASE WHEN j.step = 'create' AND j.kind <> ALL (marked)
                     THEN coalesce(j.first_sent_at, now()) ELSE j.first_sent_at END,
-                last_sent_at = CASE WHEN j.step = 'create' AND onboarding.counts_as_sent(j.kind)
+                last_sent_at = CASE WHEN j.step = 'create' AND j.kind <> ALL (marked)
                     THEN now() ELSE j.last_sent_at END,
                 body_sha256 = coalesce(j.body_sha256, sha256(convert_to(j.payload::text, 'UTF8')))
             WHERE j.id = ANY (ARRAY(
@@ -150,7 +156,7 @@ BEGIN
             ORDER BY l.finished_at DESC LIMIT 1) e ON true;
         GET DIAGNOSTICS taken = ROW_COUNT;
         IF taken > 0 THEN
-            PERFORM onboarding.use_permits(provider_name, taken, permit.probing);
+            IF permit.counted THEN PERFORM onboarding.use_permits(provider_name, taken, permit.probing); END IF;
             RETURN;
         END IF;
         permit.hint := 'empty'; permit.wait_ms := NULL;
@@ -158,13 +164,6 @@ BEGIN
     claim.hint := permit.hint; claim.wait_ms := permit.wait_ms;
     RETURN NEXT;
 END;
-$$;
-
--- Whether a claim alone must be taken for a request that may have arrived. Where that would end a job
--- as uncertain, the worker writes a mark of its own just before it sends (`mark_sent`).
-CREATE FUNCTION onboarding.counts_as_sent(kind_name text) RETURNS boolean
-LANGUAGE sql STABLE AS $$
-    SELECT k.lost_answer <> 'none' FROM onboarding.kinds k WHERE k.kind = kind_name;
 $$;
 
 CREATE FUNCTION onboarding.milliseconds(span interval) RETURNS bigint

@@ -15,14 +15,17 @@ CREATE FUNCTION onboarding.complete(
     keys text[], digests bytea[])
 RETURNS TABLE (job_id bigint, claim_token bigint, written boolean, job_state text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
-SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+-- Pinned: rows are found by key. Hash joins stay on for the batch's own rows.
+SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
+    ids bigint[];
+    fences bigint[];
+    done boolean[];
+    became text[];
+    late boolean;
     ended bigint[];
-    entry record;
 BEGIN
-    RETURN QUERY
     WITH result AS (
         SELECT * FROM unnest(job_ids, tokens, claimed_ats, attempt_numbers, did_steps, outcomes, states, next_steps,
             delays_ms, counted, reached, rotates_key, http_statuses, request_ids, provider_ids, provider_statuses,
@@ -67,18 +70,21 @@ BEGIN
         ON CONFLICT DO NOTHING
         RETURNING 1
     ), told AS (
-        SELECT count(onboarding.notify_event(w.id, w.state)) AS events FROM written w WHERE w.state <> 'available'
+        SELECT count(pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', w.id, w.state))) AS events FROM written w WHERE w.state <> 'available'
     )
-    SELECT r.job_id, r.token,
-        w.id IS NOT NULL OR EXISTS (
-            SELECT 1 FROM onboarding.attempts a
-            WHERE a.job_id = r.job_id AND a.claim_token = r.token AND NOT a.late AND a.outcome <> 'lost'),
-        w.state
-    FROM result r
-    CROSS JOIN told
-    LEFT JOIN written w ON w.id = r.job_id AND w.token = r.token;
+    SELECT array_agg(o.job_id), array_agg(o.token), array_agg(o.done), array_agg(o.state), bool_or(o.late)
+    INTO ids, fences, done, became, late
+    FROM (
+        SELECT r.job_id, r.token, w.state, w.id IS NULL AS late,
+            w.id IS NOT NULL OR EXISTS (
+                SELECT 1 FROM onboarding.attempts a
+                WHERE a.job_id = r.job_id AND a.claim_token = r.token AND NOT a.late AND a.outcome <> 'lost') AS done
+        FROM result r
+        CROSS JOIN told
+        LEFT JOIN written w ON w.id = r.job_id AND w.token = r.token) o;
+    RETURN QUERY SELECT * FROM unnest(ids, fences, done, became);
 
-    PERFORM onboarding.settle_late_successes(job_ids, tokens);
+    IF late THEN PERFORM onboarding.settle_late_successes(job_ids, tokens); END IF;
     SELECT array_agg(s.id) INTO ended FROM (
         SELECT d.after_job_id AS id FROM unnest(job_ids) AS b (id)
         JOIN onboarding.jobs d ON d.after_job_id = b.id AND d.state = 'blocked'
@@ -128,6 +134,7 @@ BEGIN
         RETURNING job_id
     )
     SELECT array_agg(l.job_id) FROM logged l CROSS JOIN LATERAL onboarding.notify_event(l.job_id, 'completed') INTO proven;
+    IF proven IS NOT NULL THEN PERFORM onboarding.settle_dependents(proven); END IF;
 END;
 $$;
 
