@@ -86,7 +86,7 @@ private struct Situation {
 
     private func afterRejection() -> Decision {
         guard step == .lookUp else { return Decision(.failed, reason: "refused by the provider") }
-        if case .underSameKey = policy.resend, !keyHasExpired {
+        if case .underSameKey = policy.resend, !keyHasExpired, !attemptsAreUsedUp {
             return again(.create, reason: "look-up refused: send again under the same key", counted: false)
         }
         return Decision(.uncertain, reason: "look-up refused by the provider", countsAttempt: false)

@@ -1,0 +1,55 @@
+import JobModel
+
+/// A generator that always gives the largest number, so that backoff waits its full length.
+struct FullWait: RandomNumberGenerator {
+    mutating func next() -> UInt64 { .max }
+}
+
+/// A repeatable generator (SplitMix64).
+struct Seeded: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
+
+enum Policies {
+    static let sameKey = RecoveryPolicy(resend: .underSameKey(life: .seconds(86_400)), offersLookUp: true)
+    static let lookUpFirst = RecoveryPolicy(resend: .afterLookUp(settle: .seconds(5)), offersLookUp: true)
+    static let never = RecoveryPolicy(resend: .never, offersLookUp: false)
+}
+
+func makeClaim(
+    step: Step = .create, attempt: Int = 1, maxAttempts: Int = 25, firstSentAge: Duration? = nil,
+    lastSentAge: Duration? = nil, remaining: Duration? = nil, lastHTTPStatus: Int? = nil, backoffStep: Int = 0,
+    evidence: Claim.Evidence? = nil
+) -> Claim {
+    var claim = Claim(
+        id: JobID(1), token: ClaimToken(1), kind: JobKind("iron.customer.create"), step: step, attempt: attempt,
+        maxAttempts: maxAttempts, idempotencyKey: "8d3f0d36-3a2c-4f0e-9a4f-0d8f5b1c7a11", payload: Array("{}".utf8),
+        payloadBytes: 2, bodySHA256: [])
+    claim.firstSentAge = firstSentAge
+    claim.lastSentAge = lastSentAge ?? firstSentAge
+    claim.remaining = remaining
+    claim.lastHTTPStatus = lastHTTPStatus
+    claim.backoffStep = backoffStep
+    claim.evidence = evidence
+    return claim
+}
+
+func decide(
+    _ outcome: Outcome, for claim: Claim = makeClaim(), doing step: Step = .create,
+    policy: RecoveryPolicy = Policies.sameKey, canLookUp: Bool? = nil, reached: Bool = true, status: Int? = nil,
+    retryAfter: Duration? = nil
+) -> Decision {
+    var result = CallResult(outcome, mayHaveReached: reached, httpStatus: status)
+    result.retryAfter = retryAfter
+    var random = FullWait()
+    return AttemptDecider().decide(
+        result, for: claim, doing: step, policy: policy, canLookUp: canLookUp ?? policy.offersLookUp, using: &random)
+}
