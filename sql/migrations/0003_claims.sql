@@ -234,12 +234,12 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
     WITH released AS (
         UPDATE onboarding.jobs j
-        SET state = CASE WHEN j.cancel_requested_at IS NOT NULL AND (j.first_sent_at IS NULL OR j.first_sent_at = j.claimed_at)
+        SET state = CASE WHEN j.cancel_requested_at IS NOT NULL AND (j.first_sent_at IS NULL OR j.first_sent_at >= j.claimed_at)
                 THEN 'cancelled' ELSE 'available' END,
-            finished_at = CASE WHEN j.cancel_requested_at IS NOT NULL AND (j.first_sent_at IS NULL OR j.first_sent_at = j.claimed_at)
+            finished_at = CASE WHEN j.cancel_requested_at IS NOT NULL AND (j.first_sent_at IS NULL OR j.first_sent_at >= j.claimed_at)
                 THEN now() END,
             attempt = j.attempt - CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
-            first_sent_at = nullif(j.first_sent_at, j.claimed_at), lease_expires_at = NULL, updated_at = now()
+            first_sent_at = CASE WHEN j.first_sent_at < j.claimed_at THEN j.first_sent_at END, lease_expires_at = NULL, updated_at = now()
         FROM unnest(job_ids, tokens) AS r (job_id, token)
         WHERE j.id = r.job_id AND j.claim_token = r.token AND j.state = 'running'
         RETURNING j.id, j.state, j.claimed_at, j.claimed_by

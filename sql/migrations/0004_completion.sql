@@ -41,7 +41,7 @@ BEGIN
             run_at = CASE WHEN r.state = 'available' THEN now() + r.delay_ms * interval '1 ms' ELSE j.run_at END,
             -- A call that cannot have arrived takes back what its claim assumed.
             first_sent_at = CASE WHEN r.rotates_key THEN NULL
-                WHEN NOT r.reached AND j.step = 'create' THEN nullif(j.first_sent_at, j.claimed_at)
+                WHEN NOT r.reached AND j.step = 'create' AND j.first_sent_at >= j.claimed_at THEN NULL
                 ELSE j.first_sent_at END,
             idempotency_key = CASE WHEN r.rotates_key AND r.state = 'available' THEN gen_random_uuid() ELSE j.idempotency_key END,
             provider_id = coalesce(r.provider_id, j.provider_id),
@@ -105,7 +105,7 @@ LANGUAGE sql IMMUTABLE AS $$
         WHEN cancel_requested_at IS NULL THEN wanted
         WHEN wanted = 'failed' THEN 'cancelled'
         WHEN wanted = 'available' AND (outcome = 'not_found' OR first_sent_at IS NULL
-            OR (first_sent_at = claimed_at AND NOT reached)) THEN 'cancelled'
+            OR (first_sent_at >= claimed_at AND NOT reached)) THEN 'cancelled'
         ELSE wanted END;
 $$;
 
