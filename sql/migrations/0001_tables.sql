@@ -41,6 +41,7 @@ CREATE TABLE onboarding.kinds (
     lost_answer     text    NOT NULL,
     -- The payload field without which the provider cannot be asked for the record; null: it always can.
     look_up_field   text,
+    CONSTRAINT kinds_named_by_provider CHECK (provider = split_part(kind, '.', 1)),
     CONSTRAINT kinds_lost_answer_known CHECK (lost_answer IN ('same_key', 'look_up', 'none'))
 );
 

@@ -9,12 +9,12 @@ BEGIN
 END;
 $$;
 
+-- Names the first required field that is missing, if one is.
 CREATE FUNCTION onboarding.check_required_fields(kind_name text, required text[], body jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     field text;
 BEGIN
-    IF body ?& required THEN RETURN; END IF;
     FOREACH field IN ARRAY required LOOP
         IF NOT body ? field THEN
             PERFORM onboarding.refuse('payload', format('lacks the field %s, which %s requires', field, kind_name));
@@ -38,7 +38,9 @@ BEGIN
     IF NEW.payload IS NULL OR jsonb_typeof(NEW.payload) <> 'object' THEN
         PERFORM onboarding.refuse('payload', 'must be a JSON object');
     END IF;
-    PERFORM onboarding.check_required_fields(NEW.kind, required, NEW.payload);
+    IF NOT NEW.payload ?& required THEN
+        PERFORM onboarding.check_required_fields(NEW.kind, required, NEW.payload);
+    END IF;
     IF NEW.parameters IS NULL OR jsonb_typeof(NEW.parameters) <> 'object' THEN
         PERFORM onboarding.refuse('parameters', 'must be a JSON object');
     END IF;
@@ -47,8 +49,8 @@ BEGIN
             IF entry.key NOT IN ('customer_id', 'sub_partner_id') THEN
                 PERFORM onboarding.refuse('parameters', format('has the unknown field %L; known are customer_id, sub_partner_id', left(entry.key, 40)));
             END IF;
-            IF jsonb_typeof(entry.value) <> 'string' OR (entry.value #>> '{}') !~ '^[A-Za-z0-9_.:-]{1,100}$' THEN
-                PERFORM onboarding.refuse('parameters', format('must hold an id of 1 to 100 letters, digits, _ . : - in %s', entry.key));
+            IF jsonb_typeof(entry.value) <> 'string' OR (entry.value #>> '{}') !~ '^[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,99}$' THEN
+                PERFORM onboarding.refuse('parameters', format('must hold an id of 1 to 100 letters, digits, _ : - . (no . in front) in %s', entry.key));
             END IF;
         END LOOP;
     END IF;
@@ -77,8 +79,9 @@ BEGIN
     IF NEW.follow = 'decided' THEN
         PERFORM onboarding.refuse('follow', '''decided'' is not built yet: use ''created''');
     END IF;
-    PERFORM onboarding.check_text('reference', NEW.reference), onboarding.check_text('unique_key', NEW.unique_key),
-        onboarding.check_text('order_key', NEW.order_key);
+    IF NEW.reference = '' OR length(NEW.reference) > 255 THEN PERFORM onboarding.refuse_length('reference', NEW.reference); END IF;
+    IF NEW.unique_key = '' OR length(NEW.unique_key) > 255 THEN PERFORM onboarding.refuse_length('unique_key', NEW.unique_key); END IF;
+    IF NEW.order_key = '' OR length(NEW.order_key) > 255 THEN PERFORM onboarding.refuse_length('order_key', NEW.order_key); END IF;
     IF NEW.traceparent !~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' THEN
         PERFORM onboarding.refuse('traceparent', 'must be a W3C trace context: 00-<32 hex>-<16 hex>-<2 hex>, lower case');
     END IF;
@@ -98,13 +101,9 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION onboarding.check_text(field text, value text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF value = '' OR length(value) > 255 THEN
-        PERFORM onboarding.refuse(field, format('must have 1 to 255 characters, not %s', length(value)));
-    END IF;
-END;
+CREATE FUNCTION onboarding.refuse_length(field text, value text) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT onboarding.refuse(field, format('must have 1 to 255 characters, not %s', length(value)));
 $$;
 
 CREATE TRIGGER jobs_check_new BEFORE INSERT ON onboarding.jobs

@@ -12,6 +12,9 @@ BEGIN
             EXCEPTION
                 -- Roles belong to the whole server: another database's migration may make them at this moment.
                 WHEN duplicate_object OR unique_violation THEN NULL;
+                WHEN insufficient_privilege THEN
+                    RAISE EXCEPTION 'onboarding: may not create the role %; ask an administrator for: CREATE ROLE % NOLOGIN', role_name, role_name
+                        USING ERRCODE = 'insufficient_privilege';
             END;
         END IF;
     END LOOP;
