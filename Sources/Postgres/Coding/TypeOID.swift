@@ -1,0 +1,19 @@
+/// The OIDs in `pg_type` of the types that this layer knows; they are fixed by PostgreSQL's `pg_type.dat`.
+enum TypeOID {
+    static let boolean: UInt32 = 16
+    static let bytea: UInt32 = 17
+    static let bigint: UInt32 = 20
+    static let smallint: UInt32 = 21
+    static let integer: UInt32 = 23
+    static let text: UInt32 = 25
+    static let double: UInt32 = 701
+    static let booleanArray: UInt32 = 1000
+    static let byteaArray: UInt32 = 1001
+    static let integerArray: UInt32 = 1007
+    static let textArray: UInt32 = 1009
+    static let bigintArray: UInt32 = 1016
+    static let doubleArray: UInt32 = 1022
+    static let timestamptz: UInt32 = 1184
+    static let uuid: UInt32 = 2950
+    static let uuidArray: UInt32 = 2951
+}

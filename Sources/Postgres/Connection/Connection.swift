@@ -1,0 +1,342 @@
+import CPostgres
+import NIOConcurrencyHelpers
+
+/// One session on the server, on a thread of its own.
+///
+/// A call runs from its first byte to its last result without a suspension, so that calls of several tasks follow
+/// each other and never mix. What must hold across calls, a transaction above all, needs a connection that nobody
+/// else uses: ``Pool/withTransaction(_:)`` gives one.
+///
+/// When the task that waits for a call is cancelled, the statement is cancelled on the server, and the call throws
+/// ``PostgresError/Code/cancelled``; if the statement ended before that, its result is returned. The connection
+/// stays usable, unless the error's ``PostgresError/isConnectionLost`` says otherwise.
+package actor Connection {
+    let configuration: ConnectionConfiguration
+    private let executor: ThreadExecutor
+    private var handle = ConnectionHandle()
+    /// The texts of the statements that this session has prepared, by name; as many as the program has names.
+    private var prepared: [String: String] = [:]
+    /// Names whose plan the server refused: to be prepared again.
+    private var forgotten: Set<String> = []
+    /// The current call; a cancellation names the call it means, so that a late one never hits the next.
+    private var serial: UInt64 = 0
+    private let cancelledSerial = NIOLockedValueBox<UInt64>(0)
+
+    /// The process id of the server's process for this session.
+    package private(set) var backendPID = 0
+    /// The server's `server_version_num`, such as 150018.
+    package private(set) var serverVersion = 0
+
+    /// The thread of this connection. It is the actor's own property, so it lives as long as the actor.
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
+
+    private init(_ configuration: ConnectionConfiguration) throws(PostgresError) {
+        self.configuration = configuration
+        executor = try ThreadExecutor()
+    }
+
+    deinit {
+        executor.stop()
+    }
+
+    /// Opens a session and sets its limits.
+    ///
+    /// - Throws: ``PostgresError`` with `invalidConnectionString`, `connectionFailed`, `serverTooOld`, `timedOut`
+    ///   or `cancelled`; in each case nothing is left behind.
+    package static func open(_ configuration: ConnectionConfiguration) async throws(PostgresError) -> Connection {
+        let keywords = try configuration.keywords()
+        let connection = try Connection(configuration)
+        try await connection.establish(keywords.list, hosts: keywords.hosts)
+        return connection
+    }
+
+    /// Runs one statement; the deadline defaults to the configuration's.
+    ///
+    /// - Throws: ``PostgresError``; the type's comment says what cancelling does.
+    package func query(_ statement: Statement, timeout: Duration? = nil) async throws(PostgresError) -> Rows {
+        if let fault = statement.fault { throw fault }
+        let limit = timeout ?? configuration.statementTimeout
+        return try await cancellable { () throws(PostgresError) in
+            try self.withServerTimeout(limit) { () throws(PostgresError) in try self.execute(statement, limit) }
+        }
+    }
+
+    /// Runs a text of many statements by the simple protocol, in one implicit transaction unless it says otherwise.
+    ///
+    /// - Throws: ``PostgresError`` of the first statement that failed; those after it did not run.
+    package func run(script: String, timeout: Duration? = nil) async throws(PostgresError) {
+        guard !script.utf8.contains(0) else {
+            throw PostgresError(.invalidParameter, "the script holds a NUL character")
+        }
+        let limit = timeout ?? configuration.statementTimeout
+        _ = try await cancellable { () throws(PostgresError) in
+            try self.withServerTimeout(limit) { () throws(PostgresError) in try self.execute(script: script, limit) }
+        }
+    }
+
+    /// Ends the session; allowed at any time, also twice.
+    package func close() async {
+        handle.finish()
+    }
+
+    /// Whether a next statement can be sent: the link is up and no transaction is open.
+    package var isReusable: Bool {
+        isLinkUp() && handle.transactionStatus == PQTRANS_IDLE
+    }
+
+    /// Waits for notifications; an empty list when the time is over or the task is cancelled.
+    ///
+    /// - Throws: ``PostgresError/Code/connectionLost``.
+    func notifications(within limit: Duration) async throws(PostgresError) -> [Notification] {
+        let deadline = ContinuousClock.now + limit
+        return try await cancellable { () throws(PostgresError) in
+            while true {
+                guard self.handle.consumeInput(), self.handle.isOK else { throw self.lost() }
+                var received: [Notification] = []
+                while received.count < 1000, let next = self.handle.nextNotification() {
+                    received.append(.received(channel: next.channel, payload: next.payload))
+                }
+                if !received.isEmpty || self.isCancelled || ContinuousClock.now >= deadline { return received }
+                _ = self.executor.wait(socket: self.handle.socket, for: .read, until: deadline)
+            }
+        }
+    }
+
+    /// Runs a statement although the task may be cancelled already: for ROLLBACK.
+    func queryShielded(_ statement: Statement, timeout: Duration) throws(PostgresError) -> Rows {
+        serial += 1
+        return try execute(statement, timeout)
+    }
+}
+
+// MARK: - Connecting
+
+extension Connection {
+    private func establish(_ keywords: [(String, String)], hosts: Int) async throws(PostgresError) {
+        let limit = configuration.connectTimeout * hosts
+        do {
+            _ = try await cancellable { () throws(PostgresError) in
+                try self.connect(keywords, deadline: ContinuousClock.now + limit)
+                return try self.execute(
+                    script: self.configuration.sessionScript(userOptions: self.handle.options), limit)
+            }
+        } catch {
+            handle.finish()
+            throw error
+        }
+    }
+
+    private func connect(_ keywords: [(String, String)], deadline: ContinuousClock.Instant) throws(PostgresError) {
+        guard handle.start(keywords) else { throw connectFailure() }
+        var interest = PGRES_POLLING_WRITING
+        while interest != PGRES_POLLING_OK {
+            try waitToConnect(writing: interest == PGRES_POLLING_WRITING, deadline: deadline)
+            interest = handle.pollConnect()
+            if interest == PGRES_POLLING_FAILED { throw connectFailure() }
+        }
+        guard handle.becomeNonBlocking() else { throw connectFailure() }
+        backendPID = handle.backendPID
+        serverVersion = handle.serverVersion
+        guard serverVersion >= configuration.minimumServerVersion else {
+            throw PostgresError(
+                .serverTooOld,
+                "the server is version \(serverVersion / 10_000), but \(configuration.minimumServerVersion / 10_000) "
+                    + "or newer is needed")
+        }
+    }
+
+    /// The socket is asked for each time: with several hosts it changes.
+    private func waitToConnect(writing: Bool, deadline: ContinuousClock.Instant) throws(PostgresError) {
+        while true {
+            if isCancelled { throw PostgresError(.cancelled, "connecting was cancelled") }
+            guard ContinuousClock.now < deadline else {
+                throw PostgresError(.connectionFailed, "the server did not answer in time")
+            }
+            let ready = executor.wait(socket: handle.socket, for: writing ? .readOrWrite : .read, until: deadline)
+            if writing ? ready.isWritable : ready.isReadable { return }
+        }
+    }
+
+    private func connectFailure() -> PostgresError {
+        let (text, state) = ServerMessage.connectFailure(handle.message)
+        return PostgresError(.connectionFailed, text.isEmpty ? "out of memory" : text, sqlState: state)
+    }
+}
+
+// MARK: - Running
+
+extension Connection {
+    /// Runs the body with the task's cancellation watched. The body has no suspension and stays on our thread.
+    private func cancellable<T: Sendable>(_ body: () throws(PostgresError) -> T) async throws(PostgresError) -> T {
+        serial += 1
+        let current = serial
+        let result: Result<T, PostgresError> = await withTaskCancellationHandler {
+            guard !self.isCancelled else {
+                return .failure(PostgresError(.cancelled, "cancelled before anything was sent"))
+            }
+            do throws(PostgresError) { return .success(try body()) } catch { return .failure(error) }
+        } onCancel: {
+            cancelledSerial.withLockedValue { $0 = max($0, current) }
+            executor.wake()
+        }
+        return try result.get()
+    }
+
+    private var isCancelled: Bool { cancelledSerial.withLockedValue { $0 } == serial }
+
+    /// Lifts the server's own limit where a call may take longer. In a transaction that fails the SET is undone by
+    /// the rollback, so a RESET that the server refuses does no harm.
+    private func withServerTimeout(_ limit: Duration, _ body: () throws(PostgresError) -> Rows)
+        throws(PostgresError) -> Rows
+    {
+        guard limit > configuration.statementTimeout else { return try body() }
+        let longer = (limit + configuration.cancelGrace).milliseconds
+        _ = try execute(script: "SET statement_timeout = \(longer)", configuration.statementTimeout)
+        defer {
+            if handle.isOK, handle.transactionStatus != PQTRANS_INERROR {
+                let usual = "SET statement_timeout = \(configuration.serverStatementTimeout)"
+                // A failure shows again at the next statement, as a lost link.
+                _ = try? execute(script: usual, configuration.cancelGrace)
+            }
+        }
+        return try body()
+    }
+
+    private func execute(_ statement: Statement, _ limit: Duration) throws(PostgresError) -> Rows {
+        guard let name = statement.name else {
+            return try roundTrip(limit) { self.handle.send(statement, prepared: nil) }
+        }
+        let deadline = ContinuousClock.now + limit
+        let wasPrepared = prepared[name] != nil
+        do {
+            try prepare(statement, name, limit)
+            return try roundTrip(deadline - ContinuousClock.now) { self.handle.send(statement, prepared: name) }
+        } catch {
+            // The server has lost the statement, or a migration has changed the type of its result.
+            guard error.sqlState == .invalidStatementName || error.sqlState == .featureNotSupported else { throw error }
+            let isStale = wasPrepared || error.sqlState == .invalidStatementName
+            // In a transaction the failure has ended it, so only the caller can begin again; forgetting is enough.
+            let canRepeat = isStale && handle.isOK && handle.transactionStatus == PQTRANS_IDLE
+            if isStale { forgotten.insert(name) }
+            guard canRepeat else { throw error }
+            try prepare(statement, name, limit)
+            return try roundTrip(deadline - ContinuousClock.now) { self.handle.send(statement, prepared: name) }
+        }
+    }
+
+    private func prepare(_ statement: Statement, _ name: String, _ limit: Duration) throws(PostgresError) {
+        if let known = prepared[name] {
+            if known == statement.sql, !forgotten.contains(name) { return }
+            prepared[name] = nil
+            let quoted = name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
+            do {
+                _ = try execute(script: "DEALLOCATE \"\(quoted)\"", limit)
+            } catch {
+                // Gone already is what we want; anything else the next step reports as well.
+                guard error.sqlState == .invalidStatementName else { throw error }
+            }
+        }
+        forgotten.remove(name)
+        _ = try roundTrip(limit) { self.handle.sendPrepare(statement, name: name) }
+        prepared[name] = statement.sql
+    }
+
+    private func execute(script: String, _ limit: Duration) throws(PostgresError) -> Rows {
+        try roundTrip(limit) { self.handle.send(script: script) }
+    }
+
+    /// Sends and reads to the last result. Every way out leaves the connection ready for the next call, or closed.
+    private func roundTrip(_ limit: Duration, send: () -> Bool) throws(PostgresError) -> Rows {
+        guard isLinkUp() else {
+            handle.finish()
+            throw PostgresError(.closed, "the connection is closed", closedConnection: true)
+        }
+        var progress = StatementProgress(deadline: ContinuousClock.now + limit, grace: configuration.cancelGrace)
+        var cancel: CancelHandle?
+        guard send() else { throw lost() }
+        var sending = handle.flush()
+        while sending != 0 || handle.isBusy {
+            guard sending >= 0 else { break }
+            let ready = try step(&progress, &cancel, sending: sending == 1)
+            // While sending, the server may be waiting for us to read: both are done.
+            if ready.isReadable, !handle.consumeInput() { break }
+            if sending == 1 { sending = handle.flush() }
+        }
+        return try collect(&progress, &cancel)
+    }
+
+    /// One wait, or one cancel request, as the progress says.
+    private func step(_ progress: inout StatementProgress, _ cancel: inout CancelHandle?, sending: Bool)
+        throws(PostgresError) -> ThreadExecutor.Readiness
+    {
+        switch progress.next(now: ContinuousClock.now, isCancelled: isCancelled) {
+        case .wait(let deadline):
+            return executor.wait(socket: handle.socket, for: sending ? .readOrWrite : .read, until: deadline)
+        case .requestCancel:
+            cancel = handle.makeCancel()
+            cancel?.send { [executor] in executor.wake() }
+            return ThreadExecutor.Readiness()
+        case .abandon: throw abandoned(progress)
+        }
+    }
+
+    /// Reads the results until there are no more, then lets a cancel request that is under way arrive.
+    private func collect(_ progress: inout StatementProgress, _ cancel: inout CancelHandle?)
+        throws(PostgresError) -> Rows
+    {
+        var rows = Rows.none
+        var failure: PostgresError?
+        while true {
+            while handle.isBusy {
+                let ready = try step(&progress, &cancel, sending: false)
+                if ready.isReadable, !handle.consumeInput() { break }
+            }
+            guard let result = handle.nextResult() else { break }
+            if let error = result.error {
+                failure = failure ?? error
+                if result.isCopy { break }
+            } else if failure == nil {
+                rows = result.rows()
+            }
+        }
+        guard handle.isOK else { throw lost(failure) }
+        if failure?.code == .unsupported { handle.finish() }
+        while let action = progress.finish(now: ContinuousClock.now, cancelArrived: cancel?.hasArrived ?? false) {
+            guard case .wait(let deadline) = action else { throw abandoned(progress) }
+            _ = executor.wait(socket: -1, for: .read, until: deadline)
+        }
+        guard let failure else { return rows }
+        throw stopped(failure, progress.stop)
+    }
+
+    /// The cancel that we asked for is named after its reason.
+    private func stopped(_ failure: PostgresError, _ stop: StatementProgress.Stop?) -> PostgresError {
+        guard failure.sqlState == .queryCanceled else { return failure }
+        switch stop {
+        case .timedOut: return failure.with(.timedOut)
+        case .cancelled: return failure.with(.cancelled)
+        case nil: return failure
+        }
+    }
+
+    private func abandoned(_ progress: StatementProgress) -> PostgresError {
+        handle.finish()
+        return PostgresError(
+            progress.stop == .cancelled ? .cancelled : .timedOut,
+            "the server did not answer the cancel request; the connection was closed", closedConnection: true)
+    }
+
+    private func lost(_ failure: PostgresError? = nil) -> PostgresError {
+        let message = ServerMessage.oneLine(handle.message)
+        handle.finish()
+        if let failure { return failure.with(.connectionLost, closedConnection: true) }
+        return PostgresError(.connectionLost, message.isEmpty ? "the link broke" : message, closedConnection: true)
+    }
+
+    /// Takes what has arrived unasked, such as the word of a server that goes away, before anything is sent.
+    private func isLinkUp() -> Bool {
+        guard handle.isOK else { return false }
+        guard executor.wait(socket: handle.socket, for: .read, until: ContinuousClock.now).isReadable else { return true }
+        return handle.consumeInput() && handle.isOK
+    }
+}

@@ -1,0 +1,151 @@
+import CPostgres
+import Glibc
+
+/// Owns one `PGconn`, or none before it is opened and after it is finished. Used only on its connection's thread.
+@safe struct ConnectionHandle: ~Copyable {
+    private var pointer: OpaquePointer?
+
+    init() {
+        unsafe pointer = nil
+    }
+
+    deinit {
+        // Nobody else has the pointer; PQfinish does nothing with NULL.
+        unsafe PQfinish(pointer)
+    }
+
+    /// Begins to connect; false if not even that could be done. Resolving a name blocks here.
+    mutating func start(_ keywords: [(String, String)]) -> Bool {
+        var names: [UnsafePointer<CChar>?] = unsafe keywords.map { unsafe UnsafePointer(strdup($0.0)) } + [nil]
+        var values: [UnsafePointer<CChar>?] = unsafe keywords.map { unsafe UnsafePointer(strdup($0.1)) } + [nil]
+        // Both lists end with NULL; libpq copies what it needs before it returns.
+        unsafe pointer = unsafe PQconnectStartParams(&names, &values, 0)
+        for unsafe copy in unsafe names + values { unsafe free(UnsafeMutableRawPointer(mutating: copy)) }
+        guard unsafe pointer != nil else { return false }
+        // The default receiver prints on stderr. Verbose, since only so a refusal shows its SQLSTATE.
+        _ = unsafe PQsetNoticeReceiver(pointer, { _, _ in }, nil)
+        _ = unsafe PQsetErrorVerbosity(pointer, PQERRORS_VERBOSE)
+        return unsafe PQstatus(pointer) != CONNECTION_BAD
+    }
+
+    /// Goes on connecting.
+    func pollConnect() -> PostgresPollingStatusType {
+        // A live pointer, or NULL, which libpq answers with a failure; so in every line below.
+        unsafe PQconnectPoll(pointer)
+    }
+
+    /// To be called once connected: non-blocking from now on, short messages.
+    func becomeNonBlocking() -> Bool {
+        _ = unsafe PQsetErrorVerbosity(pointer, PQERRORS_DEFAULT)
+        return unsafe PQsetnonblocking(pointer, 1) == 0
+    }
+
+    /// Closes it; allowed at any time, also twice.
+    mutating func finish() {
+        unsafe PQfinish(pointer)
+        unsafe pointer = nil
+    }
+
+    /// Whether the link is up, as far as libpq has seen.
+    var isOK: Bool { unsafe PQstatus(pointer) == CONNECTION_OK }
+    /// The socket, or -1. It may change while connecting.
+    var socket: CInt { unsafe PQsocket(pointer) }
+    /// Such as 150018.
+    var serverVersion: Int { Int(unsafe PQserverVersion(pointer)) }
+    /// The process id of the server's process for this connection.
+    var backendPID: Int { Int(unsafe PQbackendPID(pointer)) }
+    /// Where the session stands in a transaction.
+    var transactionStatus: PGTransactionStatusType { unsafe PQtransactionStatus(pointer) }
+
+    /// What libpq says last, copied.
+    var message: String {
+        guard let text = unsafe PQerrorMessage(pointer) else { return "" }
+        // Ends with a NUL and is valid until the next call.
+        return unsafe String(cString: text)
+    }
+
+    /// The `options` that the connection was opened with, from the string or from the environment.
+    var options: String {
+        guard let list = unsafe PQconninfo(pointer) else { return "" }
+        defer { unsafe PQconninfoFree(list) }
+        var entry = unsafe list
+        // The list ends with an entry whose keyword is NULL.
+        while let keyword = unsafe entry.pointee.keyword {
+            if unsafe strcmp(keyword, "options") == 0, let value = unsafe entry.pointee.val {
+                return unsafe String(cString: value)
+            }
+            unsafe entry += 1
+        }
+        return ""
+    }
+
+    /// Sends a text of one or many statements by the simple protocol.
+    func send(script: String) -> Bool {
+        unsafe PQsendQuery(pointer, script) == 1
+    }
+
+    /// Sends a request to prepare a statement under a name.
+    func sendPrepare(_ statement: Statement, name: String) -> Bool {
+        let types = statement.parameters.map(\.type)
+        // libpq reads as many types as it is told.
+        return unsafe PQsendPrepare(pointer, name, statement.sql, CInt(types.count), types) == 1
+    }
+
+    /// Sends a statement with its parameters, by its text or as prepared under the name.
+    ///
+    /// Results come as text: measured over a Unix socket, see ``Rows`` decoding in `Row.swift`.
+    func send(_ statement: Statement, prepared name: String?) -> Bool {
+        let parameters = statement.parameters
+        var block: [UInt8] = []
+        block.reserveCapacity(parameters.reduce(0) { $0 + ($1.bytes?.count ?? 0) + 1 })
+        var starts: [Int] = []
+        for parameter in parameters {
+            starts.append(parameter.bytes == nil ? -1 : block.count)
+            // The NUL ends text forms and gives an empty value an address, since NULL means NULL.
+            block += (parameter.bytes ?? []) + [0]
+        }
+        let lengths = parameters.map { CInt($0.bytes?.count ?? 0) }
+        let formats = parameters.map { CInt($0.isBinary ? 1 : 0) }
+        let types = parameters.map(\.type)
+        // All pointers point into the block, which stays where it is until the call has copied it.
+        return unsafe block.withUnsafeBytes { bytes in
+            let base = unsafe bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+            let values = unsafe starts.map { start in unsafe start < 0 ? nil : base.map { unsafe $0 + start } }
+            let count = CInt(parameters.count)
+            if let name {
+                return unsafe PQsendQueryPrepared(pointer, name, count, values, lengths, formats, 0) == 1
+            }
+            return unsafe PQsendQueryParams(pointer, statement.sql, count, types, values, lengths, formats, 0) == 1
+        }
+    }
+
+    /// Pushes what is still to be sent: 0 all sent, 1 more to send, -1 failed.
+    func flush() -> CInt { unsafe PQflush(pointer) }
+    /// Takes what has arrived; false if the link is broken.
+    func consumeInput() -> Bool { unsafe PQconsumeInput(pointer) == 1 }
+    /// Whether the next result is not complete yet.
+    var isBusy: Bool { unsafe PQisBusy(pointer) == 1 }
+
+    /// The next result; nil when there are no more.
+    func nextResult() -> ResultHandle? {
+        guard let result = unsafe PQgetResult(pointer) else { return nil }
+        // The caller of PQgetResult owns what it returns.
+        return unsafe ResultHandle(result)
+    }
+
+    /// The next notification that has arrived.
+    func nextNotification() -> (channel: String, payload: String)? {
+        guard let notify = unsafe PQnotifies(pointer) else { return nil }
+        // Ours to free; both strings end with a NUL and are copied before.
+        defer { unsafe PQfreemem(notify) }
+        let channel = unsafe String(cString: notify.pointee.relname)
+        return (channel, unsafe String(cString: notify.pointee.extra))
+    }
+
+    /// What is needed to cancel a statement from another thread.
+    func makeCancel() -> CancelHandle? {
+        guard let cancel = unsafe PQgetCancel(pointer) else { return nil }
+        // The caller of PQgetCancel owns what it returns.
+        return unsafe CancelHandle(cancel)
+    }
+}

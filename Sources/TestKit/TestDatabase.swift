@@ -1,0 +1,84 @@
+import Glibc
+import Postgres
+import SQLCatalog
+
+/// Makes databases for tests, each a clone of a template that is made once per process.
+package actor TestDatabase {
+    /// The one of this process.
+    package static let shared = TestDatabase()
+
+    private var template: Task<String, any Error>?
+    private var count = 0
+
+    /// Makes a database and returns its connection string.
+    func make(migrated: Bool) async throws -> ConnectionString {
+        var string = try await TestCluster.shared.connectionString()
+        let template = migrated ? try await migratedTemplate() : "template0"
+        count += 1
+        let name = "onboard_test_\(getpid())_\(count)"
+        try await run("CREATE DATABASE \(name) TEMPLATE \(template)")
+        string["dbname"] = name
+        return string
+    }
+
+    /// Drops a database with everybody in it.
+    func drop(_ string: ConnectionString) async throws {
+        guard let name = string["dbname"] else { return }
+        try await run("DROP DATABASE IF EXISTS \(name) WITH (FORCE)")
+    }
+
+    private func migratedTemplate() async throws -> String {
+        if let template { return try await template.value }
+        // Unstructured, since the first caller makes it for all, whatever becomes of that caller.
+        let making = Task { try await Self.makeTemplate() }
+        template = making
+        return try await making.value
+    }
+
+    private static func makeTemplate() async throws -> String {
+        let name = "onboard_template_\(getpid())"
+        let shared = TestDatabase.shared
+        try await shared.run("DROP DATABASE IF EXISTS \(name) WITH (FORCE)")
+        try await shared.run("CREATE DATABASE \(name) TEMPLATE template0")
+        var string = try await TestCluster.shared.connectionString()
+        string["dbname"] = name
+        let connection = try await Connection.open(ConnectionConfiguration(connectionString: string.keywordForm))
+        do {
+            for migration in SQLCatalog.migrations { try await connection.run(script: migration.sql) }
+        } catch {
+            await connection.close()
+            throw error
+        }
+        await connection.close()
+        return name
+    }
+
+    /// Runs one statement on the cluster's own database.
+    private func run(_ sql: String) async throws {
+        let string = try await TestCluster.shared.connectionString()
+        let connection = try await Connection.open(ConnectionConfiguration(connectionString: string.keywordForm))
+        do {
+            try await connection.run(script: sql, timeout: .seconds(60))
+        } catch {
+            await connection.close()
+            throw error
+        }
+        await connection.close()
+    }
+}
+
+/// Gives the body the connection string of a database of its own, and drops it afterwards, whatever happens.
+///
+/// - Parameter migrated: whether the project's schema is in it.
+package func withTestDatabase<R>(migrated: Bool = true, _ body: (String) async throws -> R) async throws -> R {
+    let string = try await TestDatabase.shared.make(migrated: migrated)
+    do {
+        let result = try await body(string.keywordForm)
+        try await TestDatabase.shared.drop(string)
+        return result
+    } catch {
+        // The body's error says more than a failed clean-up; the whole cluster goes with the process anyway.
+        try? await TestDatabase.shared.drop(string)
+        throw error
+    }
+}
