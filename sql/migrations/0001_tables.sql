@@ -198,7 +198,8 @@ CREATE TABLE onboarding.workers (
     providers        text[]      NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
--- No illegal change of state, whoever writes; the condition costs no function call when it holds.
+-- No illegal change of state, whoever writes. The condition costs no function call when it holds, and
+-- a trigger that runs afterwards costs no lock of its own.
 CREATE FUNCTION onboarding.refuse_illegal_transition() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -207,7 +208,7 @@ BEGIN
 END;
 $$;
 
-CREATE TRIGGER jobs_legal_transition BEFORE UPDATE OF state ON onboarding.jobs
+CREATE TRIGGER jobs_legal_transition AFTER UPDATE OF state ON onboarding.jobs
 FOR EACH ROW WHEN (
     OLD.state <> NEW.state AND NOT CASE OLD.state
         WHEN 'available' THEN NEW.state IN ('running', 'cancelled', 'failed')

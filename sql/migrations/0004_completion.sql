@@ -43,7 +43,6 @@ BEGIN
             first_sent_at = CASE WHEN r.rotates_key THEN NULL
                 WHEN NOT r.reached AND j.step = 'create' AND j.first_sent_at >= j.claimed_at THEN NULL
                 ELSE j.first_sent_at END,
-            idempotency_key = CASE WHEN r.rotates_key AND r.state = 'available' THEN gen_random_uuid() ELSE j.idempotency_key END,
             provider_id = coalesce(r.provider_id, j.provider_id),
             provider_status = coalesce(r.provider_status, j.provider_status),
             last_outcome = r.outcome, last_http_status = r.http_status,
@@ -84,6 +83,7 @@ BEGIN
         LEFT JOIN written w ON w.id = r.job_id AND w.token = r.token) o;
     RETURN QUERY SELECT * FROM unnest(ids, fences, done, became);
 
+    IF true = ANY (rotates_key) THEN PERFORM onboarding.rotate_keys(job_ids, tokens, rotates_key); END IF;
     IF late THEN PERFORM onboarding.settle_late_successes(job_ids, tokens); END IF;
     SELECT array_agg(s.id) INTO ended FROM (
         SELECT d.after_job_id AS id FROM unnest(job_ids) AS b (id)
@@ -92,6 +92,16 @@ BEGIN
     IF ended IS NOT NULL THEN PERFORM onboarding.settle_dependents(ended); END IF;
     PERFORM onboarding.note_provider_health(job_ids, outcomes, holds_ms);
 END;
+$$;
+
+-- Gives jobs a new key. A statement of its own, since one that names a key column waits for every
+-- open transaction that inserted a job which waits for this one.
+CREATE FUNCTION onboarding.rotate_keys(job_ids bigint[], tokens bigint[], rotates_key boolean[]) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE onboarding.jobs j
+    SET idempotency_key = gen_random_uuid()
+    FROM unnest(job_ids, tokens, rotates_key) AS r (job_id, token, rotates_key)
+    WHERE j.id = r.job_id AND j.claim_token = r.token AND r.rotates_key AND j.state = 'available';
 $$;
 
 -- The state that an attempt leads to once a wish to cancel is heard: nothing that may exist at the
