@@ -1,0 +1,97 @@
+import Postgres
+import Testing
+
+@Suite struct DependentTests {
+    @Test func `a dependent runs when the job it waits for completes, with that job's provider id`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(SQL.enqueue() + SQL.enqueue("iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1"))
+            try await session.run(SQL.worker("a"))
+            #expect(try await session.column(SQL.claim("a")) == ["1"])
+            _ = try await session.column(SQL.complete("a", 1, providerID: "customer-7"))
+            #expect(try await session.value("SELECT state FROM onboarding.jobs WHERE id = 2") == "available")
+            let after = try await session.value(
+                "SELECT after_provider_id FROM onboarding.claim('a', 'iron', 1, 1000, true, 1000)")
+            #expect(after == "customer-7")
+        }
+    }
+
+    @Test(arguments: ["failed", "cancelled"])
+    func `a chain is cancelled, with the reason, when its head does not complete`(state: String) async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(
+                SQL.enqueue() + SQL.enqueue("iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1")
+                    + SQL.enqueue("iron.customer.create", SQL.person, "after_job_id => 2"))
+            try await session.run(SQL.worker("a"))
+            _ = try await session.column(SQL.claim("a"))
+            _ = try await session.column(SQL.complete("a", 1, outcome: "rejected", state: state, providerID: nil))
+            #expect(try await session.column("SELECT state FROM onboarding.jobs ORDER BY id") == [state, "cancelled", "cancelled"])
+            #expect(
+                try await session.value("SELECT last_error FROM onboarding.jobs WHERE id = 2")
+                    == "job 1, which this one waits for, ended \(state)")
+        }
+    }
+
+    @Test func `a job that ends between the insert of its dependent and the commit still releases it`() async throws {
+        try await withSessions(2) { sessions in
+            let (caller, worker) = (sessions[0], sessions[1])
+            try await worker.run(SQL.enqueue() + SQL.worker("a"))
+            _ = try await worker.column(SQL.claim("a"))
+            try await caller.run("BEGIN;" + SQL.enqueue("iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1"))
+            _ = try await worker.column(SQL.complete("a", 1))
+            #expect(try await caller.value("SELECT state FROM onboarding.jobs WHERE id = 2") == "blocked")
+            try await caller.run("COMMIT")
+            #expect(try await caller.value("SELECT state FROM onboarding.jobs WHERE id = 2") == "available")
+        }
+    }
+
+    @Test func `an open transaction with a dependent does not hold up the worker`() async throws {
+        try await withSessions(2) { sessions in
+            let (caller, worker) = (sessions[0], sessions[1])
+            try await worker.run(SQL.enqueue() + SQL.worker("a"))
+            _ = try await worker.column(SQL.claim("a"))
+            try await caller.run("BEGIN;" + SQL.enqueue("iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1"))
+            try await worker.run("SET lock_timeout = '1s'")
+            #expect(try await worker.column(SQL.complete("a", 1)) == ["t"])
+            try await caller.run("ROLLBACK")
+        }
+    }
+
+    @Test func `one key runs one at a time, in order`() async throws {
+        try await withSessions(2) { sessions in
+            let session = sessions[0]
+            for _ in 1...3 { try await session.run(SQL.enqueue("iron.customer.create", SQL.person, "order_key => 'k'")) }
+            try await session.run(SQL.enqueue())
+            try await session.run(SQL.worker("a") + SQL.worker("b"))
+            #expect(try await session.column(SQL.claim("a")) == ["1", "4"])
+            #expect(try await sessions[1].column(SQL.claim("b")) == [])
+            #expect(try await session.value("SELECT string_agg(reason, ',') FROM onboarding.why(2)") == "order")
+            _ = try await session.column(SQL.complete("a", 1))
+            #expect(try await sessions[1].column(SQL.claim("b")) == ["2"])
+        }
+    }
+
+    @Test func `a head that waits for its retry keeps its followers waiting`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            for _ in 1...2 { try await session.run(SQL.enqueue("iron.customer.create", SQL.person, "order_key => 'k'")) }
+            try await session.run(SQL.worker("a"))
+            _ = try await session.column(SQL.claim("a"))
+            _ = try await session.column(SQL.complete("a", 1, outcome: "unavailable", state: "available", delay: 60_000, providerID: nil))
+            #expect(try await session.column(SQL.claim("a")) == [])
+        }
+    }
+
+    @Test func `two claims that race for a late-committed key cannot both win`() async throws {
+        try await withSessions(2) { sessions in
+            let (late, early) = (sessions[0], sessions[1])
+            try await late.run(SQL.worker("a") + SQL.worker("b"))
+            try await late.run("BEGIN;" + SQL.enqueue("iron.customer.create", SQL.person, "order_key => 'k'"))
+            try await early.run(SQL.enqueue("iron.customer.create", SQL.person, "order_key => 'k'"))
+            #expect(try await early.column(SQL.claim("a")) == ["2"])
+            try await late.run("COMMIT")
+            #expect(try await late.column(SQL.claim("b")) == [])
+        }
+    }
+}

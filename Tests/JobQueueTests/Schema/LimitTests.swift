@@ -1,0 +1,94 @@
+import Postgres
+import Testing
+
+@Suite struct LimitTests {
+    private func fill(_ session: Session, _ count: Int = 100) async throws {
+        try await session.run(
+            """
+            INSERT INTO onboarding.jobs (kind, payload)
+            SELECT 'iron.customer.create', '\(SQL.person)' FROM generate_series(1, \(count));
+            """ + SQL.worker("a") + SQL.worker("b"))
+    }
+
+    @Test func `claims of all workers together stay within the calls in flight`() async throws {
+        try await withSessions(2) { sessions in
+            try await fill(sessions[0])
+            try await sessions[0].run("UPDATE onboarding.providers SET max_in_flight = 10 WHERE provider = 'iron'")
+            #expect(try await sessions[0].column(SQL.claim("a", "iron", 7)).count == 7)
+            #expect(try await sessions[1].column(SQL.claim("b", "iron", 7)).count == 3)
+            #expect(try await sessions[0].value("SELECT hint FROM onboarding.claim('a', 'iron', 1, 1000, true, 1)") == "in_flight")
+            #expect(try await sessions[0].value("SELECT reason FROM onboarding.why(99)") == "concurrency_limit")
+        }
+    }
+
+    @Test func `a claim that waits for another's commit counts what that one took`() async throws {
+        try await withSessions(2) { sessions in
+            try await fill(sessions[0])
+            try await sessions[0].run("UPDATE onboarding.providers SET max_in_flight = 10 WHERE provider = 'iron'")
+            try await sessions[0].run("BEGIN")
+            #expect(try await sessions[0].column(SQL.claim("a", "iron", 7)).count == 7)
+            async let second = sessions[1].column(SQL.claim("b", "iron", 7))
+            // B is waiting for the provider's row before A commits.
+            while try await sessions[0].value("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0" { await Task.yield() }
+            try await sessions[0].run("COMMIT")
+            #expect(try await second.count == 3)
+        }
+    }
+
+    @Test func `a burst is spent once and refills at the rate`() async throws {
+        try await withSessions { sessions in
+            try await fill(sessions[0])
+            try await sessions[0].run("UPDATE onboarding.providers SET rate_per_second = 0.001, burst = 5 WHERE provider = 'iron'")
+            #expect(try await sessions[0].column(SQL.claim("a", "iron", 50)).count == 5)
+            #expect(try await sessions[0].value("SELECT hint FROM onboarding.claim('a', 'iron', 1, 1000, true, 1)") == "rate")
+            #expect(try await sessions[0].value("SELECT reason FROM onboarding.why(99)") == "rate_limit")
+        }
+    }
+
+    @Test func `a throttle holds the whole provider and no other`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await fill(session, 2)
+            try await session.run(SQL.enqueue("connect.individual.create", SQL.connect))
+            _ = try await session.column(SQL.claim("a", "iron", 1))
+            _ = try await session.column(
+                SQL.complete("a", 1, outcome: "throttled", state: "available", delay: 9000, counted: false, reached: false, providerID: nil, hold: 9000))
+            #expect(try await session.value("SELECT hint FROM onboarding.claim('b', 'iron', 1, 1000, true, 1)") == "held")
+            #expect(try await session.column(SQL.claim("b", "connect")) == ["3"])
+            #expect(try await session.value("SELECT attempt FROM onboarding.jobs WHERE id = 1") == "0")
+        }
+    }
+
+    @Test func `refused credentials open the circuit, one probe goes through, its answer closes it`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await fill(session, 5)
+            _ = try await session.column(SQL.claim("a", "iron", 1))
+            _ = try await session.column(
+                SQL.complete("a", 1, outcome: "unauthorized", state: "available", counted: false, reached: false, providerID: nil))
+            #expect(try await session.value("SELECT hint FROM onboarding.claim('a', 'iron', 5, 1000, true, 1)") == "circuit")
+            #expect(try await session.value("SELECT string_agg(reason, ',') FROM onboarding.why(2)") == "circuit_open")
+            try await session.run("UPDATE onboarding.providers SET circuit_probe_at = now() WHERE provider = 'iron'")
+            let probe = try await session.column(SQL.claim("a", "iron", 5))
+            #expect(probe == ["2"])
+            #expect(try await session.value("SELECT hint FROM onboarding.claim('b', 'iron', 5, 1000, true, 1)") == "circuit")
+            _ = try await session.column(SQL.complete("a", 2))
+            #expect(try await session.value("SELECT circuit FROM onboarding.providers WHERE provider = 'iron'") == "closed")
+            #expect(try await session.column(SQL.claim("a", "iron", 5)).count == 4)
+        }
+    }
+
+    @Test func `a claim keeps to its bytes, but a job larger than them is not stuck`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await fill(session, 5)
+            let size = Int(try await session.value("SELECT payload_bytes FROM onboarding.jobs LIMIT 1") ?? "") ?? 0
+            let claim = { (budget: Int, force: Bool) in
+                "SELECT id FROM onboarding.claim('a', 'iron', 10, \(budget), \(force), 1000) WHERE id IS NOT NULL"
+            }
+            #expect(try await session.column(claim(size * 2, false)) == ["1", "2"])
+            #expect(try await session.column(claim(size - 1, false)) == [])
+            #expect(try await session.column(claim(size - 1, true)) == ["3"])
+        }
+    }
+}
