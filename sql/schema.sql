@@ -1,0 +1,1798 @@
+CREATE SCHEMA onboarding;
+
+CREATE FUNCTION onboarding.cancel(job_id bigint, reason text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    job onboarding.jobs := onboarding.lock_job(job_id);
+    kind onboarding.kinds;
+BEGIN
+    IF job.state IN ('completed', 'failed', 'cancelled') THEN
+        RAISE EXCEPTION 'onboarding: job % is % already', job.id, job.state USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF job.state = 'uncertain' THEN
+        RAISE EXCEPTION 'onboarding: job % is uncertain; say what happened with resolve()', job.id
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    SELECT * INTO kind FROM onboarding.kinds k WHERE k.kind = job.kind;
+    IF job.state = 'running' THEN
+        UPDATE onboarding.jobs j SET cancel_requested_at = now(), updated_at = now() WHERE j.id = job.id;
+        PERFORM onboarding.log_state_change(job.id, 'running', 'running', 'cancel requested: ' || coalesce(reason, ''));
+        RETURN 'running';
+    END IF;
+    IF job.state = 'available' AND job.first_sent_at IS NOT NULL AND kind.lost_answer <> 'none'
+        AND (kind.look_up_field IS NULL OR job.payload ? kind.look_up_field)
+    THEN
+        UPDATE onboarding.jobs j
+        SET cancel_requested_at = now(), step = 'look_up', run_at = now(), updated_at = now() WHERE j.id = job.id;
+        PERFORM onboarding.log_state_change(job.id, 'available', 'available',
+            'cancel requested, looked up first: ' || coalesce(reason, ''));
+        PERFORM pg_notify('onboarding_jobs', '');
+        RETURN 'available';
+    END IF;
+    UPDATE onboarding.jobs j
+    SET state = 'cancelled', cancel_requested_at = now(), finished_at = now(), updated_at = now(),
+        last_error = 'cancelled' || coalesce(': ' || reason, '') || CASE WHEN job.first_sent_at IS NULL THEN ''
+            ELSE '; an earlier request may have reached the provider' END
+    WHERE j.id = job.id;
+    PERFORM onboarding.log_state_change(job.id, job.state, 'cancelled', reason);
+    PERFORM onboarding.notify_event(job.id, 'cancelled');
+    PERFORM onboarding.settle_dependents(ARRAY[job.id]);
+    RETURN 'cancelled';
+END;
+$$;
+
+CREATE FUNCTION onboarding.check_dependent() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM 1 FROM onboarding.jobs j WHERE j.id = NEW.after_job_id FOR SHARE;
+    PERFORM onboarding.settle_dependents(ARRAY[NEW.after_job_id]);
+    RETURN NULL;
+END;
+$$;
+
+CREATE FUNCTION onboarding.check_new_job() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    required text[];
+    after_state text;
+    entry record;
+BEGIN
+    SELECT k.required_fields INTO required FROM onboarding.kinds k WHERE k.kind = NEW.kind;
+    IF NOT FOUND THEN
+        PERFORM onboarding.refuse('kind', format('%L is not known; known are %s', NEW.kind,
+            (SELECT string_agg(k.kind, ', ' ORDER BY k.kind) FROM onboarding.kinds k)));
+    END IF;
+    IF NEW.payload IS NULL OR jsonb_typeof(NEW.payload) <> 'object' THEN
+        PERFORM onboarding.refuse('payload', 'must be a JSON object');
+    END IF;
+    IF NOT NEW.payload ?& required THEN
+        PERFORM onboarding.check_required_fields(NEW.kind, required, NEW.payload);
+    END IF;
+    IF NEW.parameters IS NULL OR jsonb_typeof(NEW.parameters) <> 'object' THEN
+        PERFORM onboarding.refuse('parameters', 'must be a JSON object');
+    END IF;
+    IF NEW.parameters <> '{}' THEN
+        FOR entry IN SELECT p.key, p.value FROM jsonb_each(NEW.parameters) p LOOP
+            IF entry.key NOT IN ('customer_id', 'sub_partner_id') THEN
+                PERFORM onboarding.refuse('parameters', format('has the unknown field %L; known are customer_id, sub_partner_id', left(entry.key, 40)));
+            END IF;
+            IF jsonb_typeof(entry.value) <> 'string' OR (entry.value #>> '{}') !~ '^[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,99}$' THEN
+                PERFORM onboarding.refuse('parameters', format('must hold an id of 1 to 100 letters, digits, _ : - . (no . in front) in %s', entry.key));
+            END IF;
+        END LOOP;
+    END IF;
+    IF NEW.kind = 'iron.identification.create' AND NOT NEW.parameters ? 'customer_id' AND NEW.after_job_id IS NULL THEN
+        PERFORM onboarding.refuse('parameters', 'lacks customer_id; give it, or name the customer job in after_job_id');
+    END IF;
+    IF NEW.idempotency_key IS NULL THEN NEW.idempotency_key := gen_random_uuid(); END IF;
+    IF NEW.priority IS NULL OR NEW.priority NOT BETWEEN 0 AND 9 THEN
+        PERFORM onboarding.refuse('priority', format('must be between 0 and 9, not %s', coalesce(NEW.priority::text, 'null')));
+    END IF;
+    IF NEW.run_at IS NULL OR NOT isfinite(NEW.run_at) THEN
+        PERFORM onboarding.refuse('run_at', 'must be a moment in time, not null or infinity');
+    END IF;
+    IF NOT isfinite(NEW.expires_at) THEN
+        PERFORM onboarding.refuse('expires_at', 'must be a moment in time or null, not infinity');
+    END IF;
+    IF NEW.expires_at <= NEW.run_at THEN
+        PERFORM onboarding.refuse('expires_at', 'must be later than run_at');
+    END IF;
+    IF NEW.max_attempts IS NULL OR NEW.max_attempts NOT BETWEEN 1 AND 1000 THEN
+        PERFORM onboarding.refuse('max_attempts', format('must be between 1 and 1000, not %s', coalesce(NEW.max_attempts::text, 'null')));
+    END IF;
+    IF NEW.follow IS NULL OR NEW.follow NOT IN ('created', 'decided') THEN
+        PERFORM onboarding.refuse('follow', 'must be ''created'' or ''decided''');
+    END IF;
+    IF NEW.follow = 'decided' THEN
+        PERFORM onboarding.refuse('follow', '''decided'' is not built yet: use ''created''');
+    END IF;
+    IF NEW.reference = '' OR length(NEW.reference) > 255 THEN PERFORM onboarding.refuse_length('reference', NEW.reference); END IF;
+    IF NEW.unique_key = '' OR length(NEW.unique_key) > 255 THEN PERFORM onboarding.refuse_length('unique_key', NEW.unique_key); END IF;
+    IF NEW.order_key = '' OR length(NEW.order_key) > 255 THEN PERFORM onboarding.refuse_length('order_key', NEW.order_key); END IF;
+    IF NEW.traceparent !~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' THEN
+        PERFORM onboarding.refuse('traceparent', 'must be a W3C trace context: 00-<32 hex>-<16 hex>-<2 hex>, lower case');
+    END IF;
+    NEW.payload_bytes := octet_length(NEW.payload::text);
+    IF NEW.payload_bytes > 134217728 THEN
+        PERFORM onboarding.refuse('payload', format('is %s bytes; at most 134217728 are taken', NEW.payload_bytes));
+    END IF;
+    NEW.state := 'available';
+    IF NEW.after_job_id IS NOT NULL THEN
+        SELECT j.state INTO after_state FROM onboarding.jobs j WHERE j.id = NEW.after_job_id;
+        IF NOT FOUND THEN
+            PERFORM onboarding.refuse('after_job_id', format('%s is not a job', NEW.after_job_id));
+        END IF;
+        IF after_state <> 'completed' THEN NEW.state := 'blocked'; END IF;
+    END IF;
+    RETURN NEW;
+END;
+$_$;
+
+CREATE FUNCTION onboarding.check_required_fields(kind_name text, required text[], body jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    field text;
+BEGIN
+    FOREACH field IN ARRAY required LOOP
+        IF NOT body ? field THEN
+            PERFORM onboarding.refuse('payload', format('lacks the field %s, which %s requires', field, kind_name));
+        END IF;
+    END LOOP;
+END;
+$$;
+
+CREATE FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, at_least_one boolean, lease_ms integer, from_priority smallint[] DEFAULT NULL::smallint[], from_run_at timestamp with time zone[] DEFAULT NULL::timestamp with time zone[], from_id bigint[] DEFAULT NULL::bigint[]) RETURNS TABLE(id bigint, claim_token bigint, kind text, step text, attempt smallint, max_attempts smallint, backoff_step smallint, idempotency_key text, payload text, payload_bytes integer, body_sha256 bytea, parameters text, after_provider_id text, traceparent text, remaining_ms bigint, first_sent_ms bigint, last_sent_ms bigint, last_http_status integer, evidence_id text, evidence_status text, claimed_at text, priority smallint, run_at text, hint text, wait_ms integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    permit record;
+    taken integer;
+    marked text[];
+BEGIN
+    IF NOT EXISTS (
+        SELECT 1 FROM onboarding.workers w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
+    THEN
+        claim.hint := 'fenced'; claim.wait_ms := 0; RETURN NEXT; RETURN;
+    END IF;
+    SELECT * INTO permit FROM onboarding.permits(provider_name, wanted);
+    IF permit.allowed > 0 THEN
+        -- Where a lost answer would end a job as uncertain, the worker writes a mark of its own just
+        -- before it sends (`mark_sent`); elsewhere the claim alone is taken for a send.
+        SELECT coalesce(array_agg(k.kind), '{}') INTO marked FROM onboarding.kinds k WHERE k.lost_answer = 'none';
+        RETURN QUERY
+        WITH claimed AS (
+            UPDATE onboarding.jobs j
+            SET state = 'running', claim_token = nextval('onboarding.claim_tokens'), claimed_by = worker_id,
+                claimed_at = now(), updated_at = now(), lease_expires_at = now() + lease_ms * interval '1 ms',
+                attempt = j.attempt + CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
+                first_sent_at = CASE WHEN j.step = 'create' AND j.kind <> ALL (marked)
+                    THEN coalesce(j.first_sent_at, now()) ELSE j.first_sent_at END,
+                last_sent_at = CASE WHEN j.step = 'create' AND j.kind <> ALL (marked)
+                    THEN now() ELSE j.last_sent_at END,
+                body_sha256 = coalesce(j.body_sha256, sha256(convert_to(j.payload::text, 'UTF8')))
+            WHERE j.id = ANY (ARRAY(
+                SELECT due.id FROM (
+                    SELECT d.id, row_number() OVER () AS place, sum(d.payload_bytes) OVER (ROWS UNBOUNDED PRECEDING) AS bytes
+                    FROM unnest(coalesce(from_priority, '{0,1,2,3,4,5,6,7,8,9}'::smallint[]),
+                            from_run_at, from_id) AS c (priority, run_at, id)
+                    CROSS JOIN LATERAL (
+                        SELECT q.id, q.payload_bytes FROM onboarding.jobs q
+                        WHERE q.state = 'available' AND q.provider = provider_name AND q.priority = c.priority
+                          AND q.run_at <= now()
+                          AND (q.run_at, q.id) > (coalesce(c.run_at, '-infinity'::timestamptz), coalesce(c.id, 0))
+                          AND (q.expires_at IS NULL OR q.expires_at > now())
+                          AND (q.order_key IS NULL OR (
+                              q.id = (SELECT o.id FROM onboarding.jobs o
+                                  WHERE o.provider = provider_name AND o.order_key = q.order_key
+                                    AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain')
+                                  ORDER BY o.id LIMIT 1)
+                              AND (SELECT o.id FROM onboarding.jobs o
+                                  WHERE o.provider = provider_name AND o.order_key = q.order_key
+                                    AND o.state = 'running' LIMIT 1) IS NULL))
+                        ORDER BY q.run_at, q.id
+                        LIMIT permit.allowed
+                        FOR NO KEY UPDATE SKIP LOCKED) d
+                    LIMIT permit.allowed) due
+                WHERE due.bytes <= byte_budget OR (at_least_one AND due.place = 1)))
+            RETURNING j.*
+        )
+        SELECT c.id, c.claim_token, c.kind, c.step, c.attempt, c.max_attempts, c.backoff_step,
+            c.idempotency_key::text, c.payload::text, c.payload_bytes, c.body_sha256, c.parameters::text,
+            CASE WHEN c.after_job_id IS NOT NULL
+                THEN (SELECT a.provider_id FROM onboarding.jobs a WHERE a.id = c.after_job_id) END,
+            c.traceparent, onboarding.milliseconds(c.expires_at - now()),
+            CASE WHEN c.first_sent_at < now() THEN onboarding.milliseconds(now() - c.first_sent_at) END,
+            CASE WHEN c.last_sent_at < now() THEN onboarding.milliseconds(now() - c.last_sent_at) END,
+            c.last_http_status, e.provider_id, e.provider_status, c.claimed_at::text, c.priority, c.run_at::text,
+            NULL::text, NULL::integer
+        FROM claimed c
+        LEFT JOIN LATERAL (
+            SELECT l.provider_id, l.provider_status FROM onboarding.attempts l
+            WHERE c.backoff_step > 0 AND l.job_id = c.id AND l.late AND l.provider_id IS NOT NULL
+            ORDER BY l.finished_at DESC LIMIT 1) e ON true;
+        GET DIAGNOSTICS taken = ROW_COUNT;
+        IF taken > 0 THEN
+            IF permit.counted THEN PERFORM onboarding.use_permits(provider_name, taken, permit.probing); END IF;
+            RETURN;
+        END IF;
+        permit.hint := 'empty'; permit.wait_ms := NULL;
+    END IF;
+    claim.hint := permit.hint; claim.wait_ms := permit.wait_ms;
+    RETURN NEXT;
+END;
+$$;
+
+CREATE FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], rotates_key boolean[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) RETURNS TABLE(job_id bigint, claim_token bigint, written boolean, job_state text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    ids bigint[];
+    fences bigint[];
+    done boolean[];
+    became text[];
+    late boolean;
+    ended bigint[];
+BEGIN
+    WITH result AS (
+        SELECT * FROM unnest(job_ids, tokens, claimed_ats, attempt_numbers, did_steps, outcomes, states, next_steps,
+            delays_ms, counted, reached, rotates_key, http_statuses, request_ids, provider_ids, provider_statuses,
+            errors, reasons, sent_ages_ms, keys, digests)
+        AS r (job_id, token, claimed_at, attempt, did_step, outcome, state, next_step, delay_ms, counted, reached,
+            rotates_key, http_status, request_id, provider_id, provider_status, error, reason, sent_age_ms, key, digest)
+    ), written AS (
+        UPDATE onboarding.jobs j
+        SET state = onboarding.state_after(r.state, r.outcome, j.cancel_requested_at, j.first_sent_at, j.claimed_at, r.reached),
+            step = r.next_step,
+            attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT r.counted THEN 1 ELSE 0 END,
+            backoff_step = CASE WHEN r.state = 'available' THEN least(j.backoff_step + 1, 1000) ELSE j.backoff_step END,
+            run_at = CASE WHEN r.state = 'available' THEN now() + r.delay_ms * interval '1 ms' ELSE j.run_at END,
+            -- A call that cannot have arrived takes back what its claim assumed.
+            first_sent_at = CASE WHEN r.rotates_key THEN NULL
+                WHEN NOT r.reached AND j.step = 'create' AND j.first_sent_at >= j.claimed_at THEN NULL
+                ELSE j.first_sent_at END,
+            provider_id = coalesce(r.provider_id, j.provider_id),
+            provider_status = coalesce(r.provider_status, j.provider_status),
+            last_outcome = r.outcome, last_http_status = r.http_status,
+            last_error = CASE WHEN r.state = 'completed' THEN NULL ELSE coalesce(r.error || ': ', '') || r.reason END,
+            lease_expires_at = NULL, updated_at = now(),
+            finished_at = CASE WHEN onboarding.state_after(r.state, r.outcome, j.cancel_requested_at, j.first_sent_at, j.claimed_at, r.reached)
+                IN ('completed', 'failed', 'cancelled') THEN now() END
+        FROM result r
+        WHERE j.id = r.job_id AND j.claim_token = r.token AND j.state = 'running'
+        RETURNING j.id, j.claim_token AS token, j.state, j.run_at, j.step
+    ), journal AS (
+        INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, next_run_at, idempotency_key,
+            http_status, attempt, late, step, worker, outcome, next_state, next_step, provider_id, provider_status,
+            request_id, error, reason, body_sha256)
+        SELECT r.job_id, r.token, r.claimed_at::timestamptz, now() - r.sent_age_ms * interval '1 ms',
+            CASE WHEN w.state = 'available' THEN w.run_at END, r.key::uuid, r.http_status, r.attempt, w.id IS NULL, r.did_step,
+            worker_id, r.outcome, w.state, CASE WHEN w.state = 'available' THEN w.step END, r.provider_id,
+            r.provider_status, r.request_id, r.error, CASE WHEN w.id IS NULL THEN 'came too late: another worker had the job' ELSE r.reason END, r.digest
+        FROM result r
+        LEFT JOIN written w ON w.id = r.job_id AND w.token = r.token
+        WHERE w.id IS NOT NULL OR NOT EXISTS (
+            SELECT 1 FROM onboarding.attempts a
+            WHERE a.job_id = r.job_id AND a.claim_token = r.token AND NOT a.late AND a.outcome <> 'lost')
+        ON CONFLICT DO NOTHING
+        RETURNING 1
+    ), told AS (
+        SELECT count(pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', w.id, w.state))) AS events FROM written w WHERE w.state <> 'available'
+    )
+    SELECT array_agg(o.job_id), array_agg(o.token), array_agg(o.done), array_agg(o.state), bool_or(o.late)
+    INTO ids, fences, done, became, late
+    FROM (
+        SELECT r.job_id, r.token, w.state, w.id IS NULL AS late,
+            w.id IS NOT NULL OR EXISTS (
+                SELECT 1 FROM onboarding.attempts a
+                WHERE a.job_id = r.job_id AND a.claim_token = r.token AND NOT a.late AND a.outcome <> 'lost') AS done
+        FROM result r
+        CROSS JOIN told
+        LEFT JOIN written w ON w.id = r.job_id AND w.token = r.token) o;
+    RETURN QUERY SELECT * FROM unnest(ids, fences, done, became);
+
+    IF true = ANY (rotates_key) THEN PERFORM onboarding.rotate_keys(job_ids, tokens, rotates_key); END IF;
+    IF late THEN PERFORM onboarding.settle_late_successes(job_ids, tokens); END IF;
+    SELECT array_agg(s.id) INTO ended FROM (
+        SELECT d.after_job_id AS id FROM unnest(job_ids) AS b (id)
+        JOIN onboarding.jobs d ON d.after_job_id = b.id AND d.state = 'blocked'
+        GROUP BY d.after_job_id) s;
+    IF ended IS NOT NULL THEN PERFORM onboarding.settle_dependents(ended); END IF;
+    PERFORM onboarding.note_provider_health(job_ids, outcomes, holds_ms);
+END;
+$$;
+
+CREATE FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text DEFAULT NULL::text, unique_key text DEFAULT NULL::text, parameters jsonb DEFAULT '{}'::jsonb, priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT now(), expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, after_job_id bigint DEFAULT NULL::bigint, order_key text DEFAULT NULL::text, follow text DEFAULT 'created'::text, max_attempts integer DEFAULT 25, traceparent text DEFAULT NULL::text, idempotency_key uuid DEFAULT NULL::uuid) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    job bigint;
+    same boolean;
+BEGIN
+    IF enqueue.priority NOT BETWEEN 0 AND 9 THEN
+        PERFORM onboarding.refuse('priority', format('must be between 0 and 9, not %s', enqueue.priority));
+    END IF;
+    IF enqueue.max_attempts NOT BETWEEN 1 AND 1000 THEN
+        PERFORM onboarding.refuse('max_attempts', format('must be between 1 and 1000, not %s', enqueue.max_attempts));
+    END IF;
+    INSERT INTO onboarding.jobs AS j (kind, payload, parameters, reference, unique_key, idempotency_key, priority,
+        run_at, expires_at, after_job_id, order_key, max_attempts, follow, traceparent)
+    VALUES (enqueue.kind, enqueue.payload, enqueue.parameters, enqueue.reference, enqueue.unique_key,
+        coalesce(enqueue.idempotency_key, gen_random_uuid()), enqueue.priority, enqueue.run_at, enqueue.expires_at,
+        enqueue.after_job_id, enqueue.order_key, enqueue.max_attempts, enqueue.follow, enqueue.traceparent)
+    ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL DO NOTHING
+    RETURNING j.id INTO job;
+    IF job IS NOT NULL THEN RETURN job; END IF;
+
+    SELECT j.id, j.payload = enqueue.payload AND j.parameters = enqueue.parameters INTO job, same
+    FROM onboarding.jobs j WHERE j.kind = enqueue.kind AND j.unique_key = enqueue.unique_key;
+    IF job IS NULL THEN
+        RAISE EXCEPTION 'onboarding: unique_key was taken by a transaction that this one cannot see; run it again'
+            USING ERRCODE = 'serialization_failure';
+    END IF;
+    IF NOT same THEN
+        RAISE EXCEPTION 'onboarding: unique_key is taken by job % of this kind with another payload or other parameters', job
+            USING ERRCODE = 'unique_violation', COLUMN = 'unique_key';
+    END IF;
+    RETURN job;
+END;
+$$;
+
+CREATE FUNCTION onboarding.expire_jobs(max_jobs integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    ended bigint[];
+BEGIN
+    WITH expired AS (
+        UPDATE onboarding.jobs j
+        SET state = 'failed', finished_at = now(), updated_at = now(),
+            last_error = 'expired before it could run' || CASE WHEN j.first_sent_at IS NULL THEN ''
+                ELSE '; an earlier request may have reached the provider' END
+        WHERE j.id = ANY (ARRAY(
+            SELECT e.id FROM onboarding.jobs e
+            WHERE e.state = 'available' AND e.expires_at <= now()
+            ORDER BY e.expires_at LIMIT max_jobs FOR NO KEY UPDATE SKIP LOCKED))
+        RETURNING j.id, j.last_error
+    ), logged AS (
+        INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
+        SELECT x.id, 'available', 'failed', session_user, x.last_error FROM expired x
+        RETURNING job_id
+    )
+    SELECT array_agg(l.job_id) FROM logged l CROSS JOIN LATERAL onboarding.notify_event(l.job_id, 'failed') INTO ended;
+    IF ended IS NULL THEN RETURN 0; END IF;
+    PERFORM onboarding.settle_dependents(ended);
+    RETURN cardinality(ended);
+END;
+$$;
+
+CREATE FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    p onboarding.providers := onboarding.lock_provider(provider);
+BEGIN
+    UPDATE onboarding.providers x
+    SET max_in_flight = limit_provider.max_in_flight, rate_per_second = limit_provider.rate_per_second,
+        burst = limit_provider.burst, rate_due_at = NULL, updated_at = now()
+    WHERE x.provider = p.provider;
+    INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+    VALUES (p.provider, session_user, 'limited', format('max_in_flight %s, rate_per_second %s, burst %s',
+        coalesce(limit_provider.max_in_flight::text, 'none'), coalesce(limit_provider.rate_per_second::text, 'none'),
+        coalesce(limit_provider.burst::text, 'none')));
+END;
+$$;
+
+CREATE TABLE onboarding.jobs (
+    id bigint NOT NULL,
+    claim_token bigint,
+    after_job_id bigint,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_at timestamp with time zone,
+    lease_expires_at timestamp with time zone,
+    first_sent_at timestamp with time zone,
+    last_sent_at timestamp with time zone,
+    cancel_requested_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    idempotency_key uuid DEFAULT gen_random_uuid() NOT NULL,
+    payload_bytes integer DEFAULT 0 NOT NULL,
+    last_http_status integer,
+    priority smallint DEFAULT 5 NOT NULL,
+    attempt smallint DEFAULT 0 NOT NULL,
+    max_attempts smallint DEFAULT 25 NOT NULL,
+    backoff_step smallint DEFAULT 0 NOT NULL,
+    kind text NOT NULL,
+    provider text GENERATED ALWAYS AS (split_part(kind, '.'::text, 1)) STORED NOT NULL,
+    state text DEFAULT 'available'::text NOT NULL,
+    step text DEFAULT 'create'::text NOT NULL,
+    follow text DEFAULT 'created'::text NOT NULL,
+    reference text,
+    unique_key text,
+    order_key text,
+    traceparent text,
+    claimed_by text,
+    provider_id text,
+    provider_status text,
+    decision text,
+    last_outcome text,
+    last_error text,
+    body_sha256 bytea,
+    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    payload jsonb NOT NULL,
+    CONSTRAINT jobs_completed_has_provider_id CHECK (((state <> 'completed'::text) OR (provider_id IS NOT NULL))),
+    CONSTRAINT jobs_decision_known CHECK ((decision = ANY (ARRAY['approved'::text, 'declined'::text, 'expired'::text]))),
+    CONSTRAINT jobs_running_is_claimed CHECK (((state <> 'running'::text) OR ((claim_token IS NOT NULL) AND (claimed_by IS NOT NULL) AND (claimed_at IS NOT NULL)))),
+    CONSTRAINT jobs_state_known CHECK ((state = ANY (ARRAY['blocked'::text, 'available'::text, 'running'::text, 'waiting'::text, 'uncertain'::text, 'completed'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT jobs_step_known CHECK ((step = ANY (ARRAY['create'::text, 'look_up'::text])))
+)
+WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
+
+CREATE FUNCTION onboarding.lock_job(job_id bigint) RETURNS onboarding.jobs
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    job onboarding.jobs;
+BEGIN
+    SELECT * INTO job FROM onboarding.jobs j WHERE j.id = lock_job.job_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'onboarding: % is not a job', coalesce(lock_job.job_id::text, 'null')
+            USING ERRCODE = 'no_data_found', COLUMN = 'job_id';
+    END IF;
+    RETURN job;
+END;
+$$;
+
+CREATE TABLE onboarding.providers (
+    provider text NOT NULL,
+    max_in_flight integer,
+    rate_per_second double precision,
+    burst integer,
+    paused_until timestamp with time zone,
+    pause_reason text,
+    held_until timestamp with time zone,
+    circuit text DEFAULT 'closed'::text NOT NULL,
+    circuit_reason text,
+    circuit_opened_at timestamp with time zone,
+    circuit_probe_at timestamp with time zone,
+    circuit_failures integer DEFAULT 0 NOT NULL,
+    rate_due_at timestamp with time zone,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT providers_burst_positive CHECK (((burst >= 1) AND (burst <= 1000000))),
+    CONSTRAINT providers_circuit_known CHECK ((circuit = ANY (ARRAY['closed'::text, 'open'::text, 'half_open'::text]))),
+    CONSTRAINT providers_max_in_flight_not_negative CHECK ((max_in_flight >= 0)),
+    CONSTRAINT providers_rate_per_second_positive CHECK (((rate_per_second > (0)::double precision) AND (rate_per_second <= (1000000)::double precision)))
+);
+
+CREATE FUNCTION onboarding.lock_provider(provider_name text) RETURNS onboarding.providers
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    p onboarding.providers;
+BEGIN
+    SELECT * INTO p FROM onboarding.providers x WHERE x.provider = provider_name FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        PERFORM onboarding.refuse('provider', format('%L is not known; known are %s', provider_name,
+            (SELECT string_agg(x.provider, ', ' ORDER BY x.provider) FROM onboarding.providers x)));
+    END IF;
+    RETURN p;
+END;
+$$;
+
+CREATE FUNCTION onboarding.log_state_change(job bigint, from_state text, to_state text, why text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
+    VALUES (job, from_state, to_state, session_user, why);
+$$;
+
+CREATE FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[]) RETURNS SETOF bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+    UPDATE onboarding.jobs j
+    SET first_sent_at = coalesce(j.first_sent_at, clock_timestamp()), last_sent_at = clock_timestamp()
+    FROM unnest(job_ids, tokens) AS m (job_id, token)
+    WHERE j.id = m.job_id AND j.claim_token = m.token AND j.state = 'running'
+      AND EXISTS (SELECT 1 FROM onboarding.workers w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
+    RETURNING j.id;
+$$;
+
+CREATE FUNCTION onboarding.milliseconds(span interval) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT (extract(epoch FROM span) * 1000)::bigint;
+$$;
+
+CREATE FUNCTION onboarding.milliseconds_until(moment timestamp with time zone, t timestamp with time zone) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT CASE WHEN moment > t + interval '1 hour' THEN 3600000
+        ELSE greatest(1, ceil(extract(epoch FROM moment - t) * 1000))::integer END;
+$$;
+
+CREATE FUNCTION onboarding.note_provider_health(job_ids bigint[], outcomes text[], holds_ms bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF 'throttled' = ANY (outcomes) THEN
+        UPDATE onboarding.providers p
+        SET held_until = greatest(p.held_until, now() + h.hold_ms * interval '1 ms'), updated_at = now()
+        FROM (
+            SELECT j.provider, max(b.hold_ms) AS hold_ms FROM unnest(job_ids, holds_ms) AS b (id, hold_ms)
+            JOIN onboarding.jobs j ON j.id = b.id WHERE b.hold_ms IS NOT NULL GROUP BY j.provider ORDER BY j.provider) h
+        WHERE p.provider = h.provider;
+    END IF;
+    IF 'unauthorized' = ANY (outcomes) THEN
+        WITH opened AS (
+            UPDATE onboarding.providers p
+            SET circuit = 'open', circuit_reason = 'credentials refused',
+                circuit_opened_at = CASE WHEN p.circuit = 'closed' THEN now() ELSE p.circuit_opened_at END,
+                circuit_failures = p.circuit_failures + CASE WHEN p.circuit = 'open' THEN 0 ELSE 1 END,
+                -- 5 s, 10 s, 20 s … 5 min between probes.
+                circuit_probe_at = CASE WHEN p.circuit = 'open' THEN p.circuit_probe_at
+                    ELSE now() + least(interval '5 s' * 2 ^ least(p.circuit_failures, 10), interval '5 min') END,
+                updated_at = now()
+            FROM (
+                SELECT DISTINCT j.provider FROM unnest(job_ids, outcomes) AS b (id, outcome)
+                JOIN onboarding.jobs j ON j.id = b.id WHERE b.outcome = 'unauthorized') u
+            WHERE p.provider = u.provider
+            RETURNING p.provider
+        )
+        INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+        SELECT o.provider, session_user, 'circuit_open', 'credentials refused' FROM opened o;
+    END IF;
+    IF EXISTS (SELECT 1 FROM onboarding.providers p WHERE p.circuit = 'half_open') THEN
+        WITH closed AS (
+            UPDATE onboarding.providers p
+            SET circuit = 'closed', circuit_reason = NULL, circuit_opened_at = NULL, circuit_probe_at = NULL,
+                circuit_failures = 0, updated_at = now()
+            WHERE p.circuit = 'half_open' AND EXISTS (
+                SELECT 1 FROM unnest(job_ids, outcomes) AS b (id, outcome)
+                JOIN onboarding.jobs j ON j.id = b.id
+                WHERE j.provider = p.provider AND b.outcome IN ('succeeded', 'adopted', 'not_found', 'rejected', 'throttled'))
+            RETURNING p.provider
+        )
+        INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+        SELECT c.provider, session_user, 'circuit_closed', 'the probe was answered' FROM closed c;
+    END IF;
+END;
+$$;
+
+CREATE FUNCTION onboarding.notify_event(job bigint, state text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', job, state));
+$$;
+
+CREATE FUNCTION onboarding.notify_jobs() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM pg_notify('onboarding_jobs', '');
+    RETURN NULL;
+END;
+$$;
+
+CREATE FUNCTION onboarding.pause_provider(provider text, reason text DEFAULT NULL::text, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    p onboarding.providers := onboarding.lock_provider(provider);
+BEGIN
+    IF coalesce(pause_provider.until, 'infinity') <= now() THEN PERFORM onboarding.refuse('until', 'must be in the future'); END IF;
+    UPDATE onboarding.providers x
+    SET paused_until = coalesce(pause_provider.until, 'infinity'), pause_reason = pause_provider.reason, updated_at = now()
+    WHERE x.provider = p.provider;
+    INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+    VALUES (p.provider, session_user, 'paused', pause_provider.reason);
+END;
+$$;
+
+CREATE FUNCTION onboarding.permits(provider_name text, wanted integer, OUT allowed integer, OUT hint text, OUT wait_ms integer, OUT counted boolean, OUT probing boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    p onboarding.providers;
+    -- Not now(): this transaction may have waited for the lock.
+    t timestamptz := clock_timestamp();
+    cell interval;
+    free_at timestamptz;
+BEGIN
+    allowed := 0; counted := false; probing := false; wait_ms := 1000;
+    SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name;
+    IF NOT FOUND THEN hint := 'unknown'; RETURN; END IF;
+    IF p.max_in_flight IS NOT NULL OR p.rate_per_second IS NOT NULL OR p.circuit <> 'closed' THEN
+        SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name FOR NO KEY UPDATE;
+        t := clock_timestamp();
+        counted := true;
+    END IF;
+    IF p.paused_until > t THEN
+        hint := 'paused'; wait_ms := onboarding.milliseconds_until(p.paused_until, t); RETURN;
+    END IF;
+    IF p.held_until > t THEN
+        hint := 'held'; wait_ms := onboarding.milliseconds_until(p.held_until, t); RETURN;
+    END IF;
+    allowed := wanted;
+    IF p.circuit <> 'closed' THEN
+        IF p.circuit_probe_at > t THEN
+            allowed := 0; hint := 'circuit'; wait_ms := onboarding.milliseconds_until(p.circuit_probe_at, t); RETURN;
+        END IF;
+        probing := true; allowed := least(allowed, 1);
+    END IF;
+    IF p.max_in_flight IS NOT NULL THEN
+        -- Counted from the rows themselves: a counter would leak when a worker dies.
+        allowed := least(allowed, p.max_in_flight - (
+            SELECT count(*) FROM onboarding.jobs j WHERE j.provider = provider_name AND j.state = 'running'));
+        IF allowed <= 0 THEN allowed := 0; hint := 'in_flight'; wait_ms := 20; RETURN; END IF;
+    END IF;
+    IF p.rate_per_second IS NOT NULL THEN
+        cell := onboarding.rate_cell(p.rate_per_second, p.burst);
+        free_at := greatest(coalesce(p.rate_due_at, t), t);
+        allowed := least(allowed, 1 + floor(extract(epoch FROM t - free_at + cell * (coalesce(p.burst, 1) - 1))
+            / extract(epoch FROM cell))::integer);
+        IF allowed <= 0 THEN
+            allowed := 0; hint := 'rate';
+            wait_ms := onboarding.milliseconds_until(free_at - cell * (coalesce(p.burst, 1) - 1), t);
+        END IF;
+    END IF;
+END;
+$$;
+
+CREATE FUNCTION onboarding.rate_cell(rate double precision, burst integer) RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT make_interval(secs => CASE WHEN coalesce(burst, 1) = 1 THEN 1.06 ELSE 1 END / rate);
+$$;
+
+CREATE FUNCTION onboarding.refuse(field text, problem text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'onboarding: % %', field, problem USING ERRCODE = 'check_violation', COLUMN = field;
+END;
+$$;
+
+CREATE FUNCTION onboarding.refuse_illegal_transition() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'onboarding: job % cannot go from % to %', OLD.id, OLD.state, NEW.state
+        USING ERRCODE = 'check_violation', COLUMN = 'state';
+END;
+$$;
+
+CREATE FUNCTION onboarding.refuse_length(field text, value text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT onboarding.refuse(field, format('must have 1 to 255 characters, not %s', length(value)));
+$$;
+
+CREATE FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    INSERT INTO onboarding.workers (id, host, version, lease_expires_at, concurrency, providers)
+    VALUES (worker_id, host_name, program_version, clock_timestamp() + lease_ms * interval '1 ms', slots, served)
+    ON CONFLICT (id) DO NOTHING
+    RETURNING true;
+$$;
+
+CREATE FUNCTION onboarding.release(job_ids bigint[], tokens bigint[], why text) RETURNS SETOF bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+    WITH released AS (
+        UPDATE onboarding.jobs j
+        SET state = CASE WHEN j.cancel_requested_at IS NOT NULL AND (j.first_sent_at IS NULL OR j.first_sent_at >= j.claimed_at)
+                THEN 'cancelled' ELSE 'available' END,
+            finished_at = CASE WHEN j.cancel_requested_at IS NOT NULL AND (j.first_sent_at IS NULL OR j.first_sent_at >= j.claimed_at)
+                THEN now() END,
+            attempt = j.attempt - CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
+            first_sent_at = CASE WHEN j.first_sent_at < j.claimed_at THEN j.first_sent_at END, lease_expires_at = NULL, updated_at = now()
+        FROM unnest(job_ids, tokens) AS r (job_id, token)
+        WHERE j.id = r.job_id AND j.claim_token = r.token AND j.state = 'running'
+        RETURNING j.id, j.state, j.claimed_at, j.claimed_by
+    ), logged AS (
+        INSERT INTO onboarding.state_changes (job_id, at, from_state, to_state, actor, reason)
+        SELECT x.id, v.at, v.from_state, v.to_state, x.claimed_by, v.reason
+        FROM released x
+        CROSS JOIN LATERAL (VALUES (x.claimed_at, 'available', 'running', 'claimed'),
+            (now(), 'running', x.state, why)) AS v (at, from_state, to_state, reason)
+        RETURNING 1
+    )
+    SELECT r.id FROM released r WHERE (SELECT count(*) FROM logged) >= 0;
+$$;
+
+CREATE FUNCTION onboarding.remove_worker(worker_id text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    DELETE FROM onboarding.workers w WHERE w.id = worker_id;
+$$;
+
+CREATE FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, calls integer, is_draining boolean) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH renewed AS (
+        UPDATE onboarding.workers w
+        SET last_seen_at = clock_timestamp(), lease_expires_at = clock_timestamp() + lease_ms * interval '1 ms',
+            in_flight = calls, draining = is_draining
+        WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp()
+        RETURNING 1
+    )
+    SELECT EXISTS (SELECT 1 FROM renewed);
+$$;
+
+CREATE FUNCTION onboarding.resolve(job_id bigint, verdict text, provider_id text DEFAULT NULL::text, note text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    job onboarding.jobs := onboarding.lock_job(job_id);
+    new_state text;
+BEGIN
+    IF job.state <> 'uncertain' THEN
+        RAISE EXCEPTION 'onboarding: job % is %; only an uncertain job can be resolved', job.id, job.state
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF verdict = 'happened' THEN
+        IF coalesce(resolve.provider_id, '') = '' OR length(resolve.provider_id) > 255 THEN
+            PERFORM onboarding.refuse('provider_id', 'is needed with the verdict happened: 1 to 255 characters');
+        END IF;
+        new_state := 'completed';
+        UPDATE onboarding.jobs j
+        SET state = 'completed', provider_id = resolve.provider_id, finished_at = now(), updated_at = now(), last_error = NULL
+        WHERE j.id = job.id;
+    ELSIF verdict = 'did_not_happen' THEN
+        new_state := CASE WHEN job.cancel_requested_at IS NULL THEN 'available' ELSE 'cancelled' END;
+        UPDATE onboarding.jobs j
+        SET state = new_state, step = 'create', run_at = now(), backoff_step = 0, first_sent_at = NULL, last_sent_at = NULL,
+            attempt = least(j.attempt, j.max_attempts - 1),
+            expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
+            idempotency_key = gen_random_uuid(), updated_at = now(),
+            finished_at = CASE WHEN new_state = 'cancelled' THEN now() END
+        WHERE j.id = job.id;
+        PERFORM pg_notify('onboarding_jobs', '');
+    ELSE
+        PERFORM onboarding.refuse('verdict', 'must be happened or did_not_happen');
+    END IF;
+    INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason, old_key, new_key)
+    SELECT job.id, 'uncertain', new_state, session_user, verdict || coalesce(': ' || note, ''), job.idempotency_key, j.idempotency_key
+    FROM onboarding.jobs j WHERE j.id = job.id;
+    PERFORM onboarding.notify_event(job.id, new_state);
+    PERFORM onboarding.settle_dependents(ARRAY[job.id]);
+    RETURN new_state;
+END;
+$$;
+
+CREATE FUNCTION onboarding.resume_provider(provider text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    p onboarding.providers := onboarding.lock_provider(provider);
+BEGIN
+    UPDATE onboarding.providers x
+    SET paused_until = NULL, pause_reason = NULL, held_until = NULL,
+        circuit_probe_at = CASE WHEN x.circuit = 'closed' THEN NULL ELSE now() END, updated_at = now()
+    WHERE x.provider = p.provider;
+    INSERT INTO onboarding.provider_events (provider, actor, event) VALUES (p.provider, session_user, 'resumed');
+    PERFORM pg_notify('onboarding_jobs', '');
+END;
+$$;
+
+CREATE FUNCTION onboarding.retry(job_id bigint, reason text DEFAULT NULL::text, payload jsonb DEFAULT NULL::jsonb) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    job onboarding.jobs := onboarding.lock_job(job_id);
+    kind onboarding.kinds;
+    after_state text;
+    new_payload jsonb := coalesce(retry.payload, job.payload);
+    new_key uuid := job.idempotency_key;
+    may_exist boolean;
+BEGIN
+    IF job.state NOT IN ('failed', 'cancelled') THEN
+        RAISE EXCEPTION 'onboarding: job % is %; only a failed or cancelled job can be retried', job.id, job.state
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    SELECT * INTO kind FROM onboarding.kinds k WHERE k.kind = job.kind;
+    IF job.after_job_id IS NOT NULL THEN
+        SELECT a.state INTO after_state FROM onboarding.jobs a WHERE a.id = job.after_job_id;
+        IF after_state <> 'completed' THEN
+            RAISE EXCEPTION 'onboarding: job % waits for job %, which is %; retry that one first', job.id, job.after_job_id, after_state
+                USING ERRCODE = 'object_not_in_prerequisite_state';
+        END IF;
+    END IF;
+    IF retry.payload IS NOT NULL THEN
+        IF jsonb_typeof(retry.payload) <> 'object' THEN PERFORM onboarding.refuse('payload', 'must be a JSON object'); END IF;
+        PERFORM onboarding.check_required_fields(job.kind, kind.required_fields, retry.payload);
+    END IF;
+    IF job.last_outcome IN ('rejected', 'invalid_payload') OR new_payload <> job.payload THEN new_key := gen_random_uuid(); END IF;
+    -- A definite refusal proves that nothing was created; anything else is looked up before it is sent anew.
+    may_exist := job.first_sent_at IS NOT NULL AND coalesce(job.last_outcome, '') <> 'rejected';
+    IF may_exist AND kind.lost_answer = 'none' THEN
+        RAISE EXCEPTION 'onboarding: job % may have been sent and its provider cannot tell; it cannot be retried', job.id
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    UPDATE onboarding.jobs j
+    SET state = 'available', run_at = now(), attempt = 0, backoff_step = 0, cancel_requested_at = NULL, finished_at = NULL,
+        expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
+        idempotency_key = new_key, payload = new_payload, payload_bytes = octet_length(new_payload::text),
+        body_sha256 = CASE WHEN new_payload <> j.payload THEN NULL ELSE j.body_sha256 END,
+        step = CASE WHEN may_exist AND (kind.look_up_field IS NULL OR j.payload ? kind.look_up_field) THEN 'look_up' ELSE 'create' END,
+        first_sent_at = CASE WHEN may_exist THEN j.first_sent_at END,
+        last_http_status = NULL, updated_at = now()
+    WHERE j.id = job.id;
+    INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason, old_key, new_key)
+    VALUES (job.id, job.state, 'available', session_user, 'retry' || coalesce(': ' || reason, ''), job.idempotency_key, new_key);
+    PERFORM pg_notify('onboarding_jobs', '');
+    RETURN new_key;
+END;
+$$;
+
+CREATE FUNCTION onboarding.rotate_keys(job_ids bigint[], tokens bigint[], rotates_key boolean[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    UPDATE onboarding.jobs j
+    SET idempotency_key = gen_random_uuid()
+    FROM unnest(job_ids, tokens, rotates_key) AS r (job_id, token, rotates_key)
+    WHERE j.id = r.job_id AND j.claim_token = r.token AND r.rotates_key AND j.state = 'available';
+$$;
+
+CREATE FUNCTION onboarding.settle_dependents(ended bigint[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    released boolean;
+BEGIN
+    WITH settled AS (
+        UPDATE onboarding.jobs j
+        SET state = 'available', run_at = greatest(j.run_at, now()), updated_at = now()
+        FROM onboarding.jobs a
+        WHERE j.after_job_id = ANY (ended) AND j.state = 'blocked' AND a.id = j.after_job_id AND a.state = 'completed'
+        RETURNING j.id, j.after_job_id
+    ), logged AS (
+        INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
+        SELECT s.id, 'blocked', 'available', session_user, format('job %s completed', s.after_job_id) FROM settled s
+        RETURNING 1
+    )
+    SELECT true INTO released FROM logged LIMIT 1;
+    IF released THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
+    LOOP
+        WITH settled AS (
+            UPDATE onboarding.jobs j
+            SET state = 'cancelled', finished_at = now(), updated_at = now(),
+                last_error = format('job %s, which this one waits for, ended %s', a.id, a.state)
+            FROM onboarding.jobs a
+            WHERE j.after_job_id = ANY (ended) AND j.state = 'blocked' AND a.id = j.after_job_id
+              AND a.state IN ('failed', 'cancelled')
+            RETURNING j.id, j.last_error
+        ), logged AS (
+            INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
+            SELECT s.id, 'blocked', 'cancelled', session_user, s.last_error FROM settled s
+            RETURNING job_id
+        )
+        SELECT array_agg(l.job_id) FROM logged l
+        CROSS JOIN LATERAL onboarding.notify_event(l.job_id, 'cancelled') INTO ended;
+        EXIT WHEN ended IS NULL;
+    END LOOP;
+END;
+$$;
+
+CREATE FUNCTION onboarding.settle_late_successes(job_ids bigint[], tokens bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    proven bigint[];
+BEGIN
+    WITH evidence AS (
+        SELECT DISTINCT ON (l.job_id) l.job_id, l.claim_token, l.provider_id, l.provider_status, l.worker
+        FROM unnest(job_ids, tokens) AS b (id, token)
+        JOIN onboarding.attempts l ON l.job_id = b.id AND l.claim_token = b.token
+        WHERE l.late AND l.provider_id IS NOT NULL
+        ORDER BY l.job_id, l.finished_at DESC
+    ), settled AS (
+        UPDATE onboarding.jobs j
+        SET state = 'completed', provider_id = e.provider_id, provider_status = e.provider_status,
+            last_outcome = 'adopted', last_error = NULL, finished_at = now(), updated_at = now()
+        FROM evidence e
+        WHERE j.id = e.job_id AND j.state = 'uncertain'
+        RETURNING j.id, e.worker
+    ), logged AS (
+        INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
+        SELECT s.id, 'uncertain', 'completed', s.worker, 'late evidence proves the record' FROM settled s
+        RETURNING job_id
+    )
+    SELECT array_agg(l.job_id) FROM logged l CROSS JOIN LATERAL onboarding.notify_event(l.job_id, 'completed') INTO proven;
+    IF proven IS NOT NULL THEN PERFORM onboarding.settle_dependents(proven); END IF;
+END;
+$$;
+
+CREATE FUNCTION onboarding.state_after(wanted text, outcome text, cancel_requested_at timestamp with time zone, first_sent_at timestamp with time zone, claimed_at timestamp with time zone, reached boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT CASE
+        WHEN cancel_requested_at IS NULL THEN wanted
+        WHEN wanted = 'failed' THEN 'cancelled'
+        WHEN wanted = 'available' AND (outcome = 'not_found' OR first_sent_at IS NULL
+            OR (first_sent_at >= claimed_at AND NOT reached)) THEN 'cancelled'
+        ELSE wanted END;
+$$;
+
+CREATE FUNCTION onboarding.take_over(reaper text, max_jobs integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+DECLARE
+    lost record;
+    ended bigint[] := '{}';
+    taken integer := 0;
+    mark text;
+    next_state text;
+    next_step text;
+    why text;
+    may_exist boolean;
+BEGIN
+    FOR lost IN
+        SELECT j.*, k.lost_answer, (k.look_up_field IS NULL OR j.payload ? k.look_up_field) AND k.lost_answer <> 'none' AS can_look_up
+        FROM onboarding.jobs j
+        JOIN onboarding.kinds k ON k.kind = j.kind
+        WHERE j.state = 'running' AND NOT EXISTS (
+            SELECT 1 FROM onboarding.workers w WHERE w.id = j.claimed_by AND w.lease_expires_at > clock_timestamp())
+        ORDER BY j.id
+        LIMIT max_jobs
+        FOR NO KEY UPDATE OF j SKIP LOCKED
+    LOOP
+        may_exist := lost.first_sent_at IS NOT NULL;
+        next_state := 'available';
+        next_step := lost.step;
+        why := 'its worker is gone: taken over';
+        IF may_exist AND lost.step = 'create' THEN
+            IF lost.lost_answer = 'none' THEN
+                next_state := 'uncertain';
+                why := 'its worker is gone; the request may have been sent and nothing can tell';
+            ELSIF lost.lost_answer = 'look_up' THEN
+                next_step := 'look_up';
+                why := 'its worker is gone: look up before sending again';
+            ELSIF lost.attempt >= lost.max_attempts THEN
+                next_step := 'look_up';
+                IF NOT lost.can_look_up THEN next_state := 'uncertain'; END IF;
+                why := 'its worker is gone and attempts are used up';
+            END IF;
+        ELSIF NOT may_exist AND lost.cancel_requested_at IS NOT NULL THEN
+            next_state := 'cancelled';
+            why := 'cancelled; its worker is gone and nothing was sent';
+        END IF;
+        UPDATE onboarding.jobs j
+        SET state = next_state, step = next_step, updated_at = now(), lease_expires_at = NULL,
+            backoff_step = least(j.backoff_step + 1, 1000),
+            attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT may_exist THEN 1 ELSE 0 END,
+            -- The first loss runs again at once; a job that keeps losing its worker waits longer each time.
+            run_at = now() + CASE WHEN lost.backoff_step < 2 THEN interval '0'
+                ELSE least(interval '1 s' * (2 ^ least(lost.backoff_step, 12)), interval '1 hour') END,
+            finished_at = CASE WHEN next_state = 'cancelled' THEN now() END,
+            last_outcome = 'lost', last_error = why
+        WHERE j.id = lost.id;
+        INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, attempt, step,
+            worker, outcome, next_state, next_step, next_run_at, reason, body_sha256)
+        VALUES (lost.id, lost.claim_token, lost.claimed_at,
+            CASE WHEN lost.lost_answer = 'none' THEN lost.last_sent_at END, lost.idempotency_key, lost.attempt,
+            lost.step, lost.claimed_by, 'lost', next_state, next_step, now(), why, lost.body_sha256)
+        ON CONFLICT DO NOTHING;
+        IF next_state <> 'available' THEN
+            PERFORM onboarding.notify_event(lost.id, next_state);
+            ended := ended || lost.id;
+        END IF;
+        taken := taken + 1;
+    END LOOP;
+    IF ended <> '{}' THEN PERFORM onboarding.settle_dependents(ended); END IF;
+    IF taken > 0 THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
+    DELETE FROM onboarding.workers w
+    WHERE w.lease_expires_at < clock_timestamp() - interval '1 minute' AND w.id <> reaper;
+    RETURN taken;
+END;
+$$;
+
+CREATE FUNCTION onboarding.use_permits(provider_name text, taken integer, probing boolean) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    UPDATE onboarding.providers p
+    SET rate_due_at = CASE WHEN p.rate_per_second IS NULL THEN p.rate_due_at
+            ELSE greatest(coalesce(p.rate_due_at, clock_timestamp()), clock_timestamp())
+                + onboarding.rate_cell(p.rate_per_second, p.burst) * taken END,
+        circuit = CASE WHEN probing THEN 'half_open' ELSE p.circuit END,
+        circuit_probe_at = CASE WHEN probing THEN clock_timestamp() + interval '60 s' ELSE p.circuit_probe_at END
+    WHERE p.provider = provider_name AND (p.rate_per_second IS NOT NULL OR probing);
+$$;
+
+CREATE FUNCTION onboarding.why(job_id bigint) RETURNS TABLE(reason text, detail text, until timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    job onboarding.jobs;
+    p onboarding.providers;
+    running bigint;
+    head record;
+BEGIN
+    SELECT * INTO job FROM onboarding.jobs j WHERE j.id = why.job_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'onboarding: % is not a job', coalesce(why.job_id::text, 'null') USING ERRCODE = 'no_data_found';
+    END IF;
+    IF job.state IN ('completed', 'failed', 'cancelled') THEN
+        RETURN QUERY SELECT job.state, coalesce(job.last_error, 'it is done'), NULL::timestamptz; RETURN;
+    ELSIF job.state = 'running' THEN
+        RETURN QUERY SELECT 'running', format('worker %s has had it since %s', job.claimed_by, job.claimed_at), NULL::timestamptz;
+        RETURN;
+    ELSIF job.state = 'uncertain' THEN
+        RETURN QUERY SELECT 'uncertain', 'waits for resolve(' || job.id || ', ''happened'' or ''did_not_happen'', …)', NULL::timestamptz;
+        RETURN;
+    END IF;
+    IF job.state = 'blocked' THEN
+        RETURN QUERY SELECT 'blocked', format('waits for job %s, which is %s', a.id, a.state), NULL::timestamptz
+            FROM onboarding.jobs a WHERE a.id = job.after_job_id;
+    END IF;
+    IF job.run_at > now() THEN RETURN QUERY SELECT 'not_due', 'not claimed before run_at', job.run_at; END IF;
+    IF job.expires_at <= now() THEN RETURN QUERY SELECT 'expired', 'no attempt starts after expires_at', NULL::timestamptz; END IF;
+    SELECT * INTO p FROM onboarding.providers x WHERE x.provider = job.provider;
+    IF p.paused_until > now() THEN
+        RETURN QUERY SELECT 'paused', coalesce('provider paused: ' || p.pause_reason, 'provider paused'), p.paused_until;
+    END IF;
+    IF p.held_until > now() THEN RETURN QUERY SELECT 'held', 'the provider asked for patience', p.held_until; END IF;
+    IF p.circuit <> 'closed' THEN
+        RETURN QUERY SELECT 'circuit_open', p.circuit_reason, p.circuit_probe_at;
+    END IF;
+    IF p.max_in_flight IS NOT NULL THEN
+        SELECT count(*) INTO running FROM onboarding.jobs j WHERE j.provider = job.provider AND j.state = 'running';
+        IF running >= p.max_in_flight THEN
+            RETURN QUERY SELECT 'concurrency_limit', format('%s of %s calls are in flight', running, p.max_in_flight), NULL::timestamptz;
+        END IF;
+    END IF;
+    IF p.rate_per_second IS NOT NULL AND p.rate_due_at > now() THEN
+        RETURN QUERY SELECT 'rate_limit', format('%s calls a second are used up', p.rate_per_second), p.rate_due_at;
+    END IF;
+    IF job.order_key IS NOT NULL THEN
+        FOR head IN
+            SELECT o.id, o.state FROM onboarding.jobs o
+            WHERE o.provider = job.provider AND o.order_key = job.order_key AND o.id <> job.id
+              AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain')
+              AND (o.id < job.id OR o.state = 'running')
+            ORDER BY o.id LIMIT 1
+        LOOP
+            RETURN QUERY SELECT 'order', format('job %s of the same order_key is %s', head.id, head.state), NULL::timestamptz;
+        END LOOP;
+    END IF;
+    IF NOT EXISTS (SELECT 1 FROM onboarding.workers w WHERE w.lease_expires_at > now() AND job.provider = ANY (w.providers)) THEN
+        RETURN QUERY SELECT 'no_worker', format('no live worker serves %s: is one running, with its credentials?', job.provider), NULL::timestamptz;
+    END IF;
+END;
+$$;
+
+CREATE TABLE onboarding.attempts (
+    job_id bigint NOT NULL,
+    claim_token bigint NOT NULL,
+    claimed_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    finished_at timestamp with time zone DEFAULT now() NOT NULL,
+    next_run_at timestamp with time zone,
+    idempotency_key uuid NOT NULL,
+    http_status integer,
+    attempt smallint NOT NULL,
+    late boolean DEFAULT false NOT NULL,
+    step text NOT NULL,
+    worker text NOT NULL,
+    outcome text NOT NULL,
+    next_state text,
+    next_step text,
+    provider_id text,
+    provider_status text,
+    request_id text,
+    error text,
+    reason text,
+    body_sha256 bytea
+)
+WITH (fillfactor='100', autovacuum_vacuum_insert_scale_factor='0.1');
+
+CREATE SEQUENCE onboarding.claim_tokens
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 32;
+
+CREATE VIEW onboarding.customers AS
+ SELECT j.provider,
+    j.kind,
+    j.provider_id,
+    j.reference,
+    j.provider_status AS status,
+    j.decision,
+    j.finished_at AS created_at,
+    j.id AS job_id
+   FROM onboarding.jobs j
+  WHERE ((j.state = ANY (ARRAY['completed'::text, 'waiting'::text])) AND (j.provider_id IS NOT NULL));
+
+CREATE VIEW onboarding.failed_jobs AS
+ SELECT j.id AS job_id,
+    j.kind,
+    j.reference,
+    j.finished_at AS failed_at,
+    j.attempt,
+    j.last_outcome,
+    j.last_http_status,
+    j.last_error AS reason,
+    format('SELECT onboarding.retry(%s, ''why'');'::text, j.id) AS statement
+   FROM onboarding.jobs j
+  WHERE (j.state = 'failed'::text);
+
+ALTER TABLE onboarding.jobs ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME onboarding.jobs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE onboarding.kinds (
+    kind text NOT NULL,
+    provider text NOT NULL,
+    required_fields text[] NOT NULL,
+    lost_answer text NOT NULL,
+    look_up_field text,
+    CONSTRAINT kinds_lost_answer_known CHECK ((lost_answer = ANY (ARRAY['same_key'::text, 'look_up'::text, 'none'::text]))),
+    CONSTRAINT kinds_named_by_provider CHECK ((provider = split_part(kind, '.'::text, 1)))
+);
+
+CREATE TABLE onboarding.migrations (
+    version integer NOT NULL,
+    name text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE onboarding.provider_events (
+    id bigint NOT NULL,
+    provider text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    actor text NOT NULL,
+    event text NOT NULL,
+    reason text
+);
+
+ALTER TABLE onboarding.provider_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME onboarding.provider_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE VIEW onboarding.queue_health AS
+ SELECT p.provider,
+    q.due,
+    q.scheduled,
+    q.running,
+    q.waiting,
+    q.uncertain,
+    q.blocked,
+    h.completed AS completed_last_hour,
+    h.failed AS failed_last_hour,
+    q.oldest_due_age_seconds,
+    COALESCE((p.paused_until > now()), false) AS paused,
+    p.circuit
+   FROM ((onboarding.providers p
+     CROSS JOIN LATERAL ( SELECT ( SELECT count(*) AS count
+                   FROM onboarding.jobs j
+                  WHERE ((j.provider = p.provider) AND (j.state = 'available'::text) AND (j.run_at <= now()))) AS due,
+            ( SELECT count(*) AS count
+                   FROM onboarding.jobs j
+                  WHERE ((j.provider = p.provider) AND (j.state = 'available'::text) AND (j.run_at > now()))) AS scheduled,
+            ( SELECT count(*) AS count
+                   FROM onboarding.jobs j
+                  WHERE ((j.provider = p.provider) AND (j.state = 'running'::text))) AS running,
+            ( SELECT count(*) AS count
+                   FROM onboarding.jobs j
+                  WHERE ((j.provider = p.provider) AND (j.state = 'waiting'::text))) AS waiting,
+            ( SELECT count(*) AS count
+                   FROM onboarding.jobs j
+                  WHERE ((j.provider = p.provider) AND (j.state = 'uncertain'::text))) AS uncertain,
+            ( SELECT count(*) AS count
+                   FROM onboarding.jobs j
+                  WHERE ((j.provider = p.provider) AND (j.state = 'blocked'::text))) AS blocked,
+            ( SELECT (EXTRACT(epoch FROM (now() - min(o.run_at))))::double precision AS "extract"
+                   FROM (generate_series(0, 9) priorities(priority)
+                     CROSS JOIN LATERAL ( SELECT j.run_at
+                           FROM onboarding.jobs j
+                          WHERE ((j.provider = p.provider) AND (j.state = 'available'::text) AND (j.priority = priorities.priority) AND (j.run_at <= now()))
+                          ORDER BY j.run_at
+                         LIMIT 1) o)) AS oldest_due_age_seconds) q)
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (j.state = 'completed'::text)) AS completed,
+            count(*) FILTER (WHERE (j.state = 'failed'::text)) AS failed
+           FROM onboarding.jobs j
+          WHERE ((j.finished_at > (now() - '01:00:00'::interval)) AND (j.provider = p.provider))) h);
+
+CREATE TABLE onboarding.state_changes (
+    id bigint NOT NULL,
+    job_id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    from_state text NOT NULL,
+    to_state text NOT NULL,
+    actor text NOT NULL,
+    reason text,
+    old_key uuid,
+    new_key uuid
+);
+
+ALTER TABLE onboarding.state_changes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME onboarding.state_changes_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE VIEW onboarding.transitions AS
+ SELECT j.id AS job_id,
+    NULL::text AS from_state,
+        CASE
+            WHEN ((j.state = 'blocked'::text) OR (EXISTS ( SELECT 1
+               FROM onboarding.state_changes s
+              WHERE ((s.job_id = j.id) AND (s.from_state = 'blocked'::text))))) THEN 'blocked'::text
+            ELSE 'available'::text
+        END AS to_state,
+    j.created_at AS at,
+    'caller'::text AS actor,
+    'enqueued'::text AS reason
+   FROM onboarding.jobs j
+UNION ALL
+ SELECT a.job_id,
+    'available'::text AS from_state,
+    'running'::text AS to_state,
+    a.claimed_at AS at,
+    a.worker AS actor,
+    'claimed'::text AS reason
+   FROM onboarding.attempts a
+  WHERE (NOT a.late)
+UNION ALL
+ SELECT a.job_id,
+    'running'::text AS from_state,
+    a.next_state AS to_state,
+    a.finished_at AS at,
+    a.worker AS actor,
+    a.reason
+   FROM onboarding.attempts a
+  WHERE (NOT a.late)
+UNION ALL
+ SELECT j.id AS job_id,
+    'available'::text AS from_state,
+    'running'::text AS to_state,
+    j.claimed_at AS at,
+    j.claimed_by AS actor,
+    'claimed'::text AS reason
+   FROM onboarding.jobs j
+  WHERE (j.state = 'running'::text)
+UNION ALL
+ SELECT s.job_id,
+    s.from_state,
+    s.to_state,
+    s.at,
+    s.actor,
+    s.reason
+   FROM onboarding.state_changes s
+  WHERE (s.from_state <> s.to_state);
+
+CREATE VIEW onboarding.uncertain_jobs AS
+ SELECT j.id AS job_id,
+    j.kind,
+    j.reference,
+    j.updated_at AS since,
+    j.attempt,
+    j.last_outcome,
+    j.last_http_status,
+    j.last_error AS reason,
+    format('SELECT onboarding.resolve(%s, ''happened'', ''<id at the provider>'', ''<who looked where>''); -- or: SELECT onboarding.resolve(%s, ''did_not_happen'', note => ''<who looked where>'');'::text, j.id, j.id) AS statement
+   FROM onboarding.jobs j
+  WHERE (j.state = 'uncertain'::text);
+
+CREATE VIEW onboarding.vacuum_horizon AS
+ SELECT 'transaction'::text AS holder,
+    (a.pid)::text AS name,
+    (a.usename)::text AS owner,
+    a.state,
+    a.xact_start AS since,
+    age(a.backend_xmin) AS age
+   FROM pg_stat_activity a
+  WHERE ((a.backend_xmin IS NOT NULL) AND (a.pid <> pg_backend_pid()))
+UNION ALL
+ SELECT 'replication slot'::text AS holder,
+    (s.slot_name)::text AS name,
+    NULL::text AS owner,
+        CASE
+            WHEN s.active THEN 'active'::text
+            ELSE 'inactive'::text
+        END AS state,
+    NULL::timestamp with time zone AS since,
+    GREATEST(age(s.xmin), age(s.catalog_xmin)) AS age
+   FROM pg_replication_slots s
+  WHERE ((s.xmin IS NOT NULL) OR (s.catalog_xmin IS NOT NULL))
+UNION ALL
+ SELECT 'prepared transaction'::text AS holder,
+    x.gid AS name,
+    (x.owner)::text AS owner,
+    NULL::text AS state,
+    x.prepared AS since,
+    age(x.transaction) AS age
+   FROM pg_prepared_xacts x
+  ORDER BY 6 DESC;
+
+CREATE TABLE onboarding.workers (
+    id text NOT NULL,
+    host text NOT NULL,
+    version text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    lease_expires_at timestamp with time zone NOT NULL,
+    in_flight integer DEFAULT 0 NOT NULL,
+    concurrency integer NOT NULL,
+    draining boolean DEFAULT false NOT NULL,
+    providers text[] NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='200');
+
+ALTER TABLE ONLY onboarding.attempts
+    ADD CONSTRAINT attempts_pkey PRIMARY KEY (job_id, claim_token, late);
+
+ALTER TABLE ONLY onboarding.jobs
+    ADD CONSTRAINT jobs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY onboarding.kinds
+    ADD CONSTRAINT kinds_pkey PRIMARY KEY (kind);
+
+ALTER TABLE ONLY onboarding.migrations
+    ADD CONSTRAINT migrations_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY onboarding.provider_events
+    ADD CONSTRAINT provider_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY onboarding.providers
+    ADD CONSTRAINT providers_pkey PRIMARY KEY (provider);
+
+ALTER TABLE ONLY onboarding.state_changes
+    ADD CONSTRAINT state_changes_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY onboarding.workers
+    ADD CONSTRAINT workers_pkey PRIMARY KEY (id);
+
+CREATE INDEX jobs_after_idx ON onboarding.jobs USING btree (after_job_id) WHERE (after_job_id IS NOT NULL);
+
+CREATE INDEX jobs_attention_idx ON onboarding.jobs USING btree (state, id) WHERE (state = ANY (ARRAY['uncertain'::text, 'failed'::text, 'waiting'::text]));
+
+CREATE INDEX jobs_blocked_idx ON onboarding.jobs USING btree (provider) WHERE (state = 'blocked'::text);
+
+CREATE INDEX jobs_claim_idx ON onboarding.jobs USING btree (provider, priority, run_at, id) WHERE (state = 'available'::text);
+
+CREATE INDEX jobs_expiry_idx ON onboarding.jobs USING btree (expires_at) WHERE ((expires_at IS NOT NULL) AND (state = 'available'::text));
+
+CREATE INDEX jobs_finished_idx ON onboarding.jobs USING btree (finished_at, provider, state) WHERE (finished_at IS NOT NULL);
+
+CREATE UNIQUE INDEX jobs_idempotency_key_idx ON onboarding.jobs USING btree (idempotency_key);
+
+CREATE INDEX jobs_order_idx ON onboarding.jobs USING btree (provider, order_key, id) WHERE ((order_key IS NOT NULL) AND (state = ANY (ARRAY['blocked'::text, 'available'::text, 'running'::text, 'waiting'::text, 'uncertain'::text])));
+
+CREATE UNIQUE INDEX jobs_order_running_idx ON onboarding.jobs USING btree (provider, order_key) WHERE ((order_key IS NOT NULL) AND (state = 'running'::text));
+
+CREATE INDEX jobs_reference_idx ON onboarding.jobs USING btree (reference) WHERE (reference IS NOT NULL);
+
+CREATE INDEX jobs_running_idx ON onboarding.jobs USING btree (provider, claimed_by) WHERE (state = 'running'::text);
+
+CREATE UNIQUE INDEX jobs_unique_key_idx ON onboarding.jobs USING btree (kind, unique_key) WHERE (unique_key IS NOT NULL);
+
+CREATE INDEX state_changes_job_idx ON onboarding.state_changes USING btree (job_id, at);
+
+CREATE CONSTRAINT TRIGGER jobs_check_dependent AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.state = 'blocked'::text)) EXECUTE FUNCTION onboarding.check_dependent();
+
+CREATE TRIGGER jobs_check_new BEFORE INSERT ON onboarding.jobs FOR EACH ROW EXECUTE FUNCTION onboarding.check_new_job();
+
+CREATE TRIGGER jobs_legal_transition AFTER UPDATE OF state ON onboarding.jobs FOR EACH ROW WHEN (((old.state <> new.state) AND (NOT
+        CASE old.state
+            WHEN 'available'::text THEN (new.state = ANY (ARRAY['running'::text, 'cancelled'::text, 'failed'::text]))
+            WHEN 'running'::text THEN (new.state = ANY (ARRAY['completed'::text, 'available'::text, 'waiting'::text, 'uncertain'::text, 'failed'::text, 'cancelled'::text]))
+            WHEN 'blocked'::text THEN (new.state = ANY (ARRAY['available'::text, 'cancelled'::text]))
+            WHEN 'waiting'::text THEN (new.state = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text]))
+            WHEN 'uncertain'::text THEN (new.state = ANY (ARRAY['completed'::text, 'available'::text, 'cancelled'::text]))
+            WHEN 'failed'::text THEN (new.state = 'available'::text)
+            WHEN 'cancelled'::text THEN (new.state = 'available'::text)
+            ELSE false
+        END))) EXECUTE FUNCTION onboarding.refuse_illegal_transition();
+
+CREATE TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs FOR EACH STATEMENT EXECUTE FUNCTION onboarding.notify_jobs();
+
+ALTER TABLE ONLY onboarding.jobs
+    ADD CONSTRAINT jobs_after_job_known FOREIGN KEY (after_job_id) REFERENCES onboarding.jobs(id);
+
+ALTER TABLE ONLY onboarding.kinds
+    ADD CONSTRAINT kinds_provider_fkey FOREIGN KEY (provider) REFERENCES onboarding.providers(provider);
+
+ALTER TABLE ONLY onboarding.provider_events
+    ADD CONSTRAINT provider_events_provider_fkey FOREIGN KEY (provider) REFERENCES onboarding.providers(provider);
+
+GRANT USAGE ON SCHEMA onboarding TO onboarding_enqueuer;
+GRANT USAGE ON SCHEMA onboarding TO onboarding_worker;
+GRANT USAGE ON SCHEMA onboarding TO onboarding_operator;
+GRANT USAGE ON SCHEMA onboarding TO onboarding_monitor;
+
+REVOKE ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) TO onboarding_operator;
+GRANT ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) TO onboarding_enqueuer;
+
+REVOKE ALL ON FUNCTION onboarding.check_dependent() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.check_new_job() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.check_required_fields(kind_name text, required text[], body jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, at_least_one boolean, lease_ms integer, from_priority smallint[], from_run_at timestamp with time zone[], from_id bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, at_least_one boolean, lease_ms integer, from_priority smallint[], from_run_at timestamp with time zone[], from_id bigint[]) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], rotates_key boolean[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], rotates_key boolean[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text, unique_key text, parameters jsonb, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, after_job_id bigint, order_key text, follow text, max_attempts integer, traceparent text, idempotency_key uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text, unique_key text, parameters jsonb, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, after_job_id bigint, order_key text, follow text, max_attempts integer, traceparent text, idempotency_key uuid) TO onboarding_enqueuer;
+
+REVOKE ALL ON FUNCTION onboarding.expire_jobs(max_jobs integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.expire_jobs(max_jobs integer) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) TO onboarding_operator;
+
+GRANT SELECT(id) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(id) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(id) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(id) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(after_job_id),INSERT(after_job_id) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(after_job_id) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(after_job_id) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(after_job_id) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(run_at),INSERT(run_at) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(run_at) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(run_at) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(run_at) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(expires_at) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(expires_at) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(expires_at) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(created_at) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(created_at) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(created_at) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(created_at) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(updated_at) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(updated_at) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(updated_at) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(updated_at) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(claimed_at) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(claimed_at) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(claimed_at) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(claimed_at) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(lease_expires_at) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(lease_expires_at) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(lease_expires_at) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(lease_expires_at) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(cancel_requested_at) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(cancel_requested_at) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(cancel_requested_at) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(cancel_requested_at) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(finished_at) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(finished_at) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(finished_at) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(finished_at) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT INSERT(idempotency_key) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+
+GRANT SELECT(payload_bytes) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(payload_bytes) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(payload_bytes) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(payload_bytes) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(last_http_status) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(last_http_status) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(last_http_status) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(last_http_status) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(priority),INSERT(priority) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(priority) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(priority) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(priority) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(attempt) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(attempt) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(attempt) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(attempt) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(max_attempts),INSERT(max_attempts) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(max_attempts) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(max_attempts) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(max_attempts) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(kind),INSERT(kind) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(kind) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(kind) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(kind) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(provider) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(provider) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(provider) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(provider) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(state) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(state) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(state) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(state) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(step) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(step) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(step) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(step) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(follow),INSERT(follow) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(follow) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(follow) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(follow) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(reference),INSERT(reference) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(reference) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(reference) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(reference) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(unique_key),INSERT(unique_key) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(unique_key) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(unique_key) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(unique_key) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(order_key),INSERT(order_key) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(order_key) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(order_key) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(order_key) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(traceparent),INSERT(traceparent) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(traceparent) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(traceparent) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(traceparent) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(claimed_by) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(claimed_by) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(claimed_by) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(claimed_by) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(provider_id) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(provider_id) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(provider_id) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(provider_id) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(provider_status) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(provider_status) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(provider_status) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(provider_status) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(decision) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(decision) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(decision) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(decision) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(last_outcome) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(last_outcome) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(last_outcome) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(last_outcome) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT SELECT(last_error) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+GRANT SELECT(last_error) ON TABLE onboarding.jobs TO onboarding_worker;
+GRANT SELECT(last_error) ON TABLE onboarding.jobs TO onboarding_operator;
+GRANT SELECT(last_error) ON TABLE onboarding.jobs TO onboarding_monitor;
+
+GRANT INSERT(parameters) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+
+GRANT INSERT(payload) ON TABLE onboarding.jobs TO onboarding_enqueuer;
+
+REVOKE ALL ON FUNCTION onboarding.lock_job(job_id bigint) FROM PUBLIC;
+
+GRANT SELECT ON TABLE onboarding.providers TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.providers TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.providers TO onboarding_worker;
+
+GRANT UPDATE(max_in_flight) ON TABLE onboarding.providers TO onboarding_operator;
+
+GRANT UPDATE(rate_per_second) ON TABLE onboarding.providers TO onboarding_operator;
+
+GRANT UPDATE(burst) ON TABLE onboarding.providers TO onboarding_operator;
+
+REVOKE ALL ON FUNCTION onboarding.lock_provider(provider_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.log_state_change(job bigint, from_state text, to_state text, why text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[]) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.milliseconds(span interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.milliseconds_until(moment timestamp with time zone, t timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.note_provider_health(job_ids bigint[], outcomes text[], holds_ms bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.notify_event(job bigint, state text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.notify_jobs() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.pause_provider(provider text, reason text, until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.pause_provider(provider text, reason text, until timestamp with time zone) TO onboarding_operator;
+
+REVOKE ALL ON FUNCTION onboarding.permits(provider_name text, wanted integer, OUT allowed integer, OUT hint text, OUT wait_ms integer, OUT counted boolean, OUT probing boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.rate_cell(rate double precision, burst integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.refuse(field text, problem text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.refuse_illegal_transition() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.refuse_length(field text, value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.release(job_ids bigint[], tokens bigint[], why text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.release(job_ids bigint[], tokens bigint[], why text) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.remove_worker(worker_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.remove_worker(worker_id text) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, calls integer, is_draining boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, calls integer, is_draining boolean) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.resolve(job_id bigint, verdict text, provider_id text, note text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.resolve(job_id bigint, verdict text, provider_id text, note text) TO onboarding_operator;
+
+REVOKE ALL ON FUNCTION onboarding.resume_provider(provider text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.resume_provider(provider text) TO onboarding_operator;
+
+REVOKE ALL ON FUNCTION onboarding.retry(job_id bigint, reason text, payload jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.retry(job_id bigint, reason text, payload jsonb) TO onboarding_operator;
+
+REVOKE ALL ON FUNCTION onboarding.rotate_keys(job_ids bigint[], tokens bigint[], rotates_key boolean[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.settle_dependents(ended bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.settle_late_successes(job_ids bigint[], tokens bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.state_after(wanted text, outcome text, cancel_requested_at timestamp with time zone, first_sent_at timestamp with time zone, claimed_at timestamp with time zone, reached boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.take_over(reaper text, max_jobs integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.take_over(reaper text, max_jobs integer) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.use_permits(provider_name text, taken integer, probing boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.why(job_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.why(job_id bigint) TO onboarding_enqueuer;
+GRANT ALL ON FUNCTION onboarding.why(job_id bigint) TO onboarding_operator;
+GRANT ALL ON FUNCTION onboarding.why(job_id bigint) TO onboarding_worker;
+GRANT ALL ON FUNCTION onboarding.why(job_id bigint) TO onboarding_monitor;
+
+GRANT SELECT ON TABLE onboarding.attempts TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.attempts TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.attempts TO onboarding_worker;
+
+GRANT SELECT ON TABLE onboarding.customers TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.customers TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.customers TO onboarding_worker;
+
+GRANT SELECT ON TABLE onboarding.failed_jobs TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.failed_jobs TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.failed_jobs TO onboarding_worker;
+
+GRANT SELECT ON TABLE onboarding.kinds TO onboarding_enqueuer;
+GRANT SELECT ON TABLE onboarding.kinds TO onboarding_worker;
+GRANT SELECT ON TABLE onboarding.kinds TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.kinds TO onboarding_monitor;
+
+GRANT SELECT ON TABLE onboarding.migrations TO onboarding_enqueuer;
+GRANT SELECT ON TABLE onboarding.migrations TO onboarding_worker;
+GRANT SELECT ON TABLE onboarding.migrations TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.migrations TO onboarding_monitor;
+
+GRANT SELECT ON TABLE onboarding.provider_events TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.provider_events TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.provider_events TO onboarding_worker;
+
+GRANT SELECT ON TABLE onboarding.queue_health TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.queue_health TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.queue_health TO onboarding_worker;
+
+GRANT SELECT ON TABLE onboarding.state_changes TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.state_changes TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.state_changes TO onboarding_worker;
+
+GRANT SELECT ON TABLE onboarding.transitions TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.transitions TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.transitions TO onboarding_worker;
+
+GRANT SELECT ON TABLE onboarding.uncertain_jobs TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.uncertain_jobs TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.uncertain_jobs TO onboarding_worker;
+
+GRANT SELECT ON TABLE onboarding.vacuum_horizon TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.vacuum_horizon TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.vacuum_horizon TO onboarding_worker;
+
+GRANT SELECT ON TABLE onboarding.workers TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.workers TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.workers TO onboarding_worker;
