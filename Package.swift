@@ -65,6 +65,7 @@ let package = Package(
             name: "Simulator",
             dependencies: [
                 "JobModel", "Contracts", locks, .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "Crypto", package: "swift-crypto"),
             ], swiftSettings: strict),
         .executableTarget(
             name: "onboard",
