@@ -43,7 +43,8 @@ extension AttemptPlan {
         guard canLookUp else {
             return .giveUp(
                 Decision(
-                    .uncertain, reason: "an earlier request may have arrived and nothing can tell", countsAttempt: false))
+                    .uncertain, reason: "an earlier request may have arrived and nothing can tell", countsAttempt: false
+                ))
         }
         return .lookUp
     }

@@ -79,7 +79,8 @@ package struct SimulatedProviders: Sendable {
             guard let type = fields.customer_type, type == "Person" || type == "Business", let email = fields.email
             else { return Self.text(400, "customer_type and email are required") }
             let external = fields.external_id.map { ",\"external_id\":\(Self.quoted($0))" } ?? ""
-            let json = "{\"id\":\"\(id)\",\"created_at\":\"\(at)\",\"updated_at\":\"\(at)\",\"customer_type\":\"\(type)\","
+            let json =
+                "{\"id\":\"\(id)\",\"created_at\":\"\(at)\",\"updated_at\":\"\(at)\",\"customer_type\":\"\(type)\","
                 + "\"email\":\(Self.quoted(email)),\"name\":\(Self.quoted(fields.name ?? "")),\"identification_ids\":[],"
                 + "\"signing_ids\":[],\"partner_id\":\"\(id)\",\"status\":\"UserRequired\"\(external)}"
             answer = Answer(status: 201, body: json)
@@ -97,7 +98,9 @@ package struct SimulatedProviders: Sendable {
             let hex = id.filter { $0 != "-" }
             answer = Answer(
                 status: 200,
-                body: "{\"customer_id\":\"cus_\(hex)\",\"partner_customer_id\":\(Self.quoted(partner)),\"status\":\"PENDING\"}")
+                body:
+                    "{\"customer_id\":\"cus_\(hex)\",\"partner_customer_id\":\(Self.quoted(partner)),\"status\":\"PENDING\"}"
+            )
             places = [place]
         case "/juicyway/customers":
             guard let email = fields.email else { return Self.text(400, "email is required") }
@@ -117,7 +120,8 @@ package struct SimulatedProviders: Sendable {
             kind = "/iron/api/customers/{id}/identifications"
             answer = Answer(
                 status: 201,
-                body: "{\"id\":\"\(id)\",\"customer_id\":\"\(parts[3])\",\"status\":\"Pending\",\"created_at\":\"\(at)\","
+                body:
+                    "{\"id\":\"\(id)\",\"customer_id\":\"\(parts[3])\",\"status\":\"Pending\",\"created_at\":\"\(at)\","
                     + "\"updated_at\":\"\(at)\"}")
             records[path] = "[\(answer.body)]"
             places = ["/iron/api/identifications/\(id)"]
@@ -125,7 +129,8 @@ package struct SimulatedProviders: Sendable {
         for place in places { records[place] = answer.body }
         ledger.append(
             "{\"seq\":\(ledger.count + 1),\"kind\":\(Self.quoted(kind)),\"provider_id\":\"\(id)\","
-                + "\"idempotency_key\":\(key.map(Self.quoted) ?? "null"),\"body_sha256\":\"\(digest)\",\"at\":\"\(at)\"}")
+                + "\"idempotency_key\":\(key.map(Self.quoted) ?? "null"),\"body_sha256\":\"\(digest)\",\"at\":\"\(at)\"}"
+        )
         return answer
     }
 

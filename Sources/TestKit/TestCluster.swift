@@ -46,7 +46,8 @@ package actor TestCluster {
         let deadline = ContinuousClock.now + .seconds(60)
         while true {
             do {
-                let connection = try await Connection.open(ConnectionConfiguration(connectionString: string.keywordForm))
+                let connection = try await Connection.open(
+                    ConnectionConfiguration(connectionString: string.keywordForm))
                 await connection.close()
                 return
             } catch {

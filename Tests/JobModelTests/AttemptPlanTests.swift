@@ -23,7 +23,9 @@ import Testing
     }
 
     @Test func `a dead key without a look-up gives up as uncertain`() {
-        guard case .giveUp(let decision) = plan(makeClaim(firstSentAge: .seconds(90_000)), Policies.sameKey, canLookUp: false)
+        guard
+            case .giveUp(let decision) = plan(
+                makeClaim(firstSentAge: .seconds(90_000)), Policies.sameKey, canLookUp: false)
         else { Issue.record("not given up"); return }
         #expect(decision.state == .uncertain)
     }
@@ -37,7 +39,8 @@ import Testing
 
     @Test func `a stored look-up is done where the job can be looked up`() {
         #expect(plan(makeClaim(step: .lookUp, firstSentAge: .seconds(1)), Policies.sameKey) == .lookUp)
-        #expect(plan(makeClaim(step: .lookUp, firstSentAge: .seconds(1)), Policies.sameKey, canLookUp: false) == .create)
+        #expect(
+            plan(makeClaim(step: .lookUp, firstSentAge: .seconds(1)), Policies.sameKey, canLookUp: false) == .create)
     }
 
     @Test func `a look-up that found nothing allows the resend that it protects`() {

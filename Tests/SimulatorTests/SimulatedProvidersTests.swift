@@ -5,7 +5,8 @@ import Testing
     private let key = "6f1c2f0e-56a3-4d0c-9d0b-0a3f6f0f7a11"
 
     private func send(
-        _ providers: inout SimulatedProviders, _ path: String, _ body: String, key: String? = nil, auth: String = "sandbox",
+        _ providers: inout SimulatedProviders, _ path: String, _ body: String, key: String? = nil,
+        auth: String = "sandbox",
         method: String = "POST",
     ) -> SimulatedProviders.Answer {
         var headers = [

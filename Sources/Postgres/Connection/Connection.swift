@@ -336,7 +336,9 @@ extension Connection {
     /// Takes what has arrived unasked, such as the word of a server that goes away, before anything is sent.
     private func isLinkUp() -> Bool {
         guard handle.isOK else { return false }
-        guard executor.wait(socket: handle.socket, for: .read, until: ContinuousClock.now).isReadable else { return true }
+        guard executor.wait(socket: handle.socket, for: .read, until: ContinuousClock.now).isReadable else {
+            return true
+        }
         return handle.consumeInput() && handle.isOK
     }
 }

@@ -68,7 +68,9 @@ import CPostgres
             for (index, cell) in cells.enumerated() where cell.length > 0 {
                 let row = CInt(index / width)
                 let column = CInt(index % width)
-                guard let value = unsafe PQgetvalue(pointer, row, column), let base = buffer.baseAddress else { continue }
+                guard let value = unsafe PQgetvalue(pointer, row, column), let base = buffer.baseAddress else {
+                    continue
+                }
                 // PQgetlength bytes are valid at value, and the block was measured with the same lengths.
                 unsafe UnsafeMutableRawPointer(base + cell.start).copyMemory(from: value, byteCount: cell.length)
             }

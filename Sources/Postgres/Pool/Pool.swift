@@ -222,20 +222,22 @@ extension Pool {
                 throw timeout()
             }
             let connection = try await Connection.open(configuration)
-            self.wake(state.withLockedValue { state in
-                state.backoff = ReconnectBackoff()
-                state.lastFailure = nil
-                return state.machine.opened()
-            })
+            self.wake(
+                state.withLockedValue { state in
+                    state.backoff = ReconnectBackoff()
+                    state.lastFailure = nil
+                    return state.machine.opened()
+                })
             return connection
         } catch let error as PostgresError where error.code == .poolTimeout {
             throw error
         } catch let error as PostgresError where error.code != .cancelled {
             var generator = SystemRandomNumberGenerator()
-            self.wake(state.withLockedValue { state in
-                state.lastFailure = error
-                return state.machine.openFailed(pause: state.backoff.next(&generator))
-            })
+            self.wake(
+                state.withLockedValue { state in
+                    state.lastFailure = error
+                    return state.machine.openFailed(pause: state.backoff.next(&generator))
+                })
             throw error
         } catch {
             self.wake(state.withLockedValue { $0.machine.openGivenUp() })

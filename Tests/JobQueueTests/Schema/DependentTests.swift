@@ -5,7 +5,9 @@ import Testing
     @Test func `a dependent runs when the job it waits for completes, with that job's provider id`() async throws {
         try await withSessions { sessions in
             let session = sessions[0]
-            try await session.run(SQL.enqueue() + SQL.enqueue("iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1"))
+            try await session.run(
+                SQL.enqueue() + SQL.enqueue("iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1")
+            )
             try await session.run(SQL.worker("a"))
             #expect(try await session.column(SQL.claim("a")) == ["1"])
             _ = try await session.column(SQL.complete("a", 1, providerID: "customer-7"))
@@ -26,7 +28,10 @@ import Testing
             try await session.run(SQL.worker("a"))
             _ = try await session.column(SQL.claim("a"))
             _ = try await session.column(SQL.complete("a", 1, outcome: "rejected", state: state, providerID: nil))
-            #expect(try await session.column("SELECT state FROM onboarding.jobs ORDER BY id") == [state, "cancelled", "cancelled"])
+            #expect(
+                try await session.column("SELECT state FROM onboarding.jobs ORDER BY id") == [
+                    state, "cancelled", "cancelled",
+                ])
             #expect(
                 try await session.value("SELECT last_error FROM onboarding.jobs WHERE id = 2")
                     == "job 1, which this one waits for, ended \(state)")
@@ -38,7 +43,8 @@ import Testing
             let (caller, worker) = (sessions[0], sessions[1])
             try await worker.run(SQL.enqueue() + SQL.worker("a"))
             _ = try await worker.column(SQL.claim("a"))
-            try await caller.run("BEGIN;" + SQL.enqueue("iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1"))
+            try await caller.run(
+                "BEGIN;" + SQL.enqueue("iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1"))
             _ = try await worker.column(SQL.complete("a", 1))
             #expect(try await caller.value("SELECT state FROM onboarding.jobs WHERE id = 2") == "blocked")
             try await caller.run("COMMIT")
@@ -51,7 +57,8 @@ import Testing
             let (caller, worker) = (sessions[0], sessions[1])
             try await worker.run(SQL.enqueue() + SQL.worker("a"))
             _ = try await worker.column(SQL.claim("a"))
-            try await caller.run("BEGIN;" + SQL.enqueue("iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1"))
+            try await caller.run(
+                "BEGIN;" + SQL.enqueue("iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1"))
             try await worker.run("SET lock_timeout = '1s'")
             #expect(try await worker.column(SQL.complete("a", 1)) == ["t"])
             try await caller.run("ROLLBACK")
@@ -61,7 +68,9 @@ import Testing
     @Test func `one key runs one at a time, in order`() async throws {
         try await withSessions(2) { sessions in
             let session = sessions[0]
-            for _ in 1...3 { try await session.run(SQL.enqueue("iron.customer.create", SQL.person, "order_key => 'k'")) }
+            for _ in 1...3 {
+                try await session.run(SQL.enqueue("iron.customer.create", SQL.person, "order_key => 'k'"))
+            }
             try await session.run(SQL.enqueue())
             try await session.run(SQL.worker("a") + SQL.worker("b"))
             #expect(try await session.column(SQL.claim("a")) == ["1", "4"])
@@ -75,10 +84,13 @@ import Testing
     @Test func `a head that waits for its retry keeps its followers waiting`() async throws {
         try await withSessions { sessions in
             let session = sessions[0]
-            for _ in 1...2 { try await session.run(SQL.enqueue("iron.customer.create", SQL.person, "order_key => 'k'")) }
+            for _ in 1...2 {
+                try await session.run(SQL.enqueue("iron.customer.create", SQL.person, "order_key => 'k'"))
+            }
             try await session.run(SQL.worker("a"))
             _ = try await session.column(SQL.claim("a"))
-            _ = try await session.column(SQL.complete("a", 1, outcome: "unavailable", state: "available", delay: 60_000, providerID: nil))
+            _ = try await session.column(
+                SQL.complete("a", 1, outcome: "unavailable", state: "available", delay: 60_000, providerID: nil))
             #expect(try await session.column(SQL.claim("a")) == [])
         }
     }

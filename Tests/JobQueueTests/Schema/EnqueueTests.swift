@@ -7,7 +7,10 @@ import Testing
         ("kind", "INSERT INTO onboarding.jobs (payload) VALUES ('{}')"),
         ("payload", "INSERT INTO onboarding.jobs (kind, payload) VALUES ('iron.customer.create', '[]')"),
         ("payload", "INSERT INTO onboarding.jobs (kind) VALUES ('iron.customer.create')"),
-        ("payload", "INSERT INTO onboarding.jobs (kind, payload) VALUES ('iron.customer.create', '{\"email\": \"a@b.c\"}')"),
+        (
+            "payload",
+            "INSERT INTO onboarding.jobs (kind, payload) VALUES ('iron.customer.create', '{\"email\": \"a@b.c\"}')"
+        ),
         ("priority", SQL.enqueue("iron.customer.create", SQL.person, "priority => -1")),
         ("priority", SQL.enqueue("iron.customer.create", SQL.person, "priority => 10")),
         ("priority", SQL.enqueue("iron.customer.create", SQL.person, "priority => 70000")),
@@ -68,7 +71,9 @@ import Testing
             let call = "onboarding.enqueue('iron.customer.create', '\(SQL.person)', unique_key => 'u')"
             let first = try await sessions[0].value(call)
             #expect(try await sessions[0].value(call) == first)
-            let other = SQL.enqueue("iron.customer.create", #"{"customer_type": "Business", "email": "x@example.com"}"#, "unique_key => 'u'")
+            let other = SQL.enqueue(
+                "iron.customer.create", #"{"customer_type": "Business", "email": "x@example.com"}"#, "unique_key => 'u'"
+            )
             let error = await sessions[0].error(other)
             #expect(error?.sqlState?.code == "23505")
             #expect(error?.message.contains("another payload") == true)
@@ -92,7 +97,8 @@ import Testing
             try await sessions[0].run(SQL.enqueue())
             try await sessions[0].run(
                 "INSERT INTO onboarding.jobs (kind, payload) VALUES ('iron.customer.create', '\(SQL.person)')")
-            #expect(try await sessions[0].value("SELECT count(*) FROM onboarding.jobs WHERE state = 'available'") == "3")
+            #expect(
+                try await sessions[0].value("SELECT count(*) FROM onboarding.jobs WHERE state = 'available'") == "3")
         }
     }
 

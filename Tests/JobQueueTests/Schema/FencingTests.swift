@@ -4,11 +4,15 @@ import Testing
 /// The test that most queues fail: worker A claims and stalls, B takes over, A completes late.
 @Suite struct FencingTests {
     /// A has claimed job 1 and its lease has ended; the job was taken over.
-    private func stalled(_ kind: String, _ payload: String, _ provider: String, _ a: Session, marked: Bool = true) async throws -> String {
+    private func stalled(_ kind: String, _ payload: String, _ provider: String, _ a: Session, marked: Bool = true)
+        async throws -> String
+    {
         try await a.run(SQL.enqueue(kind, payload) + SQL.worker("a") + SQL.worker("b"))
         _ = try await a.column(SQL.claim("a", provider))
         if marked {
-            try await a.run("SELECT onboarding.mark_sent('a', '{1}', ARRAY[(SELECT claim_token FROM onboarding.jobs WHERE id = 1)])")
+            try await a.run(
+                "SELECT onboarding.mark_sent('a', '{1}', ARRAY[(SELECT claim_token FROM onboarding.jobs WHERE id = 1)])"
+            )
         }
         let token = try await a.value("SELECT claim_token FROM onboarding.jobs WHERE id = 1") ?? ""
         try await a.run("UPDATE onboarding.workers SET lease_expires_at = now() - interval '1 s' WHERE id = 'a'")
@@ -23,8 +27,11 @@ import Testing
             #expect(try await a.column(SQL.complete("a", 1, token: token, providerID: "late-1")) == ["f"])
             #expect(try await a.value("SELECT state FROM onboarding.jobs WHERE id = 1") == "available")
             #expect(try await a.value("SELECT provider_id FROM onboarding.jobs WHERE id = 1") == nil)
-            #expect(try await a.value("SELECT count(*) FROM onboarding.attempts WHERE late AND provider_id = 'late-1'") == "1")
-            let evidence = try await b.value("SELECT evidence_id FROM onboarding.claim('b', 'iron', 1, 1000, true, 1000)")
+            #expect(
+                try await a.value("SELECT count(*) FROM onboarding.attempts WHERE late AND provider_id = 'late-1'")
+                    == "1")
+            let evidence = try await b.value(
+                "SELECT evidence_id FROM onboarding.claim('b', 'iron', 1, 1000, true, 1000)")
             #expect(evidence == "late-1")
         }
     }
@@ -35,7 +42,8 @@ import Testing
             let token = try await stalled("iron.customer.create", SQL.person, "iron", a)
             #expect(try await b.column(SQL.claim("b")) == ["1"])
             let before = try await b.value("SELECT (j.*)::text FROM onboarding.jobs j WHERE id = 1")
-            #expect(try await a.column(SQL.complete("a", 1, token: token, outcome: "rejected", state: "failed")) == ["f"])
+            #expect(
+                try await a.column(SQL.complete("a", 1, token: token, outcome: "rejected", state: "failed")) == ["f"])
             #expect(try await b.value("SELECT (j.*)::text FROM onboarding.jobs j WHERE id = 1") == before)
             #expect(try await b.column(SQL.complete("b", 1)) == ["t"])
         }
@@ -47,7 +55,9 @@ import Testing
             let token = try await stalled("connect.individual.create", SQL.connect, "connect", a)
             #expect(try await a.value("SELECT state FROM onboarding.jobs WHERE id = 1") == "uncertain")
             _ = try await a.column(SQL.complete("a", 1, token: token, providerID: "late-1"))
-            #expect(try await a.value("SELECT state || ' ' || provider_id FROM onboarding.jobs WHERE id = 1") == "completed late-1")
+            #expect(
+                try await a.value("SELECT state || ' ' || provider_id FROM onboarding.jobs WHERE id = 1")
+                    == "completed late-1")
         }
     }
 
@@ -70,7 +80,8 @@ import Testing
             try await a.run("UPDATE onboarding.workers SET lease_expires_at = now() - interval '1 s'")
             #expect(try await a.value("SELECT hint FROM onboarding.claim('a', 'connect', 1, 1, true, 1)") == "fenced")
             #expect(try await a.value("onboarding.renew_lease('a', 1000, 0, false)") == "false")
-            let marked = "SELECT * FROM onboarding.mark_sent('a', '{1}', ARRAY[(SELECT claim_token FROM onboarding.jobs WHERE id = 1)])"
+            let marked =
+                "SELECT * FROM onboarding.mark_sent('a', '{1}', ARRAY[(SELECT claim_token FROM onboarding.jobs WHERE id = 1)])"
             #expect(try await a.column(marked) == [])
         }
     }
@@ -85,15 +96,22 @@ import Testing
     ) async throws {
         try await withSessions { sessions in
             _ = try await stalled(kind, payload, provider, sessions[0])
-            #expect(try await sessions[0].value("SELECT state || ' ' || step FROM onboarding.jobs WHERE id = 1") == expected)
-            #expect(try await sessions[0].value("SELECT outcome || ' ' || next_state FROM onboarding.attempts") == "lost " + expected.split(separator: " ")[0])
+            #expect(
+                try await sessions[0].value("SELECT state || ' ' || step FROM onboarding.jobs WHERE id = 1") == expected
+            )
+            #expect(
+                try await sessions[0].value("SELECT outcome || ' ' || next_state FROM onboarding.attempts") == "lost "
+                    + expected.split(separator: " ")[0])
         }
     }
 
-    @Test func `a lost job that cannot have been sent is just available, and the attempt is not counted`() async throws {
+    @Test func `a lost job that cannot have been sent is just available, and the attempt is not counted`() async throws
+    {
         try await withSessions { sessions in
             _ = try await stalled("connect.individual.create", SQL.connect, "connect", sessions[0], marked: false)
-            #expect(try await sessions[0].value("SELECT state || ' ' || attempt FROM onboarding.jobs WHERE id = 1") == "available 0")
+            #expect(
+                try await sessions[0].value("SELECT state || ' ' || attempt FROM onboarding.jobs WHERE id = 1")
+                    == "available 0")
         }
     }
 

@@ -16,7 +16,9 @@ import Testing
             try await sessions[0].run("UPDATE onboarding.providers SET max_in_flight = 10 WHERE provider = 'iron'")
             #expect(try await sessions[0].column(SQL.claim("a", "iron", 7)).count == 7)
             #expect(try await sessions[1].column(SQL.claim("b", "iron", 7)).count == 3)
-            #expect(try await sessions[0].value("SELECT hint FROM onboarding.claim('a', 'iron', 1, 1000, true, 1)") == "in_flight")
+            #expect(
+                try await sessions[0].value("SELECT hint FROM onboarding.claim('a', 'iron', 1, 1000, true, 1)")
+                    == "in_flight")
             #expect(try await sessions[0].value("SELECT reason FROM onboarding.why(99)") == "concurrency_limit")
         }
     }
@@ -29,7 +31,9 @@ import Testing
             #expect(try await sessions[0].column(SQL.claim("a", "iron", 7)).count == 7)
             async let second = sessions[1].column(SQL.claim("b", "iron", 7))
             // B is waiting for the provider's row before A commits.
-            while try await sessions[0].value("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0" { await Task.yield() }
+            while try await sessions[0].value("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0" {
+                await Task.yield()
+            }
             try await sessions[0].run("COMMIT")
             #expect(try await second.count == 3)
         }
@@ -38,9 +42,12 @@ import Testing
     @Test func `a burst is spent once and refills at the rate`() async throws {
         try await withSessions { sessions in
             try await fill(sessions[0])
-            try await sessions[0].run("UPDATE onboarding.providers SET rate_per_second = 0.001, burst = 5 WHERE provider = 'iron'")
+            try await sessions[0].run(
+                "UPDATE onboarding.providers SET rate_per_second = 0.001, burst = 5 WHERE provider = 'iron'")
             #expect(try await sessions[0].column(SQL.claim("a", "iron", 50)).count == 5)
-            #expect(try await sessions[0].value("SELECT hint FROM onboarding.claim('a', 'iron', 1, 1000, true, 1)") == "rate")
+            #expect(
+                try await sessions[0].value("SELECT hint FROM onboarding.claim('a', 'iron', 1, 1000, true, 1)")
+                    == "rate")
             #expect(try await sessions[0].value("SELECT reason FROM onboarding.why(99)") == "rate_limit")
         }
     }
@@ -52,8 +59,11 @@ import Testing
             try await session.run(SQL.enqueue("connect.individual.create", SQL.connect))
             _ = try await session.column(SQL.claim("a", "iron", 1))
             _ = try await session.column(
-                SQL.complete("a", 1, outcome: "throttled", state: "available", delay: 9000, counted: false, reached: false, providerID: nil, hold: 9000))
-            #expect(try await session.value("SELECT hint FROM onboarding.claim('b', 'iron', 1, 1000, true, 1)") == "held")
+                SQL.complete(
+                    "a", 1, outcome: "throttled", state: "available", delay: 9000, counted: false, reached: false,
+                    providerID: nil, hold: 9000))
+            #expect(
+                try await session.value("SELECT hint FROM onboarding.claim('b', 'iron', 1, 1000, true, 1)") == "held")
             #expect(try await session.column(SQL.claim("b", "connect")) == ["3"])
             #expect(try await session.value("SELECT attempt FROM onboarding.jobs WHERE id = 1") == "0")
         }
@@ -65,15 +75,22 @@ import Testing
             try await fill(session, 5)
             _ = try await session.column(SQL.claim("a", "iron", 1))
             _ = try await session.column(
-                SQL.complete("a", 1, outcome: "unauthorized", state: "available", counted: false, reached: false, providerID: nil))
-            #expect(try await session.value("SELECT hint FROM onboarding.claim('a', 'iron', 5, 1000, true, 1)") == "circuit")
+                SQL.complete(
+                    "a", 1, outcome: "unauthorized", state: "available", counted: false, reached: false, providerID: nil
+                ))
+            #expect(
+                try await session.value("SELECT hint FROM onboarding.claim('a', 'iron', 5, 1000, true, 1)") == "circuit"
+            )
             #expect(try await session.value("SELECT string_agg(reason, ',') FROM onboarding.why(2)") == "circuit_open")
             try await session.run("UPDATE onboarding.providers SET circuit_probe_at = now() WHERE provider = 'iron'")
             let probe = try await session.column(SQL.claim("a", "iron", 5))
             #expect(probe == ["2"])
-            #expect(try await session.value("SELECT hint FROM onboarding.claim('b', 'iron', 5, 1000, true, 1)") == "circuit")
+            #expect(
+                try await session.value("SELECT hint FROM onboarding.claim('b', 'iron', 5, 1000, true, 1)") == "circuit"
+            )
             _ = try await session.column(SQL.complete("a", 2))
-            #expect(try await session.value("SELECT circuit FROM onboarding.providers WHERE provider = 'iron'") == "closed")
+            #expect(
+                try await session.value("SELECT circuit FROM onboarding.providers WHERE provider = 'iron'") == "closed")
             #expect(try await session.column(SQL.claim("a", "iron", 5)).count == 4)
         }
     }

@@ -41,7 +41,8 @@ import Testing
 
 extension Session {
     fileprivate func explainBuffers(_ statement: String) async throws -> String {
-        let rows = try await connection.query(Statement("EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) \(statement)"))
+        let rows = try await connection.query(
+            Statement("EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) \(statement)"))
         return try rows.map { try $0.decode(String.self, at: 0) }.joined(separator: "\n")
     }
 }

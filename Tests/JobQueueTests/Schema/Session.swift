@@ -46,7 +46,8 @@ func withSessions(_ count: Int = 1, _ body: ([Session]) async throws -> Void) as
         var sessions: [Session] = []
         for _ in 0..<count {
             sessions.append(
-                Session(connection: try await Connection.open(ConnectionConfiguration(connectionString: connectionString))))
+                Session(
+                    connection: try await Connection.open(ConnectionConfiguration(connectionString: connectionString))))
         }
         do {
             try await body(sessions)
@@ -62,14 +63,19 @@ func withSessions(_ count: Int = 1, _ body: ([Session]) async throws -> Void) as
 enum SQL {
     static let person = #"{"customer_type": "Person", "email": "ada@example.com", "external_id": "user-42"}"#
     static let connect = #"{"basicData": {}, "taxInformation": {}, "identification": {}, "mainAddress": {}}"#
-    static let business = #"{"partner_customer_id": "partner-0000000000001", "business_details": {}, "registration_address": {}}"#
+    static let business =
+        #"{"partner_customer_id": "partner-0000000000001", "business_details": {}, "registration_address": {}}"#
 
-    static func enqueue(_ kind: String = "iron.customer.create", _ payload: String = person, _ more: String = "") -> String {
+    static func enqueue(_ kind: String = "iron.customer.create", _ payload: String = person, _ more: String = "")
+        -> String
+    {
         "SELECT onboarding.enqueue('\(kind)', '\(payload)'\(more.isEmpty ? "" : ", " + more));"
     }
 
     /// A worker whose lease lasts an hour unless said otherwise.
-    static func worker(_ name: String, providers: String = "iron,connect,axisfi,juicyway", leaseMilliseconds: Int = 3_600_000) -> String {
+    static func worker(
+        _ name: String, providers: String = "iron,connect,axisfi,juicyway", leaseMilliseconds: Int = 3_600_000
+    ) -> String {
         "SELECT onboarding.register_worker('\(name)', 'host', '0', 8, '{\(providers)}', \(leaseMilliseconds));"
     }
 

@@ -31,7 +31,8 @@ import Testing
         #expect(
             SQLCatalog.migrations.map { "\(String(format: "%04d", $0.version))_\($0.name).sql" } == migrations)
         for migration in SQLCatalog.migrations {
-            let row = "INSERT INTO onboarding.migrations (version, name) VALUES (\(migration.version), '\(migration.name)');"
+            let row =
+                "INSERT INTO onboarding.migrations (version, name) VALUES (\(migration.version), '\(migration.name)');"
             #expect(migration.sql.contains(row))
         }
         #expect(SQLCatalog.queries.keys.sorted().map { $0 + ".sql" } == (try Self.names("sql/queries")))
@@ -46,16 +47,21 @@ import Testing
         let process = Process()
         let output = Pipe()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["pg_dump", "--schema-only", "--schema=onboarding", "--no-owner", "--dbname=\(connectionString)"]
+        process.arguments = [
+            "pg_dump", "--schema-only", "--schema=onboarding", "--no-owner", "--dbname=\(connectionString)",
+        ]
         process.standardOutput = output
         try process.run()
         let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
         try #require(process.terminationStatus == 0, "pg_dump failed; it comes with postgresql-client")
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).filter {
-            !$0.hasPrefix("--") && !$0.hasPrefix("SET ") && !$0.hasPrefix("SELECT pg_catalog.set_config") && !$0.hasPrefix("\\")
+            !$0.hasPrefix("--") && !$0.hasPrefix("SET ") && !$0.hasPrefix("SELECT pg_catalog.set_config")
+                && !$0.hasPrefix("\\")
         }
-        return lines.joined(separator: "\n").replacingOccurrences(of: "\n{3,}", with: "\n\n", options: .regularExpression)
-            .trimmingCharacters(in: .whitespacesAndNewlines) + "\n"
+        return lines.joined(separator: "\n").replacingOccurrences(
+            of: "\n{3,}", with: "\n\n", options: .regularExpression
+        )
+        .trimmingCharacters(in: .whitespacesAndNewlines) + "\n"
     }
 }
