@@ -20,7 +20,7 @@ import Glibc
         var values: [UnsafePointer<CChar>?] = unsafe keywords.map { unsafe UnsafePointer(strdup($0.1)) } + [nil]
         // Both lists end with NULL; libpq copies what it needs before it returns.
         unsafe pointer = unsafe PQconnectStartParams(&names, &values, 0)
-        for unsafecopy in unsafe names + values { unsafe free(UnsafeMutableRawPointer(mutating: copy)) }
+        unsafe (names + values).forEach { unsafe free(UnsafeMutableRawPointer(mutating: $0)) }
         guard unsafe pointer != nil else { return false }
         // The default receiver prints on stderr. Verbose, since only so a refusal shows its SQLSTATE.
         _ = unsafe PQsetNoticeReceiver(pointer, { _, _ in }, nil)
