@@ -335,10 +335,14 @@ extension Connection {
 
     /// Takes what has arrived unasked, such as the word of a server that goes away, before anything is sent.
     private func isLinkUp() -> Bool {
-        guard handle.isOK else { return false }
-        guard executor.wait(socket: handle.socket, for: .read, until: ContinuousClock.now).isReadable else {
-            return true
+        // Rounds, since a last message is read before the end of the link is; bounded, since notifications may go on.
+        for _ in 0..<16 {
+            guard handle.isOK else { return false }
+            let ready = executor.wait(socket: handle.socket, for: .read, until: ContinuousClock.now)
+            guard ready.isReadable else { return true }
+            // Asking whether it is busy makes libpq take the message apart.
+            guard handle.consumeInput(), !handle.isBusy else { return false }
         }
-        return handle.consumeInput() && handle.isOK
+        return handle.isOK
     }
 }

@@ -34,7 +34,9 @@ enum ServerMessage {
             search = text.index(after: colon)
             let rest = text[search...].drop { $0 == " " }
             let code = rest.prefix(5)
-            let isCode = code.count == 5 && code.allSatisfy { $0.isASCII && ($0.isNumber || $0.isUppercase) }
+            // With a digit: `FATAL` has five capitals too.
+            let isCode = code.count == 5 && code.contains(where: \.isNumber)
+                && code.allSatisfy { $0.isASCII && ($0.isNumber || $0.isUppercase) }
             guard isCode, rest.dropFirst(5).hasPrefix(": ") else { continue }
             state = SQLState(String(code))
             text.removeSubrange(rest.startIndex..<text.index(rest.startIndex, offsetBy: 7))
