@@ -76,7 +76,8 @@ import Testing
     @Test func `a number outside its type is refused by the server, not by a trap`() async throws {
         try await withConnection { connection in
             let tooLarge: [(String, Parameter)] = [
-                ("integer", .integer(1 << 40)), ("smallint", .smallint(40_000)), ("integer[]", .integers([1, 1 << 40])),
+                ("integer", .integer(1 << 40)), ("smallint", .smallint(40_000)),
+                ("integer[]", .integers([1, 1 << 40])),
             ]
             for (type, parameter) in tooLarge {
                 let error = try await failure {

@@ -60,7 +60,8 @@ import Testing
     @Test func `a server that accepts and says nothing is given up, and a cancelled task sooner`() async throws {
         let listener = try SilentServer()
         let configuration = ConnectionConfiguration(
-            connectionString: "host=127.0.0.1 port=\(listener.port) sslmode=disable", connectTimeout: .milliseconds(300))
+            connectionString: "host=127.0.0.1 port=\(listener.port) sslmode=disable", connectTimeout: .milliseconds(300)
+        )
         let error = try await failure { _ = try await Connection.open(configuration) }
         #expect(error.code == .connectionFailed)
         var patient = configuration

@@ -22,7 +22,9 @@ import Testing
     }
 
     @Test func `a session has the limits of its configuration`() async throws {
-        try await withConnection { $0.lockTimeout = .milliseconds(1234) } _: { connection in
+        try await withConnection {
+            $0.lockTimeout = .milliseconds(1234)
+        } _: { connection in
             let rows = try await connection.query(
                 Statement(
                     """

@@ -59,7 +59,9 @@ import Testing
             try await other.run(
                 script: "SELECT pg_notify('jobs', n::text) FROM generate_series(1, 5000) n; ; NOTIFY jobs, 'end'")
             var heard = 0
-            while let heardNow = await next(listener), heardNow != .received(channel: "jobs", payload: "end") { heard += 1 }
+            while let heardNow = await next(listener), heardNow != .received(channel: "jobs", payload: "end") {
+                heard += 1
+            }
             #expect(heard <= 5000)
         }
     }

@@ -14,7 +14,8 @@ import Testing
 
     @Test func `other messages stay, on one line`() {
         let message = "relation \"jobs\" does not exist\nLINE 1"
-        #expect(ServerMessage.scrubbed(message, sqlState: .undefinedTable) == "relation \"jobs\" does not exist; LINE 1")
+        #expect(
+            ServerMessage.scrubbed(message, sqlState: .undefinedTable) == "relation \"jobs\" does not exist; LINE 1")
     }
 
     @Test func `the SQLSTATE is taken out of a refused connection`() {

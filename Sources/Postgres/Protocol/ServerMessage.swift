@@ -35,7 +35,8 @@ enum ServerMessage {
             let rest = text[search...].drop { $0 == " " }
             let code = rest.prefix(5)
             // With a digit: `FATAL` has five capitals too.
-            let isCode = code.count == 5 && code.contains(where: \.isNumber)
+            let isCode =
+                code.count == 5 && code.contains(where: \.isNumber)
                 && code.allSatisfy { $0.isASCII && ($0.isNumber || $0.isUppercase) }
             guard isCode, rest.dropFirst(5).hasPrefix(": ") else { continue }
             state = SQLState(String(code))
