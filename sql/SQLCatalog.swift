@@ -26,8 +26,26 @@ package enum SQLCatalog {
 
     /// The statements that the rooms run, by the name of their file.
     package static let queries: [String: String] = [
-        "schema_version": text(PackageResources.schema_version_sql)
+        "claim": text(PackageResources.claim_sql),
+        "complete": text(PackageResources.complete_sql),
+        "expire_jobs": text(PackageResources.expire_jobs_sql),
+        "has_work": text(PackageResources.has_work_sql),
+        "mark_sent": text(PackageResources.mark_sent_sql),
+        "register_worker": text(PackageResources.register_worker_sql),
+        "release": text(PackageResources.release_sql),
+        "remove_worker": text(PackageResources.remove_worker_sql),
+        "renew_lease": text(PackageResources.renew_lease_sql),
+        "schema_version": text(PackageResources.schema_version_sql),
+        "take_over": text(PackageResources.take_over_sql),
     ]
+
+    /// The text of the query in the file `name`.
+    ///
+    /// A name without a file is a bug and traps; a test runs through all names.
+    package static func query(_ name: String) -> String {
+        guard let sql = queries[name] else { preconditionFailure("sql/queries has no \(name).sql") }
+        return sql
+    }
 
     private static func text(_ bytes: [UInt8]) -> String {
         String(decoding: bytes, as: UTF8.self)

@@ -147,7 +147,9 @@ BEGIN
             c.traceparent, onboarding.milliseconds(c.expires_at - now()),
             CASE WHEN c.first_sent_at < now() THEN onboarding.milliseconds(now() - c.first_sent_at) END,
             CASE WHEN c.last_sent_at < now() THEN onboarding.milliseconds(now() - c.last_sent_at) END,
-            c.last_http_status, e.provider_id, e.provider_status, c.claimed_at::text, c.priority, c.run_at::text,
+            c.last_http_status, e.provider_id, e.provider_status, c.claimed_at::text, c.priority,
+            -- In one form whatever the session's time zone, so that its order is the order of the texts.
+            (c.run_at AT TIME ZONE 'UTC')::text || '+00',
             NULL::text, NULL::integer
         FROM claimed c
         LEFT JOIN LATERAL (

@@ -1,0 +1,48 @@
+package import JobModel
+
+/// What one claim brought.
+package struct ClaimBatch: Sendable {
+    /// Why a claim brought nothing, spelt as the claim function spells it.
+    package enum Hint: String, Sendable {
+        /// Nothing is due behind the cursor.
+        case empty
+        /// The provider is paused by an operator.
+        case paused
+        /// The provider asked for patience.
+        case held
+        /// The provider's circuit is open.
+        case circuit
+        /// All calls in flight that the provider's limit allows are taken.
+        case inFlight = "in_flight"
+        /// The provider's rate is used up.
+        case rate
+        /// The worker's lease has ended.
+        case fenced
+        /// The provider is not in the database.
+        case unknown
+    }
+
+    /// The claimed jobs.
+    package var claims: [ClaimedJob] = []
+    /// Why there are none; nil when there are some.
+    package var hint: Hint?
+    /// When a claim may bring something again, where the database can tell.
+    package var wait: Duration?
+
+    /// The sum of the payloads in bytes.
+    package var bytes: Int { claims.reduce(0) { $0 + $1.claim.payloadBytes } }
+}
+
+/// A claim with what only the queue needs of it.
+package struct ClaimedJob: Sendable {
+    /// What the attempt works with.
+    package var claim: Claim
+    /// When the claim was made, on the database's clock, as the journal wants it back.
+    package var claimedAt: String
+
+    /// Puts both together.
+    package init(claim: Claim, claimedAt: String) {
+        self.claim = claim
+        self.claimedAt = claimedAt
+    }
+}

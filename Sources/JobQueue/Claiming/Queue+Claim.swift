@@ -1,0 +1,86 @@
+package import JobModel
+package import Postgres
+
+extension Queue {
+    /// Claims up to `wanted` due jobs of `provider` and moves `cursor` behind them.
+    ///
+    /// - Parameters:
+    ///   - byteBudget: how many bytes of payload may come with the claims.
+    ///   - atLeastOne: whether a job larger than that may come alone.
+    ///   - lease: what the job's row shows as the end of its lease; the worker's own row decides.
+    package func claim(
+        _ provider: ProviderName, for worker: WorkerID, wanted: Int, byteBudget: Int, atLeastOne: Bool,
+        lease: Duration, cursor: inout ClaimCursor
+    ) async throws(PostgresError) -> ClaimBatch {
+        let positions = cursor.positions.sorted { $0.key < $1.key }
+        let start = positions.isEmpty
+        let rows = try await run(
+            "claim",
+            [
+                .text(worker.value), .text(provider.value), .integer(wanted), .bigint(Int64(byteBudget)),
+                .boolean(atLeastOne), .integer(Int(lease.milliseconds)),
+                start ? .text(nil) : .texts(positions.map { String($0.key) }),
+                start ? .text(nil) : .texts(positions.map(\.value.runAt)),
+                start ? .text(nil) : .bigints(positions.map(\.value.id)),
+            ])
+        var batch = ClaimBatch()
+        for row in rows {
+            guard let id = try row.decode(Int64?.self, at: 0) else {
+                batch.hint = ClaimBatch.Hint(rawValue: try row.decode(String.self, at: 23)) ?? .unknown
+                batch.wait = try row.decode(Int?.self, at: 24).map { .milliseconds($0) }
+                continue
+            }
+            batch.claims.append(try ClaimedJob(row, id: id))
+            cursor.advance(
+                priority: try row.decode(Int.self, at: 21), runAt: try row.decode(String.self, at: 22), id: id)
+        }
+        return batch
+    }
+
+    /// Writes that requests may have been sent; only the jobs that come back may be.
+    package func markSent(_ claims: [Claim], by worker: WorkerID) async throws(PostgresError) -> Set<JobID> {
+        let rows = try await run(
+            "mark_sent",
+            [.text(worker.value), .bigints(claims.map(\.id.value)), .bigints(claims.map(\.token.value))])
+        var marked: Set<JobID> = []
+        for row in rows { marked.insert(JobID(try row.decode(Int64.self, at: 0))) }
+        return marked
+    }
+
+    /// Gives claims back that never began, as if they had not been made.
+    package func release(_ claims: [Claim], why: String) async throws(PostgresError) {
+        _ = try await run(
+            "release", [.bigints(claims.map(\.id.value)), .bigints(claims.map(\.token.value)), .text(why)])
+    }
+}
+
+extension ClaimedJob {
+    fileprivate init(_ row: Row, id: Int64) throws(PostgresError) {
+        var claim = Claim(
+            id: JobID(id), token: ClaimToken(try row.decode(Int64.self, at: 1)),
+            kind: JobKind(try row.decode(String.self, at: 2)),
+            step: Step(rawValue: try row.decode(String.self, at: 3)) ?? .create,
+            attempt: try row.decode(Int.self, at: 4), maxAttempts: try row.decode(Int.self, at: 5),
+            idempotencyKey: try row.decode(String.self, at: 7), payload: Array(try row.decode(String.self, at: 8).utf8),
+            payloadBytes: try row.decode(Int.self, at: 9), bodySHA256: try row.decode([UInt8].self, at: 10))
+        claim.backoffStep = try row.decode(Int.self, at: 6)
+        claim.parameters = Array(try row.decode(String.self, at: 11).utf8)
+        claim.afterProviderID = try row.decode(String?.self, at: 12)
+        claim.traceparent = try row.decode(String?.self, at: 13)
+        claim.remaining = try row.decode(Int64?.self, at: 14).map { .milliseconds($0) }
+        claim.firstSentAge = try row.decode(Int64?.self, at: 15).map { .milliseconds($0) }
+        claim.lastSentAge = try row.decode(Int64?.self, at: 16).map { .milliseconds($0) }
+        claim.lastHTTPStatus = try row.decode(Int?.self, at: 17)
+        if let id = try row.decode(String?.self, at: 18) {
+            claim.evidence = Claim.Evidence(providerID: id, providerStatus: try row.decode(String?.self, at: 19))
+        }
+        self.init(claim: claim, claimedAt: try row.decode(String.self, at: 20))
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, rounded down.
+    package var milliseconds: Int64 {
+        components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
+    }
+}

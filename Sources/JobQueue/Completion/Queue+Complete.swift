@@ -1,0 +1,51 @@
+package import JobModel
+package import Postgres
+
+extension Queue {
+    /// Writes the ends of attempts in one statement; each is fenced by its own token.
+    ///
+    /// Writing an end twice is harmless, so a caller that does not know whether a write arrived repeats it.
+    ///
+    /// - Throws: `PostgresError`; then none was written, unless the answer to COMMIT was lost.
+    package func complete(
+        _ attempts: [CompletedAttempt], by worker: WorkerID
+    ) async throws(PostgresError) -> [WrittenAttempt] {
+        let claims = attempts.map(\.job.claim)
+        let results = attempts.map(\.result)
+        let decisions = attempts.map(\.decision)
+        let rows = try await run(
+            "complete",
+            [
+                .text(worker.value), .bigints(claims.map(\.id.value)), .bigints(claims.map(\.token.value)),
+                .texts(attempts.map(\.job.claimedAt)), .integers(claims.map(\.attempt)),
+                .texts(attempts.map(\.step.rawValue)), .texts(results.map(\.outcome.rawValue)),
+                .texts(decisions.map(\.state.rawValue)), .texts(decisions.map(\.nextStep.rawValue)),
+                .bigints(decisions.map(\.delay.milliseconds)), .booleans(decisions.map(\.countsAttempt)),
+                .booleans(results.map(\.mayHaveReached)), .booleans(decisions.map(\.rotatesKey)),
+                .integers(results.map(\.httpStatus)), .texts(results.map { Self.bounded($0.requestID, 100) }),
+                .texts(results.map { Self.bounded($0.providerID, 255) }),
+                .texts(results.map { Self.bounded($0.providerStatus, 100) }),
+                .texts(results.map { Self.bounded($0.error, 500) }), .texts(decisions.map(\.reason)),
+                .bigints(attempts.map(\.sentAge?.milliseconds)), .bigints(decisions.map(\.providerHold?.milliseconds)),
+                .texts(claims.map(\.idempotencyKey)), .byteas(claims.map(\.bodySHA256)),
+            ])
+        var written: [WrittenAttempt] = []
+        for row in rows {
+            written.append(
+                WrittenAttempt(
+                    id: JobID(try row.decode(Int64.self, at: 0)), isWritten: try row.decode(Bool.self, at: 2),
+                    state: try row.decode(String?.self, at: 3).flatMap(JobState.init(rawValue:))))
+        }
+        return written
+    }
+
+    /// Text that PostgreSQL takes whatever a provider sent: no NUL, and not longer than its place.
+    private static func bounded(_ text: String?, _ limit: Int) -> String? {
+        text.map {
+            String(
+                $0.unicodeScalars.lazy.filter { $0.value != 0 }.prefix(limit).reduce(into: "") {
+                    $0.unicodeScalars.append($1)
+                })
+        }
+    }
+}

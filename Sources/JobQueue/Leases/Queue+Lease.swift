@@ -1,0 +1,46 @@
+package import JobModel
+package import Postgres
+
+extension Queue {
+    /// Signs a worker on; false when its name is taken.
+    package func register(
+        _ worker: WorkerID, host: String, version: String, slots: Int, providers: [ProviderName], lease: Duration
+    ) async throws(PostgresError) -> Bool {
+        let registered: Bool? = try await value(
+            "register_worker",
+            [
+                .text(worker.value), .text(host), .text(version), .integer(slots), .texts(providers.map(\.value)),
+                .integer(Int(lease.milliseconds)),
+            ])
+        return registered ?? false
+    }
+
+    /// Renews a lease; false when it has ended: the jobs are being taken over and must be dropped.
+    package func renewLease(
+        of worker: WorkerID, lease: Duration, inFlight: Int, isDraining: Bool
+    ) async throws(PostgresError) -> Bool {
+        try await value(
+            "renew_lease",
+            [.text(worker.value), .integer(Int(lease.milliseconds)), .integer(inFlight), .boolean(isDraining)])
+    }
+
+    /// Signs a worker off; what it still holds is taken over at once.
+    package func remove(_ worker: WorkerID) async throws(PostgresError) {
+        _ = try await run("remove_worker", [.text(worker.value)])
+    }
+
+    /// Takes over up to `limit` jobs of workers whose lease has ended; returns how many.
+    package func takeOver(by worker: WorkerID, limit: Int) async throws(PostgresError) -> Int {
+        try await value("take_over", [.text(worker.value), .integer(limit)])
+    }
+
+    /// Fails up to `limit` jobs whose time is over; returns how many.
+    package func expireJobs(limit: Int) async throws(PostgresError) -> Int {
+        try await value("expire_jobs", [.integer(limit)])
+    }
+
+    /// Whether anything of `providers` is due, running, waiting for another attempt, or blocked on such.
+    package func hasWork(_ providers: [ProviderName]) async throws(PostgresError) -> Bool {
+        try await value("has_work", [.texts(providers.map(\.value))])
+    }
+}

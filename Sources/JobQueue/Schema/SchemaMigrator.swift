@@ -1,0 +1,76 @@
+package import Postgres
+import SQLCatalog
+
+/// Brings the schema to the version of this program, one transaction a step.
+package struct SchemaMigrator: Sendable {
+    /// How a database's schema compares with this program.
+    package enum Standing: Sendable, Equatable {
+        /// The same.
+        case current
+        /// These migrations are missing.
+        case behind([Int])
+        /// The schema is of a later program, of this version.
+        case newer(Int)
+    }
+
+    /// The advisory lock that lets one migrator work at a time; the number is this project's own.
+    private static let lock = "4727350117621"
+
+    /// How long to wait for another migrator, and for one step.
+    private static let patience: Duration = .seconds(600)
+
+    private let connection: Connection
+
+    /// Works over `connection`, which nothing else may use meanwhile.
+    package init(_ connection: Connection) {
+        self.connection = connection
+    }
+
+    /// The newest version that this program knows.
+    package static var newest: Int { SQLCatalog.migrations.last?.version ?? 0 }
+
+    /// Tells how the database compares, without changing anything.
+    package func standing() async throws(PostgresError) -> Standing {
+        let version = try await version()
+        if version > Self.newest { return .newer(version) }
+        let missing = SQLCatalog.migrations.map(\.version).filter { $0 > version }
+        return missing.isEmpty ? .current : .behind(missing)
+    }
+
+    /// Runs what is missing and returns the versions that were run.
+    ///
+    /// Safe to call from many processes at once: the others wait. A step that fails leaves its
+    /// transaction undone and those before it done.
+    package func migrate() async throws(PostgresError) -> [Int] {
+        try await connection.run(script: "SELECT pg_advisory_lock(\(Self.lock))", timeout: Self.patience)
+        do {
+            let done = try await runMissing()
+            try await connection.run(script: "SELECT pg_advisory_unlock(\(Self.lock))")
+            return done
+        } catch {
+            // The error says more than a failed unlock would; closing the connection frees the lock as well.
+            _ = try? await connection.run(script: "ROLLBACK; SELECT pg_advisory_unlock(\(Self.lock))")
+            throw error
+        }
+    }
+
+    private func runMissing() async throws(PostgresError) -> [Int] {
+        let version = try await version()
+        var done: [Int] = []
+        for migration in SQLCatalog.migrations where migration.version > version {
+            try await connection.run(script: "BEGIN;\n" + migration.sql + "\nCOMMIT;", timeout: Self.patience)
+            done.append(migration.version)
+        }
+        return done
+    }
+
+    private func version() async throws(PostgresError) -> Int {
+        do {
+            return try await connection.query(Statement(SQLCatalog.query("schema_version")))[0].decode(Int.self, at: 0)
+        } catch {
+            // No table, or not even the schema.
+            guard error.sqlState == .undefinedTable || error.sqlState?.code == "3F000" else { throw error }
+            return 0
+        }
+    }
+}
