@@ -1,3 +1,4 @@
+import Glibc
 import Postgres
 import TestKit
 import Testing
@@ -203,6 +204,25 @@ import Testing
                 try await group.waitForAll()
             }
             #expect(ContinuousClock.now - start < .seconds(15))
+        }
+    }
+
+    @Test func `a server that does not even answer the cancel loses the connection, in bounded time`() async throws {
+        try await withConnection {
+            $0.cancelGrace = .milliseconds(200)
+        } _: { connection in
+            let pid = pid_t(await connection.backendPID)
+            // Works on the private cluster: its processes are ours, or we are root.
+            try #require(kill(pid, SIGSTOP) == 0)
+            let start = ContinuousClock.now
+            let error = try await failure {
+                _ = try await connection.query(Statement("SELECT 1"), timeout: .milliseconds(200))
+            }
+            kill(pid, SIGCONT)
+            #expect(error.code == .timedOut)
+            #expect(error.closedConnection && error.isConnectionLost)
+            #expect(ContinuousClock.now - start < .seconds(5))
+            #expect(try await failure { _ = try await connection.query(Statement("SELECT 1")) }.code == .closed)
         }
     }
 
