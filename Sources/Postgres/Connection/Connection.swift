@@ -12,8 +12,8 @@ import NIOConcurrencyHelpers
 /// stays usable, unless the error's ``PostgresError/isConnectionLost`` says otherwise.
 package actor Connection {
     let configuration: ConnectionConfiguration
-    private let executor: ThreadExecutor
-    private var handle = ConnectionHandle()
+    let executor: ThreadExecutor
+    var handle = ConnectionHandle()
     /// The texts of the statements that this session has prepared, by name; as many as the program has names.
     private var prepared: [String: String] = [:]
     /// Names whose plan the server refused: to be prepared again.
@@ -23,9 +23,9 @@ package actor Connection {
     private let cancelledSerial = NIOLockedValueBox<UInt64>(0)
 
     /// The process id of the server's process for this session.
-    package private(set) var backendPID = 0
+    package internal(set) var backendPID = 0
     /// The server's `server_version_num`, such as 150018.
-    package private(set) var serverVersion = 0
+    package internal(set) var serverVersion = 0
 
     /// The thread of this connection. It is the actor's own property, so it lives as long as the actor.
     package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
@@ -109,65 +109,11 @@ package actor Connection {
     }
 }
 
-// MARK: - Connecting
-
-extension Connection {
-    private func establish(_ keywords: [(String, String)], hosts: Int) async throws(PostgresError) {
-        let limit = configuration.connectTimeout * hosts
-        do {
-            _ = try await cancellable { () throws(PostgresError) in
-                try self.connect(keywords, deadline: ContinuousClock.now + limit)
-                return try self.execute(
-                    script: self.configuration.sessionScript(userOptions: self.handle.options), limit)
-            }
-        } catch {
-            handle.finish()
-            throw error
-        }
-    }
-
-    private func connect(_ keywords: [(String, String)], deadline: ContinuousClock.Instant) throws(PostgresError) {
-        guard handle.start(keywords) else { throw connectFailure() }
-        var interest = PGRES_POLLING_WRITING
-        while interest != PGRES_POLLING_OK {
-            try waitToConnect(writing: interest == PGRES_POLLING_WRITING, deadline: deadline)
-            interest = handle.pollConnect()
-            if interest == PGRES_POLLING_FAILED { throw connectFailure() }
-        }
-        guard handle.becomeNonBlocking() else { throw connectFailure() }
-        backendPID = handle.backendPID
-        serverVersion = handle.serverVersion
-        guard serverVersion >= configuration.minimumServerVersion else {
-            throw PostgresError(
-                .serverTooOld,
-                "the server is version \(serverVersion / 10_000), but \(configuration.minimumServerVersion / 10_000) "
-                    + "or newer is needed")
-        }
-    }
-
-    /// The socket is asked for each time: with several hosts it changes.
-    private func waitToConnect(writing: Bool, deadline: ContinuousClock.Instant) throws(PostgresError) {
-        while true {
-            if isCancelled { throw PostgresError(.cancelled, "connecting was cancelled") }
-            guard ContinuousClock.now < deadline else {
-                throw PostgresError(.connectionFailed, "the server did not answer in time")
-            }
-            let ready = executor.wait(socket: handle.socket, for: writing ? .readOrWrite : .read, until: deadline)
-            if writing ? ready.isWritable : ready.isReadable { return }
-        }
-    }
-
-    private func connectFailure() -> PostgresError {
-        let (text, state) = ServerMessage.connectFailure(handle.message)
-        return PostgresError(.connectionFailed, text.isEmpty ? "out of memory" : text, sqlState: state)
-    }
-}
-
 // MARK: - Running
 
 extension Connection {
     /// Runs the body with the task's cancellation watched. The body has no suspension and stays on our thread.
-    private func cancellable<T: Sendable>(_ body: () throws(PostgresError) -> T) async throws(PostgresError) -> T {
+    func cancellable<T: Sendable>(_ body: () throws(PostgresError) -> T) async throws(PostgresError) -> T {
         serial += 1
         let current = serial
         let result: Result<T, PostgresError> = await withTaskCancellationHandler {
@@ -182,7 +128,7 @@ extension Connection {
         return try result.get()
     }
 
-    private var isCancelled: Bool { cancelledSerial.withLockedValue { $0 } == serial }
+    var isCancelled: Bool { cancelledSerial.withLockedValue { $0 } == serial }
 
     /// Lifts the server's own limit where a call may take longer. In a transaction that fails the SET is undone by
     /// the rollback, so a RESET that the server refuses does no harm.
@@ -241,7 +187,7 @@ extension Connection {
         prepared[name] = statement.sql
     }
 
-    private func execute(script: String, _ limit: Duration) throws(PostgresError) -> Rows {
+    func execute(script: String, _ limit: Duration) throws(PostgresError) -> Rows {
         try roundTrip(limit) { self.handle.send(script: script) }
     }
 
