@@ -4,14 +4,20 @@ import Glibc
 /// Owns one `PGconn`, or none before it is opened and after it is finished. Used only on its connection's thread.
 @safe struct ConnectionHandle: ~Copyable {
     private var pointer: OpaquePointer?
+    /// Set when the server says good-bye to an idle session, which may arrive before the end of the link does.
+    private let farewell: UnsafeMutablePointer<Bool>
 
     init() {
         unsafe pointer = nil
+        // Freed in deinit, after the connection that writes to it.
+        unsafe farewell = .allocate(capacity: 1)
+        unsafe farewell.initialize(to: false)
     }
 
     deinit {
         // Nobody else has the pointer; PQfinish does nothing with NULL.
         unsafe PQfinish(pointer)
+        unsafe farewell.deallocate()
     }
 
     /// Begins to connect; false if not even that could be done. Resolving a name blocks here.
@@ -23,7 +29,14 @@ import Glibc
         unsafe (names + values).forEach { unsafe free(UnsafeMutableRawPointer(mutating: $0)) }
         guard unsafe pointer != nil else { return false }
         // The default receiver prints on stderr. Verbose, since only so a refusal shows its SQLSTATE.
-        _ = unsafe PQsetNoticeReceiver(pointer, { _, _ in }, nil)
+        _ = unsafe PQsetNoticeReceiver(
+            pointer,
+            { farewell, notice in
+                guard let severity = unsafe PQresultErrorField(notice, CInt(CPG_DIAG_SEVERITY)) else { return }
+                // The pointer is the one below; an error to an idle session comes as a notice.
+                guard unsafe strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0 else { return }
+                unsafe farewell?.assumingMemoryBound(to: Bool.self).pointee = true
+            }, farewell)
         _ = unsafe PQsetErrorVerbosity(pointer, PQERRORS_VERBOSE)
         return unsafe PQstatus(pointer) != CONNECTION_BAD
     }
@@ -47,7 +60,7 @@ import Glibc
     }
 
     /// Whether the link is up, as far as libpq has seen.
-    var isOK: Bool { unsafe PQstatus(pointer) == CONNECTION_OK }
+    var isOK: Bool { unsafe PQstatus(pointer) == CONNECTION_OK && !farewell.pointee }
     /// The socket, or -1. It may change while connecting.
     var socket: CInt { unsafe PQsocket(pointer) }
     /// Such as 150018.
