@@ -42,7 +42,8 @@ package struct SchemaMigrator: Sendable {
     /// Safe to call from many processes at once: the others wait. A step that fails leaves its
     /// transaction undone and those before it done.
     package func migrate() async throws(PostgresError) -> [Int] {
-        try await connection.run(script: "SET lock_timeout = 0; SELECT pg_advisory_lock(\(Self.lock))", timeout: Self.patience)
+        try await connection.run(
+            script: "SET lock_timeout = 0; SELECT pg_advisory_lock(\(Self.lock))", timeout: Self.patience)
         do {
             let done = try await runMissing()
             try await connection.run(script: "SELECT pg_advisory_unlock(\(Self.lock))")

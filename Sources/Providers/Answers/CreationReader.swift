@@ -1,0 +1,38 @@
+import Contracts
+import JobModel
+
+/// Reads the answer to a request that creates: what each status means (`providers.md`, section 7).
+struct CreationReader: Sendable {
+    /// Where the new record stands.
+    let record: RecordReader
+    /// What an answer of 5xx means: `.unavailable` where sending again is safe, else `.ambiguous`.
+    let lostAnswer: Outcome
+
+    func read(_ answer: Answer) -> CallResult {
+        switch answer.status {
+        case 200..<300:
+            guard let found = answer.json.flatMap(record.record(in:)) else {
+                return CallResult(
+                    .ambiguous, mayHaveReached: true, httpStatus: answer.status, error: "answered without a readable id"
+                )
+            }
+            var result = CallResult(.succeeded, mayHaveReached: true, httpStatus: answer.status)
+            result.providerID = found.id
+            result.providerStatus = found.status
+            return result
+        case 400, 402, 404, 405, 406, 410, 411, 413, 414, 415, 422, 431:
+            return CallResult(.rejected, mayHaveReached: false, httpStatus: answer.status)
+        case 401, 403:
+            return CallResult(.unauthorized, mayHaveReached: false, httpStatus: answer.status)
+        case 429:
+            return CallResult(.throttled, mayHaveReached: false, httpStatus: answer.status)
+        case 503 where answer.headers["retry-after"] != nil:
+            return CallResult(.throttled, mayHaveReached: false, httpStatus: answer.status)
+        case 408, 425, 500...:
+            return CallResult(lostAnswer, mayHaveReached: true, httpStatus: answer.status)
+        default:
+            // 409 and what nobody documents: the record may be there.
+            return CallResult(.ambiguous, mayHaveReached: true, httpStatus: answer.status)
+        }
+    }
+}

@@ -1,0 +1,23 @@
+import Contracts
+import JobModel
+
+extension Operation {
+    /// `POST /customers` (`seeds/000…`, `providers.md` section 1).
+    static let ironCustomer = Operation(
+        kind: JobKind("iron.customer.create"), provider: ProviderName("iron"),
+        policy: RecoveryPolicy(resend: .underSameKey(life: .seconds(86_400)), offersLookUp: true),
+        createPath: { _ in "/customers" }, missingForPath: "",
+        keyHeader: "IDEMPOTENCY-KEY", contentType: "application/json; charset=utf-8",
+        creation: CreationReader(record: RecordReader(path: []), lostAnswer: .unavailable),
+        lookUp: LookUp(
+            path: { context in
+                guard let id = context.payload["external_id"]?.string, let segment = CallContext.encoded(id) else {
+                    return nil
+                }
+                return "/customers/\(segment)/external"
+            },
+            find: { body, context in
+                guard body["external_id"]?.string == context.payload["external_id"]?.string else { return nil }
+                return RecordReader(path: []).record(in: body)
+            }))
+}

@@ -1,0 +1,32 @@
+import Contracts
+import JobModel
+
+extension Operation {
+    /// `POST /customers/{id}/identifications`, and `…/v2` for the types of that version
+    /// (`seeds/001…`, `providers.md` section 2 and appendices A and B).
+    static let ironIdentification = Operation(
+        kind: JobKind("iron.identification.create"), provider: ProviderName("iron"),
+        policy: RecoveryPolicy(resend: .underSameKey(life: .seconds(86_400)), offersLookUp: true),
+        createPath: { context in
+            guard let customer = context.customerID.flatMap(CallContext.encoded) else { return nil }
+            let version = secondVersionTypes.contains(context.payload["type"]?.string ?? "") ? "/v2" : ""
+            return "/customers/\(customer)/identifications\(version)"
+        },
+        missingForPath: "customer_id is missing: give it in parameters, or name the customer job in after_job_id",
+        keyHeader: "IDEMPOTENCY-KEY", contentType: "application/json; charset=utf-8",
+        creation: CreationReader(record: RecordReader(path: []), lostAnswer: .unavailable),
+        lookUp: LookUp(
+            path: { context in
+                context.customerID.flatMap(CallContext.encoded).map { "/customers/\($0)/identifications?page_size=100" }
+            },
+            find: { body, context in
+                // The list comes newest first; what is over does not count as open (`providers.md` 2.6).
+                body["items"]?.array?.first { item in
+                    !closedStatuses.contains(item["status"]?.string ?? "")
+                        && (item["customer_id"]?.string ?? context.customerID) == context.customerID
+                }.flatMap { RecordReader(path: []).record(in: $0) }
+            }))
+
+    private static let secondVersionTypes: Set<String> = ["Link", "Token", "Person", "Business"]
+    private static let closedStatuses: Set<String> = ["Declined", "Expired", "Archived"]
+}

@@ -1,0 +1,180 @@
+import AsyncHTTPClient
+import Contracts
+import Crypto
+import FoundationEssentials
+package import JobModel
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+
+/// Calls providers over HTTP. Keeps connections open between calls; follows no redirect and repeats nothing.
+package final class HTTPProviderCaller: ProviderCaller {
+    /// How calls are made.
+    package struct Configuration: Sendable {
+        /// The longest that a whole call may take.
+        package var timeout: Duration
+        /// The longest that connecting may take.
+        package var connectTimeout: Duration
+        /// How many connections of HTTP/1 to one provider are kept.
+        package var connections: Int
+        /// The longest answer that is taken, in bytes.
+        package var answerLimit: Int
+
+        /// The design's 30 seconds, and 5 to connect.
+        package init(
+            timeout: Duration = .seconds(30), connectTimeout: Duration = .seconds(5), connections: Int = 64,
+            answerLimit: Int = 4 << 20
+        ) {
+            self.timeout = timeout
+            self.connectTimeout = connectTimeout
+            self.connections = connections
+            self.answerLimit = answerLimit
+        }
+    }
+
+    private let endpoints: [ProviderName: Endpoint]
+    private let configuration: Configuration
+    private let client: HTTPClient
+    private let now: @Sendable () -> Date
+
+    /// Takes the endpoints of the providers that are served. The caller ends with `shutdown`.
+    package convenience init(endpoints: [Endpoint], configuration: Configuration = Configuration()) {
+        self.init(endpoints: endpoints, configuration: configuration, now: { Date() })
+    }
+
+    init(endpoints: [Endpoint], configuration: Configuration, now: @escaping @Sendable () -> Date) {
+        self.endpoints = Dictionary(endpoints.map { ($0.provider, $0) }) { $1 }
+        self.configuration = configuration
+        self.now = now
+        var http = HTTPClient.Configuration(redirectConfiguration: .disallow)
+        http.timeout = .init(connect: .nanoseconds(configuration.connectTimeout.nanoseconds))
+        http.connectionPool = .init(
+            idleTimeout: .seconds(30), concurrentHTTP1ConnectionsPerHostSoftLimit: configuration.connections)
+        http.connectionPool.retryConnectionEstablishment = false
+        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: http)
+    }
+
+    /// Closes all connections; calls in flight fail.
+    package func shutdown() async {
+        // Nothing can be done about connections that do not close; the process is ending.
+        try? await client.shutdown()
+    }
+
+    /// See `ProviderCaller`.
+    package func call(
+        _ step: Step, for claim: Claim, operation: Operation, willSend: @Sendable () -> Bool
+    ) async -> CallResult {
+        guard let endpoint = endpoints[operation.provider] else {
+            return CallResult(.notSent, mayHaveReached: false, error: "no credentials for \(operation.provider)")
+        }
+        guard let context = CallContext(claim) else {
+            return CallResult(.invalidPayload, mayHaveReached: false, error: "the payload cannot be read as JSON")
+        }
+        if let refusal = refusal(step, context, operation) { return refusal }
+        guard let request = request(step, context, operation, endpoint) else {
+            return CallResult(.invalidPayload, mayHaveReached: false, error: operation.missingForPath)
+        }
+        guard willSend() else {
+            return CallResult(.notSent, mayHaveReached: false, error: "the worker's lease is in doubt")
+        }
+        return await send(request, step, context, operation)
+    }
+
+    /// What must not be sent, and why.
+    private func refusal(_ step: Step, _ context: CallContext, _ operation: Operation) -> CallResult? {
+        let claim = context.claim
+        guard Array(SHA256.hash(data: claim.payload ?? [])) == claim.bodySHA256 else {
+            return CallResult(
+                .invalidPayload, mayHaveReached: false,
+                error: "the payload is not the one first claimed: its digest differs")
+        }
+        return nil
+    }
+
+    private func request(
+        _ step: Step, _ context: CallContext, _ operation: Operation, _ endpoint: Endpoint
+    ) -> HTTPClient.Request? {
+        let claim = context.claim
+        let path = step == .create ? operation.createPath(context) : operation.lookUp?.path(context)
+        guard let path else { return nil }
+        var headers = HTTPHeaders(endpoint.headers.map { ($0.name, $0.value) })
+        headers.add(name: "User-Agent", value: "onboard")
+        headers.add(name: "Accept", value: "application/json")
+        if let trace = claim.traceparent { headers.add(name: "traceparent", value: trace) }
+        if let partner = context.parameters["sub_partner_id"]?.string {
+            headers.add(name: "X-SUB-PARTNER-ID", value: partner)
+        }
+        var body: HTTPClient.Body?
+        if step == .create {
+            headers.add(name: "Content-Type", value: operation.contentType)
+            if let name = operation.keyHeader { headers.add(name: name, value: claim.idempotencyKey) }
+            body = .byteBuffer(ByteBuffer(bytes: claim.payload ?? []))
+        }
+        // A URL that cannot be made is a base URL that start-up should have refused.
+        return try? HTTPClient.Request(
+            url: endpoint.baseURL + path, method: step == .create ? .POST : .GET, headers: headers, body: body)
+    }
+
+    private func send(
+        _ request: HTTPClient.Request, _ step: Step, _ context: CallContext, _ operation: Operation
+    ) async -> CallResult {
+        let exchange = HTTPExchange(limit: configuration.answerLimit)
+        let task = client.execute(
+            request: request, delegate: exchange, deadline: .now() + .nanoseconds(configuration.timeout.nanoseconds))
+        do {
+            let answer = try await withTaskCancellationHandler {
+                try await task.futureResult.get()
+            } onCancel: {
+                task.cancel()
+            }
+            return read(answer, step, context, operation)
+        } catch {
+            return lost(error, hasSent: exchange.hasSent, step, operation)
+        }
+    }
+
+    private func read(_ answer: Answer, _ step: Step, _ context: CallContext, _ operation: Operation) -> CallResult {
+        var result =
+            step == .create
+            ? operation.creation.read(answer)
+            : operation.lookUp?.read(answer, for: context)
+                ?? CallResult(.rejected, mayHaveReached: false)
+        if result.providerID == nil {
+            result.error = result.error ?? Redaction.describe(answer)
+            result.retryAfter = RetryAfter.wait(answer.headers, now: now())
+        }
+        result.requestID = RequestID.find(in: answer, for: context)
+        return result
+    }
+
+    /// What an error without an answer means. Only what certainly came before the first byte is not sent.
+    private func lost(_ error: any Error, hasSent: Bool, _ step: Step, _ operation: Operation) -> CallResult {
+        if !hasSent, Self.isBeforeTheFirstByte(error) {
+            return CallResult(.notSent, mayHaveReached: false, error: "no connection: \(Self.name(error))")
+        }
+        let outcome = step == .create ? operation.creation.lostAnswer : .unavailable
+        return CallResult(outcome, mayHaveReached: step == .create, error: "no answer: \(Self.name(error))")
+    }
+
+    private static func isBeforeTheFirstByte(_ error: any Error) -> Bool {
+        if error is NIOConnectionError || error is NIOSSLError || error is BoringSSLError { return true }
+        if let error = error as? HTTPClientError {
+            return [.connectTimeout, .tlsHandshakeTimeout, .getConnectionFromPoolTimeout, .httpProxyHandshakeTimeout]
+                .contains(error)
+        }
+        // Refused, unreachable: the channel never was.
+        return (error as? IOError).map { $0.errnoCode != 0 } ?? false
+    }
+
+    /// The kind of error alone: descriptions may hold addresses and more.
+    private static func name(_ error: any Error) -> String {
+        (error as? HTTPClientError)?.shortDescription ?? String(describing: type(of: error))
+    }
+}
+
+extension Duration {
+    fileprivate var nanoseconds: Int64 {
+        components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
+    }
+}

@@ -1,0 +1,13 @@
+package import JobModel
+
+/// Makes one provider call for one claim.
+package protocol ProviderCaller: Sendable {
+    /// Does `step` for `claim` and tells how it ended.
+    ///
+    /// Never throws: whatever goes wrong is an outcome. `willSend` runs just before the request is handed
+    /// to the network and says whether it still may be; when it says no, the outcome is `.notSent`.
+    /// Cancelling ends the call at once; what may have been sent by then is said by the result.
+    func call(
+        _ step: Step, for claim: Claim, operation: Operation, willSend: @Sendable () -> Bool
+    ) async -> CallResult
+}
