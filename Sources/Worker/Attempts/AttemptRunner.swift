@@ -1,0 +1,76 @@
+import JobModel
+import JobQueue
+import NIOConcurrencyHelpers
+import Providers
+
+/// Runs one attempt from its claim to the decision.
+struct AttemptRunner: Sendable {
+    let caller: any ProviderCaller
+    let marker: Marker
+    let trust: LeaseTrust
+    var decider = AttemptDecider()
+
+    /// Never throws: whatever happens is a result with a decision. When the task is cancelled the call
+    /// ends at once, and the result says what may have been sent.
+    func run(_ job: ClaimedJob, as identity: LeaseTrust.Identity) async -> CompletedAttempt {
+        let claim = job.claim
+        guard let operation = OperationRegistry.operation(of: claim.kind) else {
+            // A kind of a later program: its workers will come for it.
+            let result = CallResult(.notSent, mayHaveReached: false, error: "this worker does not know the kind")
+            return end(
+                job, .create, result,
+                .again(claim.step, after: .seconds(60), reason: "left to a newer worker", countsAttempt: false))
+        }
+        let isFirst = claim.step == .create && claim.firstSentAge == nil && claim.evidence == nil
+        let canLookUp = isFirst ? false : operation.canLookUp(claim)
+        switch isFirst ? .create : AttemptPlan(claim, policy: operation.policy, canLookUp: canLookUp) {
+        case .create: return await call(.create, job, operation, identity)
+        case .lookUp: return await call(.lookUp, job, operation, identity)
+        case .adopt(let evidence):
+            var result = CallResult(.adopted, mayHaveReached: false)
+            result.providerID = evidence.providerID
+            result.providerStatus = evidence.providerStatus
+            return decide(job, .lookUp, result, operation, sentAge: nil)
+        case .giveUp(let decision):
+            return end(job, .lookUp, CallResult(.ambiguous, mayHaveReached: false), decision)
+        }
+    }
+
+    private func call(
+        _ step: Step, _ job: ClaimedJob, _ operation: Operation, _ identity: LeaseTrust.Identity
+    ) async -> CompletedAttempt {
+        if step == .create, operation.policy.resend == .never, !(await marker.mark(job.claim, by: identity.worker)) {
+            let result = CallResult(.notSent, mayHaveReached: false, error: "the mark could not be written")
+            return decide(job, step, result, operation, sentAge: nil)
+        }
+        let sentAt = NIOLockedValueBox<ContinuousClock.Instant?>(nil)
+        let result = await caller.call(step, for: job.claim, operation: operation) {
+            let now = ContinuousClock.now
+            guard trust.holds(for: identity, at: now) else { return false }
+            sentAt.withLockedValue { $0 = now }
+            return true
+        }
+        return decide(
+            job, step, result, operation, sentAge: sentAt.withLockedValue { $0 }.map { ContinuousClock.now - $0 })
+    }
+
+    private func decide(
+        _ job: ClaimedJob, _ step: Step, _ result: CallResult, _ operation: Operation, sentAge: Duration?
+    ) -> CompletedAttempt {
+        var random = SystemRandomNumberGenerator()
+        let isDone = result.outcome == .succeeded || result.outcome == .adopted
+        let decision = decider.decide(
+            result, for: job.claim, doing: step, policy: operation.policy,
+            canLookUp: isDone ? false : operation.canLookUp(job.claim), using: &random)
+        return end(job, step, result, decision, sentAge: sentAge)
+    }
+
+    private func end(
+        _ job: ClaimedJob, _ step: Step, _ result: CallResult, _ decision: Decision, sentAge: Duration? = nil
+    ) -> CompletedAttempt {
+        var job = job
+        // The payload is done with; results may wait for a database that is away.
+        job.claim.payload = nil
+        return CompletedAttempt(job: job, step: step, result: result, decision: decision, sentAge: sentAge)
+    }
+}

@@ -1,0 +1,142 @@
+import JobModel
+import JobQueue
+import Logging
+import NIOConcurrencyHelpers
+
+/// Claims jobs for free slots and starts an attempt for each.
+final class Claimer: Sendable {
+    private let queue: Queue
+    private let runner: AttemptRunner
+    private let completer: Completer
+    private let trust: LeaseTrust
+    private let configuration: WorkerConfiguration
+    private let slots: NIOLockedValueBox<Slots>
+    private let bell: Bell
+    private let jobsCame = NIOLockedValueBox(true)
+    private let isStopping = NIOLockedValueBox(false)
+    private let logger: Logger
+    private let clock = ContinuousClock()
+
+    init(
+        queue: Queue, runner: AttemptRunner, completer: Completer, trust: LeaseTrust,
+        configuration: WorkerConfiguration,
+        slots: NIOLockedValueBox<Slots>, bell: Bell, logger: Logger
+    ) {
+        self.queue = queue
+        self.runner = runner
+        self.completer = completer
+        self.trust = trust
+        self.configuration = configuration
+        self.slots = slots
+        self.bell = bell
+        self.logger = logger
+    }
+
+    /// Jobs may have come.
+    func wake() {
+        jobsCame.withLockedValue { $0 = true }
+        bell.ring()
+    }
+
+    /// Stops claiming; `run` then returns when the attempts in flight have ended or the drain time is over.
+    func stop() {
+        isStopping.withLockedValue { $0 = true }
+        bell.ring()
+    }
+
+    /// Whether it claims no more.
+    var isDraining: Bool { isStopping.withLockedValue { $0 } }
+
+    /// Claims and runs attempts until stopped, cancelled or, if so configured, idle.
+    func run() async {
+        await withDiscardingTaskGroup { attempts in
+            var schedules = configuration.providers.map(ClaimSchedule.init(provider:))
+            let start = clock.now
+            while !isDraining, !Task.isCancelled {
+                if jobsCame.withLockedValue({ came in
+                    defer { came = false }; return came
+                }) {
+                    for index in schedules.indices { schedules[index].jobsCame() }
+                }
+                let claimed = await round(&schedules, since: start, into: &attempts)
+                if claimed == 0, await isIdle(schedules) { break }
+                await pause(schedules, claimed: claimed, since: start)
+                schedules.append(schedules.removeFirst())
+            }
+            isStopping.withLockedValue { $0 = true }
+            await drain()
+            attempts.cancelAll()
+        }
+    }
+
+    /// Claims once from each provider that is due. Returns how many jobs came.
+    private func round(
+        _ schedules: inout [ClaimSchedule], since start: ContinuousClock.Instant,
+        into attempts: inout DiscardingTaskGroup
+    ) async -> Int {
+        var claimed = 0
+        for index in schedules.indices where schedules[index].isDue(at: clock.now - start) && !isDraining {
+            let provider = schedules[index].provider
+            let allowance = slots.withLockedValue { $0.allowance(for: provider) }
+            guard allowance.jobs > 0 else { continue }
+            let began = clock.now - start
+            let wasSweep = schedules[index].claimBegan(at: began)
+            let identity = trust.identity
+            do {
+                let batch = try await queue.claim(
+                    provider, for: identity.worker, wanted: allowance.jobs, byteBudget: allowance.bytes,
+                    atLeastOne: allowance.atLeastOne, lease: configuration.lease, cursor: &schedules[index].cursor)
+                schedules[index].claimReturned(
+                    batch, wanted: allowance.jobs, wasSweep: wasSweep, from: began, to: clock.now - start,
+                    pollInterval: configuration.pollInterval)
+                for job in batch.claims { begin(job, provider, identity, into: &attempts) }
+                claimed += batch.claims.count
+            } catch {
+                logger.warning("could not claim", metadata: ["provider": "\(provider)", "error": "\(error)"])
+                schedules[index].claimFailed(
+                    at: clock.now - start, retryAfter: min(.milliseconds(500), configuration.pollInterval))
+            }
+        }
+        return claimed
+    }
+
+    private func begin(
+        _ job: ClaimedJob, _ provider: ProviderName, _ identity: LeaseTrust.Identity,
+        into attempts: inout DiscardingTaskGroup
+    ) {
+        slots.withLockedValue { $0.taken(by: provider, bytes: job.claim.payloadBytes) }
+        attempts.addTask(name: "attempt") { [runner, completer] in
+            completer.add(await runner.run(job, as: identity))
+        }
+    }
+
+    /// Waits for what may let more be claimed: a free quarter of the slots, a notification, a time.
+    private func pause(_ schedules: [ClaimSchedule], claimed: Int, since start: ContinuousClock.Instant) async {
+        let free = slots.withLockedValue { $0.free }
+        if claimed > 0, free >= max(1, configuration.concurrency / 4) { return }
+        let now = clock.now - start
+        let next = schedules.map(\.nextClaim).min() ?? now
+        // With slots full, freed ones ring the bell; a few are worth a claim after a short while.
+        let wait = free == 0 ? configuration.pollInterval : max(next - now, .milliseconds(2))
+        await bell.wait(atMost: min(wait, configuration.pollInterval), clock: clock)
+    }
+
+    private func isIdle(_ schedules: [ClaimSchedule]) async -> Bool {
+        guard configuration.endsWhenIdle, schedules.allSatisfy(\.isEmpty), slots.withLockedValue({ $0.inFlight }) == 0
+        else {
+            return false
+        }
+        do {
+            return !(try await queue.hasWork(configuration.providers))
+        } catch {
+            return false
+        }
+    }
+
+    private func drain() async {
+        let end = clock.now + configuration.drainTimeout
+        while slots.withLockedValue({ $0.inFlight }) > 0, clock.now < end, !Task.isCancelled {
+            await bell.wait(atMost: min(end - clock.now, .milliseconds(100)), clock: clock)
+        }
+    }
+}

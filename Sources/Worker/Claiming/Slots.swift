@@ -1,0 +1,55 @@
+import JobModel
+
+/// Counts what is in flight and says how much more may be claimed.
+///
+/// A slot is taken by a claim and freed when the attempt's end is written, so that results can never
+/// pile up. No provider may take all slots: each of the others keeps an eighth, so that one that hangs
+/// does not stop the rest.
+struct Slots: Sendable {
+    /// What one claim may bring.
+    struct Allowance: Equatable, Sendable {
+        var jobs: Int
+        var bytes: Int
+        /// Whether a job larger than `bytes` may come alone: only when nothing else is in flight.
+        var atLeastOne: Bool
+    }
+
+    /// The largest sum of payloads that one claim brings; its answer is in memory twice for a moment.
+    static let bytesPerClaim = 32 << 20
+
+    let capacity: Int
+    let maxBytes: Int
+    private let reserve: Int
+    private let ceiling: Int
+    private(set) var inFlight = 0
+    private(set) var bytes = 0
+    private var perProvider: [ProviderName: Int] = [:]
+
+    init(capacity: Int, maxBytes: Int, providers: Int) {
+        self.capacity = capacity
+        self.maxBytes = maxBytes
+        reserve = providers > 1 ? max(1, capacity / 8) : 0
+        ceiling = max(1, capacity - reserve * (providers - 1))
+    }
+
+    var free: Int { capacity - inFlight }
+
+    func allowance(for provider: ProviderName) -> Allowance {
+        let jobs = min(free, ceiling - perProvider[provider, default: 0])
+        return Allowance(
+            jobs: max(0, jobs), bytes: max(0, min(maxBytes - bytes, Self.bytesPerClaim)), atLeastOne: inFlight == 0)
+    }
+
+    mutating func taken(by provider: ProviderName, bytes: Int) {
+        inFlight += 1
+        self.bytes += bytes
+        perProvider[provider, default: 0] += 1
+    }
+
+    mutating func freed(by provider: ProviderName, bytes: Int) {
+        inFlight -= 1
+        self.bytes -= bytes
+        perProvider[provider, default: 0] -= 1
+        precondition(inFlight >= 0 && self.bytes >= 0, "a slot was freed twice")
+    }
+}

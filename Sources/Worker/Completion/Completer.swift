@@ -1,0 +1,125 @@
+import JobModel
+import JobQueue
+import Logging
+import NIOConcurrencyHelpers
+import Postgres
+
+/// Writes the ends of attempts, many at a time: while one write is under way the next gather.
+///
+/// Holds on to results for as long as the database is away; the slots bound how many.
+final class Completer: Sendable {
+    private struct State {
+        var results: [CompletedAttempt] = []
+        var isFinishing = false
+    }
+
+    private static let batchLimit = 500
+
+    private let queue: Queue
+    private let trust: LeaseTrust
+    private let logger: Logger
+    private let written: @Sendable (CompletedAttempt) -> Void
+    private let state = NIOLockedValueBox(State())
+    private let bell = Bell()
+
+    /// - Parameter written: called for each attempt once its end is written or known to be late.
+    init(queue: Queue, trust: LeaseTrust, logger: Logger, written: @escaping @Sendable (CompletedAttempt) -> Void) {
+        self.queue = queue
+        self.trust = trust
+        self.logger = logger
+        self.written = written
+    }
+
+    /// Takes a result; it will be written.
+    func add(_ result: CompletedAttempt) {
+        state.withLockedValue { $0.results.append(result) }
+        bell.ring()
+    }
+
+    /// Lets `run` return once everything is written; nothing may be added any more.
+    func finish() {
+        state.withLockedValue { $0.isFinishing = true }
+        bell.ring()
+    }
+
+    /// Writes until finished, or cancelled: then what is left is taken over by other workers.
+    func run() async {
+        while !Task.isCancelled {
+            let (batch, isFinishing) = state.withLockedValue { state in
+                let batch = Array(state.results.prefix(Self.batchLimit))
+                state.results.removeFirst(batch.count)
+                return (batch, state.isFinishing)
+            }
+            if !batch.isEmpty {
+                await write(batch)
+            } else if isFinishing {
+                return
+            } else {
+                await bell.wait(atMost: .seconds(5), clock: .continuous)
+            }
+        }
+    }
+
+    private func write(_ batch: [CompletedAttempt]) async {
+        var backoff = Duration.milliseconds(50)
+        while !Task.isCancelled {
+            do throws(PostgresError) {
+                report(try await queue.complete(batch, by: trust.identity.worker), of: batch)
+                return
+            } catch {
+                if error.isRowsFault {
+                    await writeApart(batch, error)
+                    return
+                }
+                logger.warning(
+                    "could not write results; trying again",
+                    metadata: ["results": "\(batch.count)", "error": "\(error)"])
+                // Cancelled: the loop ends.
+                try? await Task.sleep(for: backoff)
+                backoff = min(backoff * 2, .seconds(2))
+            }
+        }
+    }
+
+    /// One bad row must not stop the others: halves, down to the row alone.
+    private func writeApart(_ batch: [CompletedAttempt], _ error: PostgresError) async {
+        if batch.count > 1 {
+            await write(Array(batch[..<(batch.count / 2)]))
+            await write(Array(batch[(batch.count / 2)...]))
+            return
+        }
+        for attempt in batch {
+            logger.error(
+                "a result cannot be written; the job is taken over when this worker ends",
+                metadata: ["job_id": "\(attempt.job.claim.id)", "error": "\(error)"])
+            written(attempt)
+        }
+    }
+
+    private func report(_ rows: [WrittenAttempt], of batch: [CompletedAttempt]) {
+        let lost = Set(rows.lazy.filter { !$0.isWritten }.map(\.id))
+        for attempt in batch {
+            let claim = attempt.job.claim
+            let metadata: Logger.Metadata = [
+                "job_id": "\(claim.id)", "kind": "\(claim.kind)", "attempt": "\(claim.attempt)",
+                "outcome": "\(attempt.result.outcome.rawValue)", "state": "\(attempt.decision.state.rawValue)",
+            ]
+            if lost.contains(claim.id) {
+                logger.notice("came too late: kept as late evidence", metadata: metadata)
+            } else if attempt.decision.state == .failed || attempt.decision.state == .uncertain {
+                logger.notice("a job needs a person", metadata: metadata)
+            } else {
+                logger.debug("attempt written", metadata: metadata)
+            }
+            written(attempt)
+        }
+    }
+}
+
+extension PostgresError {
+    /// Whether the fault lies in the rows that were to be written, so that trying the same again is vain.
+    fileprivate var isRowsFault: Bool {
+        guard let sqlState else { return false }
+        return sqlState.isClass("22") || sqlState.isClass("23")
+    }
+}

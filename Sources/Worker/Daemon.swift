@@ -1,0 +1,115 @@
+package import JobModel
+import JobQueue
+package import Logging
+import NIOConcurrencyHelpers
+package import Postgres
+package import Providers
+import ServiceLifecycle
+
+/// One worker process: claims, calls, writes back, keeps its lease, looks after what others lost.
+///
+/// Run it in a `ServiceGroup`. A graceful shutdown stops claiming, lets calls in flight end within the
+/// drain time, writes their results and signs the worker off.
+///
+///     let daemon = Daemon(configuration: configuration, database: connection, caller: caller, logger: logger)
+///     try await ServiceGroup(configuration: .init(services: [.init(service: daemon, …)], …)).run()
+package final class Daemon: Service {
+    private let configuration: WorkerConfiguration
+    private let pool: Pool
+    private let leasePool: Pool
+    private let listener: Listener
+    private let caller: any ProviderCaller
+    private let logger: Logger
+    private let newWorkerID: @Sendable () -> WorkerID
+
+    /// - Parameters:
+    ///   - database: how to reach the queue.
+    ///   - caller: how providers are called; the daemon does not shut it down.
+    ///   - newWorkerID: makes a name that no other process has, now or ever.
+    package init(
+        configuration: WorkerConfiguration, database: ConnectionConfiguration, caller: any ProviderCaller,
+        logger: Logger,
+        newWorkerID: @escaping @Sendable () -> WorkerID
+    ) {
+        self.configuration = configuration
+        self.caller = caller
+        self.logger = logger
+        self.newWorkerID = newWorkerID
+        pool = Pool(database, size: 4)
+        // Leases have a connection of their own: nothing else may make a renewal wait.
+        leasePool = Pool(database, size: 1)
+        listener = Listener(database, channels: ["onboarding_jobs"])
+    }
+
+    /// Works until shut down, cancelled, or idle if so configured.
+    ///
+    /// - Throws: what the database said when the worker could not be signed on.
+    package func run() async throws {
+        let trust = LeaseTrust(worker: newWorkerID(), trusted: configuration.lease - configuration.leaseMargin)
+        var logger = logger
+        logger[metadataKey: "worker"] = "\(trust.identity.worker)"
+        let slots = NIOLockedValueBox(
+            Slots(
+                capacity: configuration.concurrency, maxBytes: configuration.maxBytesInFlight,
+                providers: configuration.providers.count))
+        let bell = Bell()
+        let queue = Queue(pool: pool)
+        let marker = Marker(queue: queue)
+        let threshold = max(1, configuration.concurrency / 4)
+        let completer = Completer(queue: queue, trust: trust, logger: logger) { attempt in
+            let free = slots.withLockedValue { slots in
+                slots.freed(
+                    by: OperationRegistry.operation(of: attempt.job.claim.kind)?.provider ?? ProviderName("unknown"),
+                    bytes: attempt.job.claim.payloadBytes)
+                return slots.inFlight == 0 ? Int.max : slots.free
+            }
+            if free >= threshold { bell.ring() }
+        }
+        let claimer = Claimer(
+            queue: queue, runner: AttemptRunner(caller: caller, marker: marker, trust: trust), completer: completer,
+            trust: trust, configuration: configuration, slots: slots, bell: bell, logger: logger)
+        let heartbeat = Heartbeat(
+            queue: Queue(pool: leasePool), trust: trust, configuration: configuration,
+            inFlight: { slots.withLockedValue { $0.inFlight } }, isDraining: { claimer.isDraining },
+            newWorkerID: newWorkerID, logger: logger)
+        try await heartbeat.register()
+        logger.info("worker started", metadata: ["providers": "\(configuration.providers.map(\.value))"])
+        await withGracefulShutdownHandler {
+            await work(claimer, completer, marker, heartbeat, Reaper(queue: queue, trust: trust, logger: logger))
+        } onGracefulShutdown: {
+            claimer.stop()
+        }
+        await shielded { [queue, pool, leasePool, logger] in
+            do {
+                try await queue.remove(trust.identity.worker)
+            } catch {
+                logger.warning("could not sign off; the lease will end by itself", metadata: ["error": "\(error)"])
+            }
+            await pool.shutdown()
+            await leasePool.shutdown()
+        }
+        logger.info("worker ended")
+    }
+
+    /// Everything at once; what is in the background ends when the claimer and then the completer have.
+    private func work(
+        _ claimer: Claimer, _ completer: Completer, _ marker: Marker, _ heartbeat: Heartbeat, _ reaper: Reaper
+    ) async {
+        await withTaskGroup { background in
+            background.addTask(name: "heartbeat") { await heartbeat.run() }
+            background.addTask(name: "reaper") { await reaper.run() }
+            background.addTask(name: "marker") { await marker.run() }
+            background.addTask(name: "listener") { [listener] in await listener.run() }
+            background.addTask(name: "wake-up") { [listener] in
+                for await _ in listener.notifications { claimer.wake() }
+            }
+            await withTaskGroup { foreground in
+                foreground.addTask(name: "completer") { await completer.run() }
+                await claimer.run()
+                completer.finish()
+                await foreground.waitForAll()
+            }
+            background.cancelAll()
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import JobModel
+import JobQueue
+import Logging
+
+/// Keeps the worker's lease, and takes a new name when it was lost.
+struct Heartbeat: Sendable {
+    let queue: Queue
+    let trust: LeaseTrust
+    let configuration: WorkerConfiguration
+    let inFlight: @Sendable () -> Int
+    let isDraining: @Sendable () -> Bool
+    let newWorkerID: @Sendable () -> WorkerID
+    let logger: Logger
+
+    /// Signs the worker on. Throws what the database said when it cannot be.
+    func register() async throws {
+        let start = ContinuousClock.now
+        let worker = trust.identity.worker
+        _ = try await queue.register(
+            worker, host: configuration.host, version: configuration.version, slots: configuration.concurrency,
+            providers: configuration.providers, lease: configuration.lease)
+        trust.renewed(from: start)
+    }
+
+    /// Renews until cancelled.
+    func run() async {
+        while !Task.isCancelled {
+            // Cancelled: the loop ends.
+            try? await Task.sleep(for: configuration.renewalInterval)
+            if Task.isCancelled { return }
+            await beat()
+        }
+    }
+
+    private func beat() async {
+        let start = ContinuousClock.now
+        let worker = trust.identity.worker
+        do {
+            if try await queue.renewLease(
+                of: worker, lease: configuration.lease, inFlight: inFlight(), isDraining: isDraining())
+            {
+                trust.renewed(from: start)
+                return
+            }
+            logger.warning("lost the lease; going on under a new name", metadata: ["worker": "\(worker)"])
+            trust.lost(continuingAs: newWorkerID())
+            try await register()
+        } catch {
+            logger.warning("could not renew the lease", metadata: ["worker": "\(worker)", "error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,31 @@
+import JobModel
+import JobQueue
+import Logging
+
+/// Takes over the jobs of workers that are gone, and fails those whose time is over.
+struct Reaper: Sendable {
+    let queue: Queue
+    let trust: LeaseTrust
+    let logger: Logger
+    /// How often it looks.
+    var interval: Duration = .seconds(1)
+    /// How many jobs it takes at a time.
+    var batch = 500
+
+    /// Works until cancelled.
+    func run() async {
+        while !Task.isCancelled {
+            // Spread, so that the workers of a fleet do not all look at once. Cancelled: the loop ends.
+            try? await Task.sleep(for: interval * Double.random(in: 0.5...1.5))
+            if Task.isCancelled { return }
+            do {
+                let taken = try await queue.takeOver(by: trust.identity.worker, limit: batch)
+                if taken > 0 { logger.notice("took over jobs of lost workers", metadata: ["jobs": "\(taken)"]) }
+                let expired = try await queue.expireJobs(limit: batch)
+                if expired > 0 { logger.notice("failed jobs whose time is over", metadata: ["jobs": "\(expired)"]) }
+            } catch {
+                logger.warning("could not look after lost jobs", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+package import JobModel
+
+/// How one worker process works.
+package struct WorkerConfiguration: Sendable {
+    /// The providers that it serves: those with credentials.
+    package var providers: [ProviderName]
+    /// Provider calls in flight at most.
+    package var concurrency = 64
+    /// The sum of the payloads in flight at most, in bytes.
+    package var maxBytesInFlight = 256 << 20
+    /// How long at most until it looks for jobs although nothing told it to.
+    package var pollInterval: Duration = .seconds(1)
+    /// How long a shutdown waits for calls in flight.
+    package var drainTimeout: Duration = .seconds(45)
+    /// How long the worker's lease lasts without renewal; after it others take its jobs.
+    package var lease: Duration = .seconds(10)
+    /// How often the lease is renewed.
+    package var renewalInterval: Duration = .milliseconds(2500)
+    /// How long before the end of the lease no call is started any more.
+    package var leaseMargin: Duration = .seconds(3)
+    /// Ends by itself when nothing is due, running or blocked on what is.
+    package var endsWhenIdle = false
+    /// The host's name, for operators.
+    package var host = "unknown"
+    /// The program's version, for operators.
+    package var version = "unknown"
+
+    /// The design's defaults for `providers`.
+    package init(providers: [ProviderName]) {
+        self.providers = providers
+    }
+}
