@@ -71,7 +71,7 @@ let package = Package(
         .executableTarget(
             name: "onboard",
             dependencies: [
-                "JobModel", "JobQueue", "Contracts", "Providers", "Worker", arguments, lifecycle,
+                "JobModel", "JobQueue", "Postgres", "Contracts", "Providers", "Worker", arguments, lifecycle, logging,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ], swiftSettings: strict),

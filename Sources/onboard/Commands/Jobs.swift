@@ -1,0 +1,129 @@
+import ArgumentParser
+import Foundation
+import JobModel
+import JobQueue
+import Postgres
+
+/// `onboard jobs`: looks at jobs and acts on them.
+struct Jobs: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Lists, shows, cancels, retries and resolves jobs.",
+        subcommands: [List.self, Show.self, Cancel.self, Retry.self, Resolve.self])
+
+    /// `onboard jobs list`.
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lists jobs, newest first.")
+        @OptionGroup var database: DatabaseOptions
+        @Option(help: "Only jobs in this state.") var state: String?
+        @Option(help: "Only jobs of this kind.") var kind: String?
+        @Option(help: "Only jobs with this reference.") var reference: String?
+        @Option(help: "At most so many.") var limit = 50
+
+        func validate() throws {
+            if let state, JobState(rawValue: state) == nil {
+                throw ValidationError(
+                    "--state must be one of \(JobState.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            guard (1...10_000).contains(limit) else { throw ValidationError("--limit must be between 1 and 10000") }
+        }
+
+        func run() async throws {
+            Terminal.show(
+                try await database.withDesk { desk throws(PostgresError) in
+                    try await desk.jobs(state: state, kind: kind, reference: reference, limit: limit)
+                })
+        }
+    }
+
+    /// `onboard jobs show`: the whole story of one job.
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Shows a job's whole story, without its payload.")
+        @OptionGroup var database: DatabaseOptions
+        @Argument(help: "The job's number.") var id: Int64
+
+        func run() async throws {
+            let job = JobID(id)
+            let story = try await database.withDesk { desk throws(PostgresError) in
+                (
+                    job: try await desk.job(job), attempts: try await desk.attempts(of: job),
+                    transitions: try await desk.transitions(of: job)
+                )
+            }
+            guard !story.job.rows.isEmpty else { throw Failure(.answerIsNo, "\(id) is not a job") }
+            let width = story.job.rows.map { $0[0].count }.max() ?? 0
+            for row in story.job.rows {
+                print(row[0] + String(repeating: " ", count: width - row[0].count + 2) + row[1])
+            }
+            print("\nTransitions")
+            Terminal.show(story.transitions)
+            if !story.attempts.rows.isEmpty {
+                print("\nAttempts")
+                Terminal.show(story.attempts)
+            }
+            let why = try await database.withDesk { desk throws(PostgresError) in try await desk.why(job) }
+            if !why.rows.isEmpty {
+                print("\nWhy it is not running")
+                Terminal.show(why)
+            }
+        }
+    }
+
+    /// `onboard jobs cancel`.
+    struct Cancel: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Cancels a job; what may exist is found out first.")
+        @OptionGroup var database: DatabaseOptions
+        @Argument(help: "The job's number.") var id: Int64
+        @Option(help: "Why.") var reason: String?
+
+        func run() async throws {
+            let state = try await database.withDesk { desk throws(PostgresError) in
+                try await desk.cancel(JobID(id), reason: reason)
+            }
+            print(
+                state == "cancelled"
+                    ? "Job \(id) is cancelled."
+                    : "Job \(id) is \(state); it ends cancelled unless the record turns out to exist.")
+        }
+    }
+
+    /// `onboard jobs retry`.
+    struct Retry: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Makes a failed or cancelled job available again.")
+        @OptionGroup var database: DatabaseOptions
+        @Argument(help: "The job's number.") var id: Int64
+        @Option(help: "Why.") var reason: String?
+        @Option(help: "A file with a corrected payload.") var payload: String?
+
+        func run() async throws {
+            var text: String?
+            if let payload {
+                guard let read = try? String(contentsOfFile: payload, encoding: .utf8) else {
+                    throw Failure(.wrongConfiguration, "cannot read \(payload)")
+                }
+                text = read
+            }
+            let corrected = text
+            try await database.withDesk { desk throws(PostgresError) in
+                try await desk.retry(JobID(id), reason: reason, payload: corrected)
+            }
+            print("Job \(id) is available.")
+        }
+    }
+
+    /// `onboard jobs resolve`.
+    struct Resolve: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Ends the doubt about an uncertain job.")
+        @OptionGroup var database: DatabaseOptions
+        @Argument(help: "The job's number.") var id: Int64
+        @Argument(help: "happened or did_not_happen.") var verdict: String
+        @Option(help: "The provider's id, with happened.") var providerID: String?
+        @Option(help: "Who looked where.") var note: String?
+
+        func run() async throws {
+            let state = try await database.withDesk { desk throws(PostgresError) in
+                try await desk.resolve(JobID(id), verdict: verdict, providerID: providerID, note: note)
+            }
+            print("Job \(id) is \(state).")
+        }
+    }
+}

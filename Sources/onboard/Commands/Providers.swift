@@ -1,0 +1,69 @@
+import ArgumentParser
+import JobQueue
+import Postgres
+
+/// `onboard providers`: limits and pauses, for all workers at once.
+struct Providers: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Lists, pauses, resumes and limits providers.",
+        subcommands: [List.self, Pause.self, Resume.self, Limit.self])
+
+    /// `onboard providers list`.
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lists providers with limits, pauses and circuits.")
+        @OptionGroup var database: DatabaseOptions
+
+        func run() async throws {
+            Terminal.show(try await database.withDesk { desk throws(PostgresError) in try await desk.providers() })
+        }
+    }
+
+    /// `onboard providers pause`.
+    struct Pause: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Stops claiming a provider's jobs.")
+        @OptionGroup var database: DatabaseOptions
+        @Argument(help: "The provider.") var provider: String
+        @Option(help: "Why.") var reason: String?
+        @Option(name: .customLong("for"), help: "How long, such as 30m; until resumed if not given.") var duration:
+            String?
+
+        func run() async throws {
+            let wait = duration.flatMap(Quantity.duration)
+            if duration != nil, wait == nil { throw ValidationError("--for must be a duration such as 30s, 5m or 24h") }
+            try await database.withDesk { desk throws(PostgresError) in
+                try await desk.pause(provider, reason: reason, duration: wait)
+            }
+            print("\(provider) is paused.")
+        }
+    }
+
+    /// `onboard providers resume`.
+    struct Resume: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lets a provider's jobs be claimed again.")
+        @OptionGroup var database: DatabaseOptions
+        @Argument(help: "The provider.") var provider: String
+
+        func run() async throws {
+            try await database.withDesk { desk throws(PostgresError) in try await desk.resume(provider) }
+            print("\(provider) is resumed.")
+        }
+    }
+
+    /// `onboard providers limit`.
+    struct Limit: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Sets a provider's limits for all workers together; what is not given has no limit.")
+        @OptionGroup var database: DatabaseOptions
+        @Argument(help: "The provider.") var provider: String
+        @Option(help: "Calls in flight.") var maxInFlight: Int?
+        @Option(help: "Calls a second.") var ratePerSecond: Double?
+        @Option(help: "Calls at once after a rest.") var burst: Int?
+
+        func run() async throws {
+            try await database.withDesk { desk throws(PostgresError) in
+                try await desk.limit(provider, maxInFlight: maxInFlight, ratePerSecond: ratePerSecond, burst: burst)
+            }
+            print("\(provider) is limited.")
+        }
+    }
+}

@@ -1,0 +1,23 @@
+import ArgumentParser
+import JobQueue
+import Postgres
+
+/// `onboard status`: the state of the queue.
+struct Status: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Shows the state of the queue, a row a provider.")
+
+    @OptionGroup var database: DatabaseOptions
+
+    @Flag(help: "Redraw every two seconds until interrupted.")
+    var watch = false
+
+    func run() async throws {
+        repeat {
+            let table = try await database.withDesk { desk throws(PostgresError) in try await desk.status() }
+            // Clears the screen and goes to its top.
+            if watch { print("\u{1B}[2J\u{1B}[H", terminator: "") }
+            Terminal.show(table)
+            if watch { try await Task.sleep(for: .seconds(2)) }
+        } while watch
+    }
+}

@@ -1,0 +1,96 @@
+import ArgumentParser
+import Foundation
+import JobModel
+import JobQueue
+import Logging
+import Postgres
+import Providers
+import ServiceLifecycle
+import UnixSignals
+import Worker
+
+/// `onboard work`: the daemon.
+struct Work: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Claims jobs and calls providers until stopped.",
+        discussion: "SIGTERM and SIGINT finish what is in flight within the drain time; a second one ends at once.")
+
+    @OptionGroup var database: DatabaseOptions
+
+    @Flag(help: "End when nothing is due, running or blocked on what is.")
+    var untilIdle = false
+
+    func run() async throws {
+        let settings = try Settings(file: database.config)
+        let endpoints = try Endpoint.all(settings)
+        var configuration = try WorkerConfiguration(settings, endpoints: endpoints)
+        configuration.endsWhenIdle = untilIdle
+        let timeout = try settings.duration("ONBOARD_HTTP_TIMEOUT", default: .seconds(30))
+        let logger = try Self.logger(settings)
+        let connection = try ConnectionConfiguration(settings, applicationName: "onboard work")
+        try await checkSchema()
+
+        let caller = HTTPProviderCaller(
+            endpoints: endpoints, configuration: .init(timeout: timeout, connections: configuration.concurrency))
+        let host = configuration.host
+        let daemon = Daemon(configuration: configuration, database: connection, caller: caller, logger: logger) {
+            WorkerID("\(host)/\(ProcessInfo.processInfo.processIdentifier)/\(UUID().uuidString.lowercased().prefix(8))")
+        }
+        do {
+            try await Self.serve(daemon, configuration, logger)
+        } catch let error as PostgresError {
+            await caller.shutdown()
+            throw Failure(error)
+        }
+        await caller.shutdown()
+    }
+
+    /// Runs the daemon until it ends or a signal comes; the second signal ends the process.
+    private static func serve(_ daemon: Daemon, _ configuration: WorkerConfiguration, _ logger: Logger) async throws {
+        var group = ServiceGroupConfiguration(
+            services: [.init(service: daemon, successTerminationBehavior: .gracefullyShutdownGroup)],
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        // Beyond the drain time, results are still written and the worker is signed off.
+        group.maximumGracefulShutdownDuration = configuration.drainTimeout + .seconds(15)
+        let watch = Task(name: "second-signal") {
+            // Unstructured: it ends with the process.
+            var count = 0
+            for await _ in await UnixSignalsSequence(trapping: .sigterm, .sigint) {
+                count += 1
+                if count > 1 { Foundation.exit(1) }
+            }
+        }
+        defer { watch.cancel() }
+        try await ServiceGroup(configuration: group).run()
+    }
+
+    private func checkSchema() async throws(Failure) {
+        let standing = try await database.withConnection { connection throws(PostgresError) in
+            try await SchemaMigrator(connection).standing()
+        }
+        switch standing {
+        case .current: return
+        case .behind:
+            throw Failure(
+                .wrongConfiguration,
+                "the database's schema is not at version \(SchemaMigrator.newest): run `onboard migrate`")
+        case .newer(let version):
+            throw Failure(
+                .wrongConfiguration,
+                "the database's schema has version \(version), newer than this program's \(SchemaMigrator.newest): run a newer onboard"
+            )
+        }
+    }
+
+    private static func logger(_ settings: Settings) throws(Failure) -> Logger {
+        let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+        let level = try settings.value("ONBOARD_LOG_LEVEL", default: Logger.Level.info, form: "one of \(levels)") {
+            Logger.Level(rawValue: $0)
+        }
+        let format = try settings.value("ONBOARD_LOG_FORMAT", default: LineLogHandler.Format.json, form: "json or text")
+        {
+            LineLogHandler.Format(rawValue: $0)
+        }
+        return Logger(label: "onboard") { LineLogHandler(logLevel: level, label: $0, format: format) }
+    }
+}

@@ -1,0 +1,62 @@
+import Configuration
+import Foundation
+
+/// The settings of this process: environment variables over the file given by `--config`.
+///
+/// A variable `NAME_FILE` names a file that holds `NAME`, for secrets. Every mistake is a `Failure` with
+/// exit code 78 that names the variable.
+struct Settings {
+    private let reader: ConfigReader
+
+    /// Reads the environment, and `file` with its lines `NAME=value` if one is given.
+    init(file: String? = nil) throws(Failure) {
+        var values: [String: String] = [:]
+        if let file {
+            guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+                throw Failure(.wrongConfiguration, "cannot read the configuration file \(file)")
+            }
+            for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+                let line = line.trimmingCharacters(in: .whitespaces)
+                if line.isEmpty || line.hasPrefix("#") { continue }
+                guard let equals = line.firstIndex(of: "=") else {
+                    throw Failure(.wrongConfiguration, "\(file), line \(number + 1): NAME=value is expected")
+                }
+                values[String(line[..<equals])] = String(line[line.index(after: equals)...])
+            }
+        }
+        values.merge(ProcessInfo.processInfo.environment) { $1 }
+        reader = ConfigReader(provider: EnvironmentVariablesProvider(environmentVariables: values))
+    }
+
+    /// The text of a variable, or of the file that its `_FILE` names; nil when neither is set.
+    func text(_ name: String, isSecret: Bool = false) throws(Failure) -> String? {
+        if let value = read(name, isSecret: isSecret), !value.isEmpty { return value }
+        guard let path = read(name + "_FILE", isSecret: false) else { return nil }
+        guard let value = try? String(contentsOfFile: path, encoding: .utf8) else {
+            throw Failure(.wrongConfiguration, "cannot read the file that \(name)_FILE names: \(path)")
+        }
+        return value.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// A value that `parse` understands, or `fallback` when the variable is not set.
+    func value<T>(
+        _ name: String, default fallback: T, form: String, _ parse: (String) -> T?
+    ) throws(Failure) -> T {
+        guard let text = try text(name) else { return fallback }
+        guard let value = parse(text) else {
+            throw Failure(.wrongConfiguration, "\(name) is '\(text)'; it must be \(form)")
+        }
+        return value
+    }
+
+    /// A duration such as `500ms`, `30s`, `5m`, `24h`, not zero.
+    func duration(_ name: String, default fallback: Duration) throws(Failure) -> Duration {
+        try value(name, default: fallback, form: "a duration such as 500ms, 30s, 5m or 24h") {
+            Quantity.duration($0).flatMap { $0 > .zero ? $0 : nil }
+        }
+    }
+
+    private func read(_ name: String, isSecret: Bool) -> String? {
+        reader.string(forKey: ConfigKey(name.lowercased().split(separator: "_").map(String.init)), isSecret: isSecret)
+    }
+}

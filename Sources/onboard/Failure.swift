@@ -1,0 +1,42 @@
+import Postgres
+
+/// An end that is not a success: one sentence that says what to do, and the exit code.
+struct Failure: Error {
+    /// The exit codes of the design, section 8.
+    enum Code: Int32 {
+        case answerIsNo = 1
+        case outOfReach = 69
+        case bug = 70
+        case wrongConfiguration = 78
+    }
+
+    let code: Code
+    let sentence: String
+
+    init(_ code: Code, _ sentence: String) {
+        self.code = code
+        self.sentence = sentence.split(whereSeparator: \.isNewline).joined(separator: " ")
+    }
+
+    /// What an error of the database means to the person at the terminal.
+    init(_ error: PostgresError) {
+        switch error.code {
+        case .connectionFailed where error.sqlState?.isClass("28") == true || error.sqlState?.isClass("3D") == true:
+            self.init(
+                .wrongConfiguration, "the database refuses the login: \(error.message); check ONBOARD_DATABASE_URL")
+        case .server
+        where error.sqlState == .undefinedTable || error.sqlState?.code == "3F000" || error.sqlState?.code == "42883":
+            self.init(.wrongConfiguration, "the database has no current onboarding schema: run `onboard migrate`")
+        case .server where error.sqlState == .insufficientPrivilege:
+            self.init(.wrongConfiguration, "\(error.message); give the login the role that README's \"Run it\" names")
+        case .server where error.message.hasPrefix("onboarding: "):
+            self.init(.answerIsNo, String(error.message.dropFirst("onboarding: ".count)))
+        case .server:
+            self.init(.bug, "the database says: \(error.description)")
+        case .invalidConnectionString, .serverTooOld:
+            self.init(.wrongConfiguration, "\(error.message); check ONBOARD_DATABASE_URL")
+        default:
+            self.init(.outOfReach, "\(error.message); check ONBOARD_DATABASE_URL and that the server is up")
+        }
+    }
+}
