@@ -13,15 +13,13 @@ extension Queue {
         lease: Duration, cursor: inout ClaimCursor
     ) async throws(PostgresError) -> ClaimBatch {
         let positions = cursor.positions.sorted { $0.key < $1.key }
-        let start = positions.isEmpty
         let rows = try await run(
             "claim",
             [
                 .text(worker.value), .text(provider.value), .integer(wanted), .bigint(Int64(byteBudget)),
                 .boolean(atLeastOne), .integer(Int(lease.milliseconds)),
-                start ? .text(nil) : .texts(positions.map { String($0.key) }),
-                start ? .text(nil) : .texts(positions.map(\.value.runAt)),
-                start ? .text(nil) : .bigints(positions.map(\.value.id)),
+                .texts(positions.map { String($0.key) }), .texts(positions.map(\.value.runAt)),
+                .bigints(positions.map(\.value.id)),
             ])
         var batch = ClaimBatch()
         for row in rows {
