@@ -1,0 +1,148 @@
+import JobModel
+import Postgres
+import Providers
+import Testing
+
+@testable import Worker
+
+/// One worker process against a real database, with providers inside the test.
+@Suite struct DaemonTests {
+    @Test func `a worker drains the queue and ends when it is idle`() async throws {
+        try await withBench { bench in
+            try await bench.enqueue(count: 250)
+            try await bench.enqueue("connect.individual.create", Bench.connect, count: 50)
+            let caller = ScriptedCaller()
+            try await bench.drain(caller)
+            #expect(try await bench.states() == "completed=300")
+            #expect(Set(caller.calls.map(\.job)).count == 300)
+            #expect(caller.calls.count == 300)
+            #expect(try await bench.value("SELECT count(*) FROM onboarding.workers") == "0")
+        }
+    }
+
+    @Test func `a job committed to an idle worker is called without waiting for the poll`() async throws {
+        try await withBench { bench in
+            let caller = ScriptedCaller()
+            let worker = bench.daemon(caller) { $0.pollInterval = .seconds(60) }
+            try await bench.with([worker]) {
+                try await bench.until("EXISTS (SELECT 1 FROM onboarding.workers)")
+                // The listener's connection, which may come after the worker's row.
+                try await bench.until(
+                    "EXISTS (SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND state = 'idle')")
+                try await bench.enqueue()
+                try await bench.until("(SELECT state = 'completed' FROM onboarding.jobs)", within: .seconds(5))
+            }
+        }
+    }
+
+    @Test func `a shutdown lets calls in flight end and leaves nothing running`() async throws {
+        try await withBench { bench in
+            try await bench.enqueue(count: 100)
+            let caller = ScriptedCaller { _, claim in
+                // Cancelled: the call ends early, which the test would see.
+                try? await Task.sleep(for: .milliseconds(100))
+                return Task.isCancelled
+                    ? CallResult(.unavailable, mayHaveReached: true) : ScriptedCaller.created(claim)
+            }
+            try await bench.with([bench.daemon(caller) { $0.concurrency = 10 }]) {
+                try await bench.until("(SELECT count(*) >= 20 FROM onboarding.jobs WHERE state = 'completed')")
+            }
+            let running = try await bench.value("SELECT count(*) FROM onboarding.jobs WHERE state = 'running'")
+            let lost = try await bench.value("SELECT count(*) FROM onboarding.attempts WHERE outcome <> 'succeeded'")
+            #expect(running == "0")
+            #expect(lost == "0")
+            #expect(try await bench.value("SELECT count(*) FROM onboarding.workers") == "0")
+        }
+    }
+
+    @Test func `a call that outlives the drain time is cancelled and its job is not left running`() async throws {
+        try await withBench { bench in
+            try await bench.enqueue()
+            try await bench.enqueue("connect.individual.create", Bench.connect)
+            let gate = Gate()
+            let caller = ScriptedCaller { _, claim in
+                _ = await gate.pass()
+                return CallResult(
+                    claim.kind.value.hasPrefix("connect") ? .ambiguous : .unavailable, mayHaveReached: true)
+            }
+            try await bench.with([bench.daemon(caller) { $0.drainTimeout = .milliseconds(200) }]) {
+                try await bench.until("(SELECT count(*) = 2 FROM onboarding.jobs WHERE state = 'running')")
+                try await bench.until(
+                    "(SELECT count(*) = 1 FROM onboarding.jobs WHERE kind LIKE 'connect%' AND first_sent_at IS NOT NULL)"
+                )
+            }
+            #expect(try await bench.states() == "available=1 uncertain=1")
+        }
+    }
+
+    @Test func `concurrency bounds the calls in flight`() async throws {
+        try await withBench { bench in
+            try await bench.enqueue(count: 60)
+            let caller = ScriptedCaller { _, claim in
+                try? await Task.sleep(for: .milliseconds(5))
+                return ScriptedCaller.created(claim)
+            }
+            try await bench.drain(caller) { $0.concurrency = 7 }
+            #expect(caller.peak <= 7)
+            #expect(try await bench.states() == "completed=60")
+        }
+    }
+
+    @Test func `a provider that hangs leaves slots to the others`() async throws {
+        try await withBench { bench in
+            try await bench.enqueue(count: 100)
+            let gate = Gate()
+            let caller = ScriptedCaller { _, claim in
+                if claim.kind.value.hasPrefix("iron"), !(await gate.pass()) {
+                    return CallResult(.unavailable, mayHaveReached: true)
+                }
+                return ScriptedCaller.created(claim)
+            }
+            try await bench.with([bench.daemon(caller) { $0.concurrency = 16 }]) {
+                try await bench.until("(SELECT count(*) >= 8 FROM onboarding.jobs WHERE state = 'running')")
+                try await bench.enqueue("connect.individual.create", Bench.connect, count: 20)
+                try await bench.until(
+                    "(SELECT count(*) = 20 FROM onboarding.jobs WHERE provider = 'connect' AND state = 'completed')")
+                gate.open()
+            }
+        }
+    }
+
+    @Test func `the mark is written before a request that could not be repeated`() async throws {
+        try await withBench { bench in
+            try await bench.enqueue("connect.individual.create", Bench.connect)
+            let gate = Gate()
+            let caller = ScriptedCaller { _, claim in
+                _ = await gate.pass()
+                return ScriptedCaller.created(claim)
+            }
+            try await bench.with([bench.daemon(caller)]) {
+                while caller.calls.isEmpty { try await Task.sleep(for: .milliseconds(2)) }
+                #expect(try await bench.value("SELECT first_sent_at IS NOT NULL FROM onboarding.jobs") == "true")
+                gate.open()
+            }
+            #expect(try await bench.states() == "completed=1")
+        }
+    }
+
+    @Test func `results outlive the loss of every connection`() async throws {
+        try await withBench { bench in
+            try await bench.enqueue(count: 200)
+            let caller = ScriptedCaller { _, claim in
+                try? await Task.sleep(for: .milliseconds(20))
+                return ScriptedCaller.created(claim)
+            }
+            try await bench.with([bench.daemon(caller) { $0.concurrency = 8 }]) {
+                for _ in 0..<10 {
+                    try await Task.sleep(for: .milliseconds(30))
+                    try await bench.run(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+                            + "AND datname = current_database()")
+                }
+                try await bench.until(
+                    "(SELECT count(*) = 200 FROM onboarding.jobs WHERE state = 'completed')", within: .seconds(40))
+            }
+            #expect(try await bench.states() == "completed=200")
+        }
+    }
+}
