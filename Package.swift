@@ -29,6 +29,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-configuration", exact: "1.4.0", traits: []),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
@@ -65,8 +66,9 @@ let package = Package(
         .target(
             name: "Simulator",
             dependencies: [
-                "JobModel", "Contracts", locks, .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "NIOCore", package: "swift-nio"), .product(name: "Crypto", package: "swift-crypto"),
+                "Contracts", locks, logging, .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Crypto", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
             ], swiftSettings: strict),
         .executableTarget(
             name: "onboard",
@@ -76,7 +78,7 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ], swiftSettings: strict),
         .executableTarget(
-            name: "onboard-simulator", dependencies: ["Simulator", arguments], swiftSettings: strict),
+            name: "onboard-simulator", dependencies: ["Simulator", "Contracts", arguments], swiftSettings: strict),
         .target(
             name: "TestKit", dependencies: ["JobModel", "Postgres", "JobQueue", "SQLCatalog", locks],
             swiftSettings: strict),

@@ -1,58 +1,135 @@
-import FoundationEssentials
+import Contracts
+import Foundation
 import HTTPTypes
 import Hummingbird
+import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// The providers behind HTTP on one port; `GET /_simulator/ledger` lists the effects.
+/// The simulated providers behind HTTP on one port, under `/iron/api`, `/connect`, `/axisfi` and `/juicyway`.
+///
+/// `/_simulator/ledger`, `/_simulator/summary` and `PUT /_simulator/faults` are for whoever tests.
 package struct SimulatorServer: Sendable {
-    private let providers = NIOLockedValueBox(SimulatedProviders())
+    /// The connection is to be cut; the body's writer throws it.
+    private struct Cut: Error {}
 
-    package init() {}
+    private let world: NIOLockedValueBox<SimulatedWorld>
+    private let ledger: LedgerFile?
+    private let configuration: SimulatorConfiguration
+    private let clock = ContinuousClock()
+    private let start: ContinuousClock.Instant
 
-    /// Serves until SIGTERM or SIGINT; `ready` gets the port that was bound.
-    package func run(host: String, port: Int, ready: @escaping @Sendable (Int) -> Void) async throws {
-        let providers = providers
-        let responder = CallbackResponder<BasicRequestContext> { request, _ in
-            var body = try await request.body.collect(upTo: 64 << 20)
-            let bytes = body.readBytes(length: body.readableBytes) ?? []
-            var headers: [String: String] = [:]
-            for field in request.headers { headers[field.name.canonicalName] = field.value }
-            let path = request.uri.string
-            let answer: SimulatedProviders.Answer
-            if path == "/_simulator/ledger" {
-                let lines = providers.withLockedValue { $0.ledger }
-                answer = .init(status: 200, body: "[\(lines.joined(separator: ",\n"))]")
-            } else {
-                let sent = headers
-                answer = providers.withLockedValue {
-                    $0.answer(
-                        method: request.method.rawValue, path: Self.decoded(path), headers: sent,
-                        body: bytes, id: UUID().uuidString.lowercased(), at: Date().formatted(.iso8601))
-                }
-            }
-            return Response(
-                status: .init(code: answer.status), headers: [.contentType: "application/json; charset=utf-8"],
-                body: .init(byteBuffer: ByteBuffer(string: answer.body)))
-        }
+    /// Opens the ledger's file.
+    ///
+    /// - Throws: when the file cannot be written.
+    package init(_ configuration: SimulatorConfiguration) throws {
+        self.configuration = configuration
+        var world = SimulatedWorld(keys: configuration.keys)
+        world.faults.set(configuration.faults)
+        self.world = NIOLockedValueBox(world)
+        ledger = try configuration.ledgerFile.map(LedgerFile.init(path:))
+        start = clock.now
+    }
+
+    /// Serves until the task is cancelled or the service group shuts down; `ready` gets the port that was bound.
+    package func run(ready: @escaping @Sendable (Int) -> Void) async throws {
+        let port = configuration.port
         let application = Application(
-            responder: responder, configuration: .init(address: .hostname(host, port: port)),
-            onServerRunning: { channel in ready(channel.localAddress?.port ?? port) })
+            responder: CallbackResponder<BasicRequestContext> { request, _ in try await respond(request) },
+            configuration: .init(address: .hostname(configuration.host, port: port)),
+            onServerRunning: { channel in ready(channel.localAddress?.port ?? port) },
+            logger: Logger(label: "simulator") { _ in SwiftLogNoOpLogHandler() })
         try await application.runService()
     }
 
-    private static func decoded(_ path: String) -> String {
-        var bytes: [UInt8] = []
-        var rest = Array(path.utf8)[...]
-        while let byte = rest.popFirst() {
-            let digits = String(decoding: rest.prefix(2), as: UTF8.self)
-            if byte == UInt8(ascii: "%"), digits.utf8.count == 2, let value = UInt8(digits, radix: 16) {
-                bytes.append(value)
-                rest = rest.dropFirst(2)
-            } else {
-                bytes.append(byte)
-            }
+    private func respond(_ request: Request) async throws -> Response {
+        var segments = request.uri.path.split(separator: "/").map { $0.removingPercentEncoding ?? String($0) }
+        guard let name = segments.first else { return json(SimulatedAnswer(404, .null)) }
+        segments.removeFirst()
+        if name == "_simulator" { return try await respond(to: segments, request) }
+        if name == "iron", segments.first == "api" { segments.removeFirst() }
+        let simulated = try await simulated(request, segments)
+        world.withLockedValue { $0.began(name, at: clock.now - start) }
+        defer { world.withLockedValue { $0.ended(name) } }
+        let now = Date()
+        let outcome = world.withLockedValue { world in
+            let outcome = world.answer(
+                simulated, from: name, id: UUID().uuidString.lowercased(), at: now.formatted(.iso8601))
+            // Inside the lock, so that the file has the ledger's order and nothing is answered before it is written.
+            if let effect = outcome.effect { ledger?.append(effect.line) }
+            return outcome
         }
-        return String(decoding: bytes, as: UTF8.self)
+        let delay = configuration.delay + outcome.delay
+        if delay > .zero { try await Task.sleep(for: delay, clock: clock) }
+        return response(outcome, now)
+    }
+
+    private func simulated(_ request: Request, _ path: [String]) async throws -> SimulatedRequest {
+        let body = try await request.body.collect(upTo: 256 << 20)
+        var headers: [String: String] = [:]
+        for field in request.headers { headers[field.name.canonicalName] = field.value }
+        var query: [String: String] = [:]
+        for (name, value) in request.uri.queryParameters { query[String(name)] = String(value) }
+        return SimulatedRequest(
+            method: request.method.rawValue, path: path, query: query, headers: headers,
+            body: Array(body.readableBytesView))
+    }
+
+    private func response(_ outcome: SimulatedWorld.Outcome, _ now: Date) -> Response {
+        var headers: HTTPFields = [.contentType: outcome.contentType]
+        for (name, value) in outcome.answer.headers {
+            guard let field = HTTPField.Name(name) else { continue }
+            headers[field] = value.hasPrefix("date+") ? Self.date(now, plus: Int(value.dropFirst(5)) ?? 0) : value
+        }
+        let body = ByteBuffer(string: outcome.answer.body)
+        switch outcome.delivery {
+        case .whole:
+            return Response(status: .init(code: outcome.answer.status), headers: headers, body: .init(byteBuffer: body))
+        case .half, .none:
+            let half = outcome.delivery == .half ? body.getSlice(at: 0, length: body.readableBytes / 2) : nil
+            return Response(
+                status: .init(code: outcome.answer.status), headers: headers,
+                body: .init(contentLength: body.readableBytes + 1) { writer in
+                    if let half { try await writer.write(half) }
+                    // Hummingbird closes the connection when a body cannot be written to its end.
+                    throw Cut()
+                })
+        }
+    }
+
+    private func respond(to segments: [String], _ request: Request) async throws -> Response {
+        switch (request.method, segments) {
+        case (.get, ["ledger"]):
+            let lines = world.withLockedValue { $0.effects.map(\.line) }
+            var answer = SimulatedAnswer(200, .null)
+            answer.body = "[" + lines.joined(separator: ",\n") + "]"
+            return json(answer)
+        case (.get, ["summary"]): return json(SimulatedAnswer(200, world.withLockedValue { $0.summary }))
+        case (.put, ["faults"]):
+            let body = try await request.body.collect(upTo: 1 << 20)
+            do {
+                let rules = try FaultRule.list(JSONValue(parsing: Array(body.readableBytesView)))
+                world.withLockedValue { $0.faults.set(rules) }
+                return json(SimulatedAnswer(200, .string("\(rules.count) rules are in force")))
+            } catch {
+                return json(SimulatedAnswer(400, .string("\(error)")))
+            }
+        default: return json(SimulatedAnswer(404, .string("use ledger, summary or faults")))
+        }
+    }
+
+    private func json(_ answer: SimulatedAnswer) -> Response {
+        Response(
+            status: .init(code: answer.status), headers: [.contentType: "application/json; charset=utf-8"],
+            body: .init(byteBuffer: ByteBuffer(string: answer.body)))
+    }
+
+    /// An HTTP date (RFC 9110, section 5.6.7), `seconds` after `now`.
+    private static func date(_ now: Date, plus seconds: Int) -> String {
+        let formatter = DateFormatter()
+        formatter.locale = Locale(identifier: "en_US_POSIX")
+        formatter.timeZone = TimeZone(secondsFromGMT: 0)
+        formatter.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+        return formatter.string(from: now + Double(seconds))
     }
 }

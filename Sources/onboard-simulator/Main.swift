@@ -1,19 +1,71 @@
 import ArgumentParser
-import Glibc
+import Contracts
+import Foundation
 import Simulator
 
+/// `onboard-simulator`: the four providers on loopback, for tests and for whoever integrates.
 @main struct Main: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "onboard-simulator", abstract: "Plays the four providers on one port, under path prefixes.")
+        commandName: "onboard-simulator",
+        abstract: "Plays the four providers on one port, with faults on demand and a ledger of every effect.",
+        discussion: """
+            Base URLs: /iron/api, /connect, /axisfi, /juicyway. The API key is sandbox-key, AxisFi's secret sandbox-secret.
+            GET /_simulator/ledger lists every record that was created, GET /_simulator/summary counts calls and doubles,
+            PUT /_simulator/faults replaces the faults: a JSON array such as
+            [{"provider": "iron", "first": 20, "fault": "throttle", "seconds": 2}]
+            Faults: \(FaultRule.Fault.allCases.map(\.rawValue).joined(separator: ", ")); limited by provider, method,
+            contains, first and every; with status, milliseconds, seconds, as_date.
+            """)
 
     @Option(help: "The address to listen on.") var bind = "127.0.0.1"
     @Option(help: "The port; 0 picks a free one.") var port = 8090
+    @Option(help: "A file to write the port to once it listens.") var portFile: String?
+    @Option(help: "A file to append every effect to, one line of JSON each.") var ledger: String?
+    @Option(help: "How much later every answer comes, in milliseconds.") var delay = 0
+    @Option(help: "Faults from the start, as JSON.") var faults: String?
+    @Flag(help: "Print the environment of a worker that talks to this port, and end.") var printEnvironment = false
+
+    func validate() throws {
+        guard (0...65_535).contains(port) else { throw ValidationError("--port must be between 0 and 65535") }
+        guard delay >= 0 else { throw ValidationError("--delay must not be negative") }
+    }
 
     func run() async throws {
+        var simulator = SimulatorConfiguration()
+        if printEnvironment {
+            printEnvironment(simulator.keys)
+            return
+        }
+        simulator.host = bind
+        simulator.port = port
+        simulator.delay = .milliseconds(delay)
+        simulator.ledgerFile = ledger
+        if let faults {
+            do {
+                simulator.faults = try FaultRule.list(JSONValue(parsing: Array(faults.utf8)))
+            } catch {
+                throw ValidationError("--faults: \(error)")
+            }
+        }
         let bind = bind
-        try await SimulatorServer().run(host: bind, port: port) {
-            print("listening on http://\(bind):\($0)")
+        let portFile = portFile
+        try await SimulatorServer(simulator).run { port in
+            // Written elsewhere and renamed, so that no reader sees an empty file; who waits for it tells of a failure.
+            if let portFile { try? Data("\(port)\n".utf8).write(to: URL(fileURLWithPath: portFile), options: .atomic) }
+            print("listening on http://\(bind):\(port)")
             fflush(nil)
         }
+    }
+
+    private func printEnvironment(_ keys: SimulatorKeys) {
+        let base = "http://\(bind):\(port)"
+        let lines = [
+            ("IRON_BASE_URL", "\(base)/iron/api"), ("IRON_API_KEY", keys.apiKey),
+            ("CONNECT_BASE_URL", "\(base)/connect"),
+            ("CONNECT_API_KEY", keys.apiKey), ("AXISFI_BASE_URL", "\(base)/axisfi"), ("AXISFI_API_KEY", keys.apiKey),
+            ("AXISFI_API_SECRET", keys.apiSecret), ("JUICYWAY_BASE_URL", "\(base)/juicyway"),
+            ("JUICYWAY_API_KEY", keys.apiKey),
+        ]
+        for (name, value) in lines { print("export ONBOARD_\(name)='\(value)'") }
     }
 }

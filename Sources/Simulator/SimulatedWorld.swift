@@ -1,0 +1,167 @@
+import Contracts
+import Crypto
+
+/// All four providers, their ledger, their faults and what they saw; no I/O, one lock around it outside.
+struct SimulatedWorld: Sendable {
+    /// What the shell does with an answer.
+    enum Delivery: Sendable, Equatable {
+        case whole
+        case half
+        case none
+    }
+
+    struct Outcome: Sendable {
+        var answer: SimulatedAnswer
+        var delivery = Delivery.whole
+        var delay = Duration.zero
+        var contentType = "application/json; charset=utf-8"
+        var effect: Effect?
+    }
+
+    private var providers: [String: any SimulatedProvider]
+    private var stored: [String: (digest: String, answer: SimulatedAnswer)] = [:]
+    private(set) var effects: [Effect] = []
+    private(set) var traffic: [String: Traffic] = [:]
+    var faults = FaultScript()
+
+    init(keys: SimulatorKeys) {
+        providers = [
+            "iron": SimulatedIron(apiKey: keys.apiKey), "connect": SimulatedConnect(apiKey: keys.apiKey),
+            "axisfi": SimulatedAxisFi(apiKey: keys.apiKey, apiSecret: keys.apiSecret),
+            "juicyway": SimulatedJuicyway(apiKey: keys.apiKey),
+        ]
+    }
+
+    mutating func began(_ provider: String, at moment: Duration) {
+        traffic[provider, default: Traffic()].began(at: moment)
+    }
+    mutating func ended(_ provider: String) { traffic[provider]?.ended() }
+
+    /// Answers one request, under the fault that the script has for it.
+    mutating func answer(_ request: SimulatedRequest, from name: String, id: String, at: String) -> Outcome {
+        guard let provider = providers[name] else {
+            return Outcome(
+                answer: SimulatedAnswer(404, .string("no such provider: use /iron/api, /connect, /axisfi or /juicyway"))
+            )
+        }
+        guard let rule = faults.rule(for: name, request) else { return honest(request, name, id, at) }
+        let error = { (status: Int, message: String) in Outcome(answer: provider.error(status, message, id: id)) }
+        switch rule.fault {
+        case .delay:
+            var outcome = honest(request, name, id, at)
+            outcome.delay = .milliseconds(rule.milliseconds)
+            return outcome
+        case .status: return error(rule.status, "an error on demand")
+        case .throttle: return throttled(rule, error(429, "too many requests"), at: at)
+        case .unauthorized: return error(name == "connect" ? 403 : 401, "unauthorized")
+        case .storedError:
+            let outcome = error(500, "internal error")
+            if let slot = slot(request, name) { stored[slot] = (Self.digest(request.body), outcome.answer) }
+            return outcome
+        case .cut: return Outcome(answer: SimulatedAnswer(200, .null), delivery: .none)
+        case .hang: return Outcome(answer: SimulatedAnswer(200, .null), delivery: .none, delay: .seconds(rule.seconds))
+        case .redirect:
+            var outcome = error(307, "elsewhere")
+            outcome.answer.headers["location"] = "/elsewhere"
+            return outcome
+        case .lostAnswer, .halfBody, .noID, .wrongContentType:
+            return spoiled(honest(request, name, id, at), rule.fault, provider)
+        }
+    }
+
+    private func spoiled(_ outcome: Outcome, _ fault: FaultRule.Fault, _ provider: any SimulatedProvider) -> Outcome {
+        var outcome = outcome
+        switch fault {
+        case .lostAnswer: outcome.delivery = .none
+        case .halfBody: outcome.delivery = .half
+        case .noID where outcome.answer.status < 300: outcome.answer.body = provider.successWithoutID.serialized
+        case .wrongContentType:
+            outcome.contentType = "text/html"
+            outcome.answer.body = "<html><body>OK</body></html>"
+        default: break
+        }
+        return outcome
+    }
+
+    private func throttled(_ rule: FaultRule, _ outcome: Outcome, at: String) -> Outcome {
+        var outcome = outcome
+        if rule.seconds > 0 {
+            outcome.answer.headers["retry-after"] = rule.asDate ? "date+\(rule.seconds)" : String(rule.seconds)
+        }
+        return outcome
+    }
+
+    /// What the provider does when nothing disturbs it.
+    private mutating func honest(_ request: SimulatedRequest, _ name: String, _ id: String, _ at: String) -> Outcome {
+        guard var provider = providers[name] else { return Outcome(answer: SimulatedAnswer(404, .null)) }
+        if let refusal = provider.refusal(of: request.headers) { return Outcome(answer: refusal) }
+        guard request.method == "POST" else {
+            return Outcome(answer: provider.answer(request, id: id, at: at))
+        }
+        guard request.headers["content-type"]?.hasPrefix("application/json") == true else {
+            return Outcome(answer: provider.error(415, "content type must be application/json", id: id))
+        }
+        if let refusal = keyRefusal(request, provider, id) { return Outcome(answer: refusal) }
+        let digest = Self.digest(request.body)
+        let slot = slot(request, name)
+        if let slot, let earlier = stored[slot] {
+            guard earlier.digest == digest else {
+                return Outcome(
+                    answer: provider.error(
+                        type(of: provider).keyReuseStatus, "the key was used with another body", id: id))
+            }
+            return Outcome(answer: earlier.answer)
+        }
+        // Taken out and put back, so that the state inside is not copied.
+        providers[name] = nil
+        let answer = provider.answer(request, id: id, at: at)
+        providers[name] = provider
+        if let slot, answer.status < 500 { stored[slot] = (digest, answer) }
+        guard let created = answer.created else { return Outcome(answer: answer) }
+        let effect = Effect(
+            sequence: effects.count + 1, provider: name, operation: Self.operation(request), providerID: created,
+            idempotencyKey: request.headers["idempotency-key"], bodyDigest: digest, at: at)
+        effects.append(effect)
+        return Outcome(answer: answer, effect: effect)
+    }
+
+    private func keyRefusal(_ request: SimulatedRequest, _ provider: any SimulatedProvider, _ id: String)
+        -> SimulatedAnswer?
+    {
+        guard let header = type(of: provider).keyHeader else { return nil }
+        guard let key = request.headers[header.name] else {
+            return header.isRequired ? provider.error(400, "\(header.name) is required", id: id) : nil
+        }
+        let groups = key.split(separator: "-", omittingEmptySubsequences: false)
+        let isUUID = groups.map(\.count) == [8, 4, 4, 4, 12] && groups.joined().allSatisfy(\.isHexDigit)
+        return isUUID ? nil : provider.error(400, "\(header.name) must be a UUID", id: id)
+    }
+
+    private func slot(_ request: SimulatedRequest, _ name: String) -> String? {
+        guard let provider = providers[name], let header = type(of: provider).keyHeader,
+            let key = request.headers[header.name]
+        else { return nil }
+        return "\(name) /\(request.path.joined(separator: "/")) \(key)"
+    }
+
+    /// What the world has seen, as JSON.
+    var summary: JSONValue {
+        let perKey = Dictionary(grouping: effects.compactMap(\.idempotencyKey)) { $0 }.filter { $1.count > 1 }.count
+        let perBody = Dictionary(grouping: effects.map { "\($0.operation) \($0.bodyDigest)" }) { $0 }
+        return .object([
+            "effects": .number(String(effects.count)), "keys_with_several_effects": .number(String(perKey)),
+            "bodies_with_several_effects": .number(
+                String(perBody.filter { $1.count > 1 && !$0.contains("identifications") }.count)),
+            "providers": .object(traffic.mapValues(\.json)),
+        ])
+    }
+
+    private static func operation(_ request: SimulatedRequest) -> String {
+        "/" + request.path.map { $0.count > 30 ? "{id}" : $0 }.joined(separator: "/")
+    }
+
+    private static func digest(_ body: [UInt8]) -> String {
+        let digits = Array("0123456789abcdef")
+        return String(SHA256.hash(data: body).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+    }
+}
