@@ -18,8 +18,8 @@ final class Program: @unchecked Sendable {
         let folder = FileManager.default.temporaryDirectory
         outputFile = folder.appendingPathComponent("onboard-test-\(UUID().uuidString).out")
         errorFile = folder.appendingPathComponent("onboard-test-\(UUID().uuidString).err")
-        FileManager.default.createFile(atPath: outputFile.path, contents: nil)
-        FileManager.default.createFile(atPath: errorFile.path, contents: nil)
+        _ = FileManager.default.createFile(atPath: outputFile.path, contents: nil)
+        _ = FileManager.default.createFile(atPath: errorFile.path, contents: nil)
         process.executableURL = Self.productsFolder.appendingPathComponent(name)
         process.arguments = arguments
         var inherited = ProcessInfo.processInfo.environment.filter {
