@@ -219,7 +219,9 @@ BEGIN
             c.traceparent, onboarding.milliseconds(c.expires_at - now()),
             CASE WHEN c.first_sent_at < now() THEN onboarding.milliseconds(now() - c.first_sent_at) END,
             CASE WHEN c.last_sent_at < now() THEN onboarding.milliseconds(now() - c.last_sent_at) END,
-            c.last_http_status, e.provider_id, e.provider_status, c.claimed_at::text, c.priority, c.run_at::text,
+            c.last_http_status, e.provider_id, e.provider_status, c.claimed_at::text, c.priority,
+            -- In one form whatever the session's time zone, so that its order is the order of the texts.
+            (c.run_at AT TIME ZONE 'UTC')::text || '+00',
             NULL::text, NULL::integer
         FROM claimed c
         LEFT JOIN LATERAL (
@@ -975,7 +977,7 @@ CREATE FUNCTION onboarding.state_after(wanted text, outcome text, cancel_request
         ELSE wanted END;
 $$;
 
-CREATE FUNCTION onboarding.take_over(reaper text, max_jobs integer) RETURNS integer
+CREATE FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[] DEFAULT NULL::bigint[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -996,8 +998,11 @@ BEGIN
         SELECT j.*, k.lost_answer, (k.look_up_field IS NULL OR j.payload ? k.look_up_field) AND k.lost_answer <> 'none' AS can_look_up
         FROM onboarding.jobs j
         JOIN onboarding.kinds k ON k.kind = j.kind
-        WHERE j.state = 'running' AND NOT EXISTS (
-            SELECT 1 FROM onboarding.workers w WHERE w.id = j.claimed_by AND w.lease_expires_at > clock_timestamp())
+        WHERE j.state = 'running' AND (
+            NOT EXISTS (
+                SELECT 1 FROM onboarding.workers w WHERE w.id = j.claimed_by AND w.lease_expires_at > clock_timestamp())
+            OR (j.claimed_by = reaper AND j.claimed_at < clock_timestamp() - interval '10 s'
+                AND j.claim_token <> ALL (held)))
         ORDER BY j.id
         LIMIT max_jobs
         FOR NO KEY UPDATE OF j SKIP LOCKED
@@ -1736,8 +1741,8 @@ REVOKE ALL ON FUNCTION onboarding.settle_late_successes(job_ids bigint[], tokens
 
 REVOKE ALL ON FUNCTION onboarding.state_after(wanted text, outcome text, cancel_requested_at timestamp with time zone, first_sent_at timestamp with time zone, claimed_at timestamp with time zone, reached boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION onboarding.take_over(reaper text, max_jobs integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.take_over(reaper text, max_jobs integer) TO onboarding_worker;
+REVOKE ALL ON FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[]) TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.use_permits(provider_name text, taken integer, probing boolean) FROM PUBLIC;
 

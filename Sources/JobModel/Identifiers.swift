@@ -52,5 +52,8 @@ package struct JobKind: Hashable, Sendable, CustomStringConvertible {
     /// Wraps a name; whether the kind exists is for the registry to say.
     package init(_ value: String) { self.value = value }
 
+    /// The provider that it begins with, whether this program knows the kind or not.
+    package var provider: ProviderName { ProviderName(String(value.prefix { $0 != "." })) }
+
     package var description: String { value }
 }

@@ -58,9 +58,7 @@ package final class Daemon: Service {
         let threshold = max(1, configuration.concurrency / 4)
         let completer = Completer(queue: queue, trust: trust, logger: logger) { attempt in
             let free = slots.withLockedValue { slots in
-                slots.freed(
-                    by: OperationRegistry.operation(of: attempt.job.claim.kind)?.provider ?? ProviderName("unknown"),
-                    bytes: attempt.job.claim.payloadBytes)
+                slots.freed(by: attempt.job.claim)
                 return slots.inFlight == 0 ? Int.max : slots.free
             }
             if free >= threshold { bell.ring() }
@@ -72,10 +70,18 @@ package final class Daemon: Service {
             queue: Queue(pool: leasePool), trust: trust, configuration: configuration,
             inFlight: { slots.withLockedValue { $0.inFlight } }, isDraining: { claimer.isDraining },
             newWorkerID: newWorkerID, logger: logger)
-        try await heartbeat.register()
+        do {
+            try await heartbeat.signOn()
+        } catch {
+            await pool.shutdown()
+            await leasePool.shutdown()
+            throw error
+        }
         logger.info("worker started", metadata: ["providers": "\(configuration.providers.map(\.value))"])
         await withGracefulShutdownHandler {
-            await work(claimer, completer, marker, heartbeat, Reaper(queue: queue, trust: trust, logger: logger))
+            let reaper = Reaper(
+                queue: queue, trust: trust, held: { slots.withLockedValue { Array($0.held) } }, logger: logger)
+            await work(claimer, completer, marker, heartbeat, reaper)
         } onGracefulShutdown: {
             claimer.stop()
         }

@@ -258,7 +258,9 @@ $$;
 
 -- Takes over jobs of workers whose lease has ended, up to `max_jobs`. What is known of each decides:
 -- not sent → available; sent → as its kind's lost answers are treated. Returns how many.
-CREATE FUNCTION onboarding.take_over(reaper text, max_jobs integer) RETURNS integer
+-- `held` are the tokens that the reaper has in hand: what it claimed some time ago and does not hold
+-- was lost on the way to it, and its lease will not end for that.
+CREATE FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[] DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
@@ -275,8 +277,11 @@ BEGIN
         SELECT j.*, k.lost_answer, (k.look_up_field IS NULL OR j.payload ? k.look_up_field) AND k.lost_answer <> 'none' AS can_look_up
         FROM onboarding.jobs j
         JOIN onboarding.kinds k ON k.kind = j.kind
-        WHERE j.state = 'running' AND NOT EXISTS (
-            SELECT 1 FROM onboarding.workers w WHERE w.id = j.claimed_by AND w.lease_expires_at > clock_timestamp())
+        WHERE j.state = 'running' AND (
+            NOT EXISTS (
+                SELECT 1 FROM onboarding.workers w WHERE w.id = j.claimed_by AND w.lease_expires_at > clock_timestamp())
+            OR (j.claimed_by = reaper AND j.claimed_at < clock_timestamp() - interval '10 s'
+                AND j.claim_token <> ALL (held)))
         ORDER BY j.id
         LIMIT max_jobs
         FOR NO KEY UPDATE OF j SKIP LOCKED

@@ -29,6 +29,12 @@ package struct ClaimBatch: Sendable {
     /// When a claim may bring something again, where the database can tell.
     package var wait: Duration?
 
+    /// A batch that brought nothing, without a reason.
+    package init() {}
+
+    /// Whether the claim got to look for jobs; false when a limit stopped it before.
+    package var looked: Bool { hint == nil || hint == .empty }
+
     /// The sum of the payloads in bytes.
     package var bytes: Int { claims.reduce(0) { $0 + $1.claim.payloadBytes } }
 }

@@ -12,16 +12,17 @@ extension Queue {
         _ provider: ProviderName, for worker: WorkerID, wanted: Int, byteBudget: Int, atLeastOne: Bool,
         lease: Duration, cursor: inout ClaimCursor
     ) async throws(PostgresError) -> ClaimBatch {
-        let positions = cursor.positions.sorted { $0.key < $1.key }
+        let positions = cursor.positions
         let rows = try await run(
             "claim",
             [
                 .text(worker.value), .text(provider.value), .integer(wanted), .bigint(Int64(byteBudget)),
                 .boolean(atLeastOne), .integer(Int(lease.milliseconds)),
-                .texts(positions.map { String($0.key) }), .texts(positions.map(\.value.runAt)),
-                .bigints(positions.map(\.value.id)),
-            ])
+                .texts(ClaimCursor.priorities.map(String.init)), .texts(positions.map(\.?.runAt)),
+                .bigints(positions.map(\.?.id)),
+            ], timeout: .seconds(5))
         var batch = ClaimBatch()
+        var last: [Int: ClaimCursor.Position] = [:]
         for row in rows {
             guard let id = try row.decode(Int64?.self, at: 0) else {
                 batch.hint = ClaimBatch.Hint(rawValue: try row.decode(String.self, at: 23)) ?? .unknown
@@ -29,9 +30,12 @@ extension Queue {
                 continue
             }
             batch.claims.append(try ClaimedJob(row, id: id))
-            cursor.advance(
-                priority: try row.decode(Int.self, at: 21), runAt: try row.decode(String.self, at: 22), id: id)
+            let priority = try row.decode(Int.self, at: 21)
+            let position = ClaimCursor.Position(runAt: try row.decode(String.self, at: 22), id: id)
+            if last[priority].map({ $0 < position }) ?? true { last[priority] = position }
         }
+        // A limit kept the claim from looking; a sweep is still to be made.
+        if batch.looked { cursor.claimed(last) }
         return batch
     }
 

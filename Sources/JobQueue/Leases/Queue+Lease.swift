@@ -29,9 +29,14 @@ extension Queue {
         _ = try await run("remove_worker", [.text(worker.value)])
     }
 
-    /// Takes over up to `limit` jobs of workers whose lease has ended; returns how many.
-    package func takeOver(by worker: WorkerID, limit: Int) async throws(PostgresError) -> Int {
-        try await value("take_over", [.text(worker.value), .integer(limit)])
+    /// Takes over up to `limit` jobs of workers whose lease has ended, and jobs that `worker` claimed more than
+    /// ten seconds ago without holding their tokens; returns how many.
+    ///
+    /// Those ten seconds are twice what a claim may take, so that no claim is taken back on its way.
+    package func takeOver(
+        by worker: WorkerID, holding tokens: [ClaimToken], limit: Int
+    ) async throws(PostgresError) -> Int {
+        try await value("take_over", [.text(worker.value), .integer(limit), .bigints(tokens.map(\.value))])
     }
 
     /// Fails up to `limit` jobs whose time is over; returns how many.

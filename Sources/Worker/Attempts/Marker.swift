@@ -8,6 +8,7 @@ import NIOConcurrencyHelpers
 final class Marker: Sendable {
     private struct State {
         var waiting: [(claim: Claim, worker: WorkerID, continuation: CheckedContinuation<Bool, Never>)] = []
+        var isClosed = false
     }
 
     private let queue: Queue
@@ -21,12 +22,15 @@ final class Marker: Sendable {
     /// Whether the mark is written and the job still the worker's; only then may it be sent.
     func mark(_ claim: Claim, by worker: WorkerID) async -> Bool {
         await withCheckedContinuation { continuation in
-            state.withLockedValue { $0.waiting.append((claim, worker, continuation)) }
-            bell.ring()
+            let isClosed = state.withLockedValue { state in
+                if !state.isClosed { state.waiting.append((claim, worker, continuation)) }
+                return state.isClosed
+            }
+            if isClosed { continuation.resume(returning: false) } else { bell.ring() }
         }
     }
 
-    /// Writes until cancelled; marks that wait then are refused.
+    /// Writes until cancelled; marks that wait or come then are refused.
     func run() async {
         while !Task.isCancelled {
             let batch = state.withLockedValue { state in
@@ -44,6 +48,7 @@ final class Marker: Sendable {
             }
         }
         let rest = state.withLockedValue { state in
+            state.isClosed = true
             defer { state.waiting = [] }
             return state.waiting
         }

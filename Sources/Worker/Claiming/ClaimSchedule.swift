@@ -3,15 +3,20 @@ import JobQueue
 
 /// When to claim from one provider, and from where.
 ///
-/// Claims go on behind the cursor; a sweep from the start finds retries, late commits and priorities that
-/// the cursor does not know. Sweeps are made when a claim came back short, and else as often as their own
-/// cost allows: at most a tenth of the time.
+/// Claims go on behind the cursor; a sweep from the start finds retries and late commits. Sweeps may take a tenth of the time, however long some transaction keeps dead
+/// entries in front of the queue: after each the next waits ten times as long as it took.
 struct ClaimSchedule: Sendable {
+    /// The longest that a retry or a late commit waits for a sweep.
+    private static let longestWait: Duration = .seconds(2)
+    /// How long sweeps wait when nothing asks for one and there is work behind the cursor.
+    private static let usualWait: Duration = .milliseconds(100)
+
     let provider: ProviderName
     var cursor = ClaimCursor()
     private(set) var nextClaim: Duration = .zero
     private(set) var isEmpty = false
     private var nextSweep: Duration = .zero
+    private var earliestSweep: Duration = .zero
 
     init(provider: ProviderName) {
         self.provider = provider
@@ -21,42 +26,42 @@ struct ClaimSchedule: Sendable {
 
     /// Called before a claim; goes back to the start when a sweep is due. Returns whether it is a sweep.
     mutating func claimBegan(at now: Duration) -> Bool {
-        if now >= nextSweep { cursor.reset() }
-        return cursor.isAtStart
+        if now >= nextSweep { cursor.sweep() }
+        return cursor.isSweep
     }
 
-    /// Jobs may have come: claim at once, from the start.
+    /// Jobs may have come: claim soon, from the start when the last sweep's cost allows.
     mutating func jobsCame() {
-        if isEmpty { nextClaim = .zero }
-        nextSweep = .zero
+        if isEmpty { nextClaim = cursor.isSweep ? earliestSweep : .zero }
+        nextSweep = earliestSweep
     }
 
     mutating func claimReturned(
-        _ batch: ClaimBatch, wanted: Int, wasSweep: Bool, from start: Duration, to now: Duration, pollInterval: Duration
+        _ batch: ClaimBatch, wasSweep: Bool, from start: Duration, to now: Duration, pollInterval: Duration
     ) {
         isEmpty = batch.claims.isEmpty
-        if wasSweep { nextSweep = now + min(max((now - start) * 10, .milliseconds(100)), .seconds(2)) }
+        if wasSweep, batch.looked {
+            earliestSweep = now + min((now - start) * 10, Self.longestWait)
+            nextSweep = max(earliestSweep, now + Self.usualWait)
+        }
         guard isEmpty else {
             nextClaim = now
-            if batch.claims.count < wanted { nextSweep = .zero }
             return
         }
         switch batch.hint {
         case .empty where !wasSweep:
-            nextSweep = .zero
-            nextClaim = now
-        case .rate, .inFlight:
-            nextClaim = now + min(batch.wait ?? pollInterval, pollInterval)
+            nextSweep = earliestSweep
+            nextClaim = max(now, earliestSweep)
         case .fenced:
             nextClaim = now + min(.milliseconds(200), pollInterval)
         default:
-            nextClaim = now + pollInterval
+            nextClaim = now + min(batch.wait ?? pollInterval, pollInterval)
         }
     }
 
     /// The claim could not be made.
     mutating func claimFailed(at now: Duration, retryAfter delay: Duration) {
         nextClaim = now + delay
-        nextSweep = .zero
+        nextSweep = now + delay
     }
 }

@@ -60,7 +60,7 @@ final class Claimer: Sendable {
                 }
                 let claimed = await round(&schedules, since: start, into: &attempts)
                 if claimed == 0, await isIdle(schedules) { break }
-                await pause(schedules, claimed: claimed, since: start)
+                await pause(schedules, since: start)
                 schedules.append(schedules.removeFirst())
             }
             isStopping.withLockedValue { $0 = true }
@@ -87,9 +87,9 @@ final class Claimer: Sendable {
                     provider, for: identity.worker, wanted: allowance.jobs, byteBudget: allowance.bytes,
                     atLeastOne: allowance.atLeastOne, lease: configuration.lease, cursor: &schedules[index].cursor)
                 schedules[index].claimReturned(
-                    batch, wanted: allowance.jobs, wasSweep: wasSweep, from: began, to: clock.now - start,
+                    batch, wasSweep: wasSweep, from: began, to: clock.now - start,
                     pollInterval: configuration.pollInterval)
-                for job in batch.claims { begin(job, provider, identity, into: &attempts) }
+                for job in batch.claims { begin(job, identity, into: &attempts) }
                 claimed += batch.claims.count
             } catch {
                 logger.warning("could not claim", metadata: ["provider": "\(provider)", "error": "\(error)"])
@@ -101,23 +101,29 @@ final class Claimer: Sendable {
     }
 
     private func begin(
-        _ job: ClaimedJob, _ provider: ProviderName, _ identity: LeaseTrust.Identity,
-        into attempts: inout DiscardingTaskGroup
+        _ job: ClaimedJob, _ identity: LeaseTrust.Identity, into attempts: inout DiscardingTaskGroup
     ) {
-        slots.withLockedValue { $0.taken(by: provider, bytes: job.claim.payloadBytes) }
+        slots.withLockedValue { $0.taken(by: job.claim) }
         attempts.addTask(name: "attempt") { [runner, completer] in
             completer.add(await runner.run(job, as: identity))
         }
     }
 
-    /// Waits for what may let more be claimed: a free quarter of the slots, a notification, a time.
-    private func pause(_ schedules: [ClaimSchedule], claimed: Int, since start: ContinuousClock.Instant) async {
-        let free = slots.withLockedValue { $0.free }
-        if claimed > 0, free >= max(1, configuration.concurrency / 4) { return }
+    /// Waits for what may let more be claimed: freed slots, a notification, a time.
+    private func pause(_ schedules: [ClaimSchedule], since start: ContinuousClock.Instant) async {
         let now = clock.now - start
-        let next = schedules.map(\.nextClaim).min() ?? now
-        // With slots full, freed ones ring the bell; a few are worth a claim after a short while.
-        let wait = free == 0 ? configuration.pollInterval : max(next - now, .milliseconds(2))
+        let open = slots.withLockedValue { slots in
+            schedules.map { (next: $0.nextClaim, room: slots.allowance(for: $0.provider).jobs) }.filter { $0.room > 0 }
+        }
+        let room = open.filter { $0.next <= now }.map(\.room).max() ?? 0
+        if room >= max(1, configuration.concurrency / 4) { return }
+        if room > 0 {
+            // A claim for each freed slot would cost more than the short wait for some to gather. Cancelled: the loop ends.
+            try? await clock.sleep(for: .milliseconds(2))
+            return
+        }
+        // Where no provider has a free slot, freed ones ring the bell.
+        let wait = (open.map(\.next).min() ?? .seconds(3600)) - now
         await bell.wait(atMost: min(wait, configuration.pollInterval), clock: clock)
     }
 

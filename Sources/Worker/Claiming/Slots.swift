@@ -24,6 +24,8 @@ struct Slots: Sendable {
     private(set) var inFlight = 0
     private(set) var bytes = 0
     private var perProvider: [ProviderName: Int] = [:]
+    /// The tokens of the claims in hand.
+    private(set) var held: Set<ClaimToken> = []
 
     init(capacity: Int, maxBytes: Int, providers: Int) {
         self.capacity = capacity
@@ -40,16 +42,19 @@ struct Slots: Sendable {
             jobs: max(0, jobs), bytes: max(0, min(maxBytes - bytes, Self.bytesPerClaim)), atLeastOne: inFlight == 0)
     }
 
-    mutating func taken(by provider: ProviderName, bytes: Int) {
+    mutating func taken(by claim: Claim) {
+        let isNew = held.insert(claim.token).inserted
+        precondition(isNew, "a claim took two slots")
         inFlight += 1
-        self.bytes += bytes
-        perProvider[provider, default: 0] += 1
+        bytes += claim.payloadBytes
+        perProvider[claim.kind.provider, default: 0] += 1
     }
 
-    mutating func freed(by provider: ProviderName, bytes: Int) {
+    mutating func freed(by claim: Claim) {
+        let wasHeld = held.remove(claim.token) != nil
+        precondition(wasHeld, "a slot was freed twice")
         inFlight -= 1
-        self.bytes -= bytes
-        perProvider[provider, default: 0] -= 1
-        precondition(inFlight >= 0 && self.bytes >= 0, "a slot was freed twice")
+        bytes -= claim.payloadBytes
+        perProvider[claim.kind.provider, default: 0] -= 1
     }
 }

@@ -1,6 +1,7 @@
 import JobModel
 import JobQueue
 import Logging
+import Postgres
 
 /// Keeps the worker's lease, and takes a new name when it was lost.
 struct Heartbeat: Sendable {
@@ -12,8 +13,24 @@ struct Heartbeat: Sendable {
     let newWorkerID: @Sendable () -> WorkerID
     let logger: Logger
 
-    /// Signs the worker on. Throws what the database said when it cannot be.
-    func register() async throws {
+    /// Signs the worker on, as often as it takes while connections are lost.
+    ///
+    /// - Throws: what else the database said, or what it still said after half a minute.
+    func signOn() async throws {
+        let end = ContinuousClock.now + .seconds(30)
+        while true {
+            do {
+                return try await register()
+            } catch let error as PostgresError where error.isConnectionLost && ContinuousClock.now < end {
+                logger.warning("could not sign on; trying again", metadata: ["error": "\(error)"])
+                try await Task.sleep(for: .milliseconds(500))
+                // The name may be taken: by the try whose answer was lost.
+                trust.lost(continuingAs: newWorkerID())
+            }
+        }
+    }
+
+    private func register() async throws {
         let start = ContinuousClock.now
         let worker = trust.identity.worker
         _ = try await queue.register(

@@ -3,9 +3,14 @@ import JobQueue
 import Logging
 
 /// Takes over the jobs of workers that are gone, and fails those whose time is over.
+///
+/// Also takes back this worker's own jobs that it does not know of: the answer to their claim was lost, or
+/// their end could not be written. No lease would ever end for those.
 struct Reaper: Sendable {
     let queue: Queue
     let trust: LeaseTrust
+    /// The tokens of the claims that this worker has in hand.
+    let held: @Sendable () -> [ClaimToken]
     let logger: Logger
     /// How often it looks.
     var interval: Duration = .seconds(1)
@@ -19,7 +24,7 @@ struct Reaper: Sendable {
             try? await Task.sleep(for: interval * Double.random(in: 0.5...1.5))
             if Task.isCancelled { return }
             do {
-                let taken = try await queue.takeOver(by: trust.identity.worker, limit: batch)
+                let taken = try await queue.takeOver(by: trust.identity.worker, holding: held(), limit: batch)
                 if taken > 0 { logger.notice("took over jobs of lost workers", metadata: ["jobs": "\(taken)"]) }
                 let expired = try await queue.expireJobs(limit: batch)
                 if expired > 0 { logger.notice("failed jobs whose time is over", metadata: ["jobs": "\(expired)"]) }

@@ -1,0 +1,45 @@
+import JobModel
+import Testing
+
+@testable import Worker
+
+@Suite struct SlotsTests {
+    private static let iron = ProviderName("iron")
+    private static let connect = ProviderName("connect")
+
+    private func claim(_ token: Int64, _ kind: String = "iron.customer.create", bytes: Int = 10) -> Claim {
+        Claim(
+            id: JobID(token), token: ClaimToken(token), kind: JobKind(kind), idempotencyKey: "key", payload: nil,
+            payloadBytes: bytes, bodySHA256: [])
+    }
+
+    @Test func `no provider can take the slots that the others keep`() {
+        var slots = Slots(capacity: 16, maxBytes: 1000, providers: 4)
+        #expect(slots.allowance(for: Self.iron).jobs == 10)
+        for token in 1...10 { slots.taken(by: claim(Int64(token))) }
+        #expect(slots.allowance(for: Self.iron).jobs == 0)
+        #expect(slots.allowance(for: Self.connect).jobs == 6)
+    }
+
+    @Test func `a single provider may take all slots`() {
+        #expect(Slots(capacity: 16, maxBytes: 1000, providers: 1).allowance(for: Self.iron).jobs == 16)
+    }
+
+    @Test func `bytes in flight shrink what a claim may bring, and a large job comes alone only when nothing is`() {
+        var slots = Slots(capacity: 16, maxBytes: 100, providers: 1)
+        #expect(slots.allowance(for: Self.iron) == .init(jobs: 16, bytes: 100, atLeastOne: true))
+        slots.taken(by: claim(1, bytes: 90))
+        #expect(slots.allowance(for: Self.iron) == .init(jobs: 15, bytes: 10, atLeastOne: false))
+        slots.freed(by: claim(1, bytes: 90))
+        #expect(slots.allowance(for: Self.iron) == .init(jobs: 16, bytes: 100, atLeastOne: true))
+    }
+
+    @Test func `a kind that this program does not know is counted for its provider`() {
+        var slots = Slots(capacity: 16, maxBytes: 1000, providers: 4)
+        for token in 1...10 { slots.taken(by: claim(Int64(token), "iron.account.close")) }
+        #expect(slots.allowance(for: Self.iron).jobs == 0)
+        for token in 1...10 { slots.freed(by: claim(Int64(token), "iron.account.close")) }
+        #expect(slots.allowance(for: Self.iron).jobs == 10)
+        #expect(slots.held.isEmpty)
+    }
+}
