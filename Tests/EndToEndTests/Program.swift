@@ -34,7 +34,8 @@ final class Program: @unchecked Sendable {
 
     deinit {
         if process.isRunning { process.terminate() }
-        for file in [outputFile, errorFile] { try? FileManager.default.removeItem(at: file) }  // a leftover harms nobody
+        // A leftover harms nobody.
+        for file in [outputFile, errorFile] { try? FileManager.default.removeItem(at: file) }
     }
 
     /// Where the build put the executables: beside the test bundle.
