@@ -8,7 +8,9 @@ import Foundation
         abstract: "Creates customers at providers, asynchronously, from a PostgreSQL table.",
         discussion: "Configuration comes from environment variables (README, \"Run it\") or a file given by --config.",
         version: Version.number,
-        subcommands: [Migrate.self, Work.self, Status.self, Jobs.self, Providers.self])
+        subcommands: [
+            Migrate.self, Work.self, Status.self, Jobs.self, Providers.self, PrintContract.self, Validate.self,
+        ])
 
     /// Turns every end into the exit code that the design's section 8 gives it.
     static func main() async {

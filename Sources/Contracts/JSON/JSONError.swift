@@ -5,6 +5,12 @@ package struct JSONError: Error, Equatable, CustomStringConvertible {
     /// The offset of the offending byte.
     package let offset: Int
 
+    /// Says what was expected where.
+    package init(problem: String, offset: Int) {
+        self.problem = problem
+        self.offset = offset
+    }
+
     /// One sentence.
     package var description: String { "not JSON at byte \(offset): \(problem)" }
 }

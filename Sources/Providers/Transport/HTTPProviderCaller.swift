@@ -89,8 +89,16 @@ package final class HTTPProviderCaller: ProviderCaller {
                 .invalidPayload, mayHaveReached: false,
                 error: "the payload is not the one first claimed: its digest differs")
         }
-        return nil
+        // What was sent once is not refused afterwards: its fate must be found out.
+        guard step == .create, claim.firstSentAge == nil else { return nil }
+        let faults = Contract.of(claim.kind)?.faults(in: context.payload) ?? []
+        guard !faults.isEmpty else { return nil }
+        let more = faults.count > Self.faultsShown ? "; and \(faults.count - Self.faultsShown) more" : ""
+        let list = faults.prefix(Self.faultsShown).map(\.description).joined(separator: "; ")
+        return CallResult(.invalidPayload, mayHaveReached: false, error: list + more)
     }
+
+    private static let faultsShown = 5
 
     private func request(
         _ step: Step, _ context: CallContext, _ operation: Operation, _ endpoint: Endpoint
