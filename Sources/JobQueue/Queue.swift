@@ -20,7 +20,9 @@ package struct Queue: Sendable {
             Statement(SQLCatalog.query(query), name: query, parameters: parameters), timeout: timeout)
     }
 
-    func value<T: ColumnDecodable>(_ query: String, _ parameters: [Parameter]) async throws(PostgresError) -> T {
-        try await run(query, parameters)[0].decode(T.self, at: 0)
+    func value<T: ColumnDecodable>(
+        _ query: String, _ parameters: [Parameter], timeout: Duration? = nil
+    ) async throws(PostgresError) -> T {
+        try await run(query, parameters, timeout: timeout)[0].decode(T.self, at: 0)
     }
 }

@@ -38,7 +38,9 @@ package final class Daemon: Service {
         pool = Pool(database, size: 4)
         // Leases have a connection of their own: nothing else may make a renewal wait.
         leasePool = Pool(database, size: 1)
-        listener = Listener(database, channels: ["onboarding_jobs"])
+        listener = Listener(database, channels: ["onboarding_jobs"]) { error in
+            logger.warning("not listening for new jobs; polling goes on", metadata: ["error": "\(error)"])
+        }
     }
 
     /// Works until shut down, cancelled, or idle if so configured.
@@ -85,9 +87,14 @@ package final class Daemon: Service {
         } onGracefulShutdown: {
             claimer.stop()
         }
-        await shielded { [queue, pool, leasePool, logger] in
+        await signOff(trust, logger)
+    }
+
+    /// Ends the worker's row and all connections, also when the task was cancelled.
+    private func signOff(_ trust: LeaseTrust, _ logger: Logger) async {
+        await shielded { [pool, leasePool] in
             do {
-                try await queue.remove(trust.identity.worker)
+                try await Queue(pool: pool).remove(trust.identity.worker)
             } catch {
                 logger.warning("could not sign off; the lease will end by itself", metadata: ["error": "\(error)"])
             }

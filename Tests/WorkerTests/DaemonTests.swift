@@ -125,6 +125,61 @@ import Testing
         }
     }
 
+    @Test func `a result that cannot be written stops no other`() async throws {
+        try await withBench { bench in
+            try await bench.enqueue(count: 20)
+            let caller = ScriptedCaller { _, claim in
+                // The schema refuses a completed job without the provider's id.
+                claim.id == JobID(7) && claim.attempt == 1
+                    ? CallResult(.succeeded, mayHaveReached: true) : ScriptedCaller.created(claim)
+            }
+            try await bench.with([bench.daemon(caller)]) {
+                try await bench.until("(SELECT count(*) = 19 FROM onboarding.jobs WHERE state = 'completed')")
+                // Nobody holds it any more; ten seconds later the worker would take it back by itself.
+                try await bench.run(
+                    "UPDATE onboarding.jobs SET claimed_at = claimed_at - interval '10 s' WHERE state = 'running'")
+                try await bench.until("(SELECT count(*) = 20 FROM onboarding.jobs WHERE state = 'completed')")
+            }
+            #expect(
+                Set(caller.calls.filter { $0.job == JobID(7) }.map(\.key)).count == 1, "a resend keeps its key")
+        }
+    }
+
+    @Test func `a kind of a later program is left to its workers and takes no slot for good`() async throws {
+        try await withBench { bench in
+            try await bench.run(
+                "INSERT INTO onboarding.kinds (kind, provider, required_fields, lost_answer) "
+                    + "VALUES ('iron.account.create', 'iron', '{}', 'none')")
+            try await bench.enqueue("iron.account.create", "{}", count: 40)
+            try await bench.enqueue(count: 40)
+            let caller = ScriptedCaller()
+            try await bench.with([bench.daemon(caller) { $0.concurrency = 8 }]) {
+                try await bench.until("(SELECT count(*) = 40 FROM onboarding.jobs WHERE state = 'completed')")
+            }
+            #expect(caller.calls.count == 40)
+            #expect(try await bench.value("SELECT max(attempt) FROM onboarding.jobs WHERE state = 'available'") == "0")
+        }
+    }
+
+    @Test func `payloads in flight stay within their budget, and one that is larger goes alone`() async throws {
+        try await withBench { bench in
+            try await bench.enqueue(count: 12)
+            let bytes = try #require(
+                try await bench.value("SELECT max(payload_bytes) FROM onboarding.jobs").flatMap(Int.init))
+            let caller = ScriptedCaller { _, claim in
+                try? await Task.sleep(for: .milliseconds(10))
+                return ScriptedCaller.created(claim)
+            }
+            try await bench.drain(caller) { $0.maxBytesInFlight = bytes * 2 + 1 }
+            #expect(caller.peak <= 2)
+            try await bench.enqueue(count: 3)
+            let alone = ScriptedCaller()
+            try await bench.drain(alone) { $0.maxBytesInFlight = 1 }
+            #expect(alone.peak == 1)
+            #expect(try await bench.states() == "completed=15")
+        }
+    }
+
     @Test func `results outlive the loss of every connection`() async throws {
         try await withBench { bench in
             try await bench.enqueue(count: 200)

@@ -16,12 +16,15 @@ extension Queue {
     }
 
     /// Renews a lease; false when it has ended: the jobs are being taken over and must be dropped.
+    ///
+    /// Gives up after a quarter of the lease, so that a link that went silent leaves time for another.
     package func renewLease(
         of worker: WorkerID, lease: Duration, inFlight: Int, isDraining: Bool
     ) async throws(PostgresError) -> Bool {
         try await value(
             "renew_lease",
-            [.text(worker.value), .integer(Int(lease.milliseconds)), .integer(inFlight), .boolean(isDraining)])
+            [.text(worker.value), .integer(Int(lease.milliseconds)), .integer(inFlight), .boolean(isDraining)],
+            timeout: lease / 4)
     }
 
     /// Signs a worker off; what it still holds is taken over at once.
