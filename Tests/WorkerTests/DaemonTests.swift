@@ -125,6 +125,32 @@ import Testing
         }
     }
 
+    @Test func `a worker that is cancelled ends at once, and others take what it held`() async throws {
+        try await withBench { bench in
+            try await bench.enqueue("connect.individual.create", Bench.connect, count: 30)
+            try await bench.enqueue(count: 30)
+            let gate = Gate()
+            let stalled = ScriptedCaller { _, _ in
+                _ = await gate.pass()
+                return CallResult(.unavailable, mayHaveReached: true)
+            }
+            let daemon = bench.daemon(stalled) { $0.concurrency = 8 }
+            try await withThrowingTaskGroup { group in
+                group.addTask { try await daemon.run() }
+                while stalled.calls.isEmpty { try await Task.sleep(for: .milliseconds(2)) }
+                group.cancelAll()
+                try await group.waitForAll()
+            }
+            #expect(try await bench.value("SELECT count(*) FROM onboarding.workers") == "0")
+            try await bench.drain(ScriptedCaller())
+            #expect(try await bench.value("SELECT count(*) FROM onboarding.jobs WHERE state = 'running'") == "0")
+            #expect(
+                try await bench.value(
+                    "SELECT count(*) FROM onboarding.jobs WHERE kind LIKE 'iron%' AND state = 'completed'")
+                    == "30")
+        }
+    }
+
     @Test func `a result that cannot be written stops no other`() async throws {
         try await withBench { bench in
             try await bench.enqueue(count: 20)
