@@ -1,0 +1,65 @@
+import Foundation
+import Testing
+
+@Suite struct ArchitectureTests {
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+
+    @Test func `the sources keep the rules of the house`() throws {
+        let sources = Self.root.appendingPathComponent("Sources")
+        var count = 0
+        for room in try FileManager.default.contentsOfDirectory(atPath: sources.path) {
+            #expect(SourceRules.imports[room] != nil, "the room \(room) is not in the table of imports")
+            let folder = sources.appendingPathComponent(room)
+            let files =
+                FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)?.compactMap { $0 as? URL }
+                ?? []
+            for file in files where file.pathExtension == "swift" {
+                count += 1
+                let text = try String(contentsOf: file, encoding: .utf8)
+                for fault in SourceRules.faults(in: text, file: file.lastPathComponent, room: room) {
+                    Issue.record("\(room)/\(file.lastPathComponent):\(fault)")
+                }
+            }
+        }
+        #expect(count > 50)
+    }
+
+    @Test func `nothing else lies at the top`() throws {
+        let known: Set<String> = ["Package.swift", "README.md", "Sources", "Tests", "sql", "ops"]
+        for entry in try FileManager.default.contentsOfDirectory(atPath: Self.root.path) where !entry.hasPrefix(".") {
+            #expect(known.contains(entry) || entry == "Package.resolved", "\(entry) has no place at the top")
+        }
+    }
+
+    @Test(arguments: [
+        ("import AsyncHTTPClient", "JobModel", "may not import AsyncHTTPClient"),
+        ("package import Postgres", "Providers", "may not import Postgres"),
+        ("package struct X {}", "JobModel", "needs its documentation"),
+        ("    package var x = 1", "JobModel", "needs its documentation"),
+        ("let x = try! f()", "JobModel", "try! may not stand here"),
+        ("Task { await f() }", "Worker", "Task { may not stand here"),
+        ("let now = Date()", "Worker", "Date() may not stand here"),
+        ("print(1)", "Worker", "print( may not stand here"),
+        ("final class X: @unchecked Sendable {}", "Worker", "needs its reason"),
+        ("func f() {\n" + String(repeating: "    g()\n", count: 75) + "}", "Worker", "longer than 70"),
+        (String(repeating: "\n", count: 501), "Worker", "longer than 500"),
+    ])
+    func `each rule finds what breaks it`(text: String, room: String, fault: String) {
+        let faults = SourceRules.faults(in: text, file: "Some.swift", room: room)
+        #expect(faults.contains { $0.contains(fault) }, "\(faults)")
+    }
+
+    @Test func `clean code has no faults`() {
+        let text = """
+            import JobModel
+
+            /// A thing.
+            package struct Thing {
+                // Date() in a comment is fine.
+                func f() { pretty.print(1) }
+            }
+            """
+        #expect(SourceRules.faults(in: text, file: "Thing.swift", room: "JobQueue") == [])
+    }
+}

@@ -1,0 +1,126 @@
+import Foundation
+
+/// The rules of the house that no compiler holds; pure, so that they can be tested with bad input.
+enum SourceRules {
+    /// What each room may import; what is not here may not be.
+    static let imports: [String: Set<String>] = [
+        "CPostgres": [],
+        "JobModel": [],
+        "Contracts": ["JobModel"],
+        "Postgres": ["CPostgres", "Glibc", "NIOConcurrencyHelpers", "Logging"],
+        "JobQueue": ["JobModel", "Postgres", "SQLCatalog", "Logging"],
+        "Providers": [
+            "JobModel", "Contracts", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL",
+            "NIOConcurrencyHelpers",
+            "Crypto", "FoundationEssentials", "Logging",
+        ],
+        "Worker": [
+            "JobModel", "JobQueue", "Postgres", "Providers", "ServiceLifecycle", "Logging", "NIOConcurrencyHelpers",
+        ],
+        "Simulator": [
+            "Contracts", "Crypto", "Foundation", "Glibc", "HTTPTypes", "Hummingbird", "Logging",
+            "NIOConcurrencyHelpers", "NIOCore",
+        ],
+        "TestKit": ["JobModel", "Postgres", "JobQueue", "SQLCatalog", "Glibc", "NIOConcurrencyHelpers"],
+        "onboard": [
+            "JobModel", "JobQueue", "Postgres", "Contracts", "Providers", "Worker", "ArgumentParser", "Configuration",
+            "Foundation",
+            "Logging", "ServiceLifecycle", "UnixSignals",
+        ],
+        "onboard-simulator": ["Simulator", "Contracts", "ArgumentParser", "Foundation"],
+    ]
+
+    /// Words that may stand only in the named files, each with its reason there.
+    static let restricted: [String: Set<String>] = [
+        "Task {": ["Shielded.swift", "TestCluster.swift", "TestDatabase.swift"],
+        " Task(name:": ["Work.swift", "PoolTimer.swift"],
+        "Date()": ["HTTPProviderCaller.swift", "SimulatorServer.swift", "LineLogHandler.swift"],
+        "fatalError(": [], "try!": [], "as!": [],
+        "print(": [
+            "Terminal.swift", "Migrate.swift", "Status.swift", "Jobs.swift", "Providers.swift", "PrintContract.swift",
+            "Validate.swift", "Main.swift",
+        ],
+    ]
+
+    static let forbiddenNames = ["Manager", "Helper", "Util", "Common", "Base", "Misc"]
+
+    /// The faults of one file, each as `line: what`.
+    static func faults(in text: String, file: String, room: String) -> [String] {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        var faults = importFaults(lines, room) + lengthFaults(lines) + documentationFaults(lines)
+        for (word, files) in restricted where !files.contains(file) {
+            for (index, line) in lines.enumerated() where code(line).contains(word) && !isPartOfName(word, code(line)) {
+                faults.append("\(index + 1): \(word) may not stand here")
+            }
+        }
+        for name in forbiddenNames where file.contains(name) { faults.append("1: a file may not be called \(name)") }
+        for (index, line) in lines.enumerated() where code(line).contains("@unchecked Sendable") {
+            let around = lines[max(0, index - 14)...min(lines.count - 1, index + 3)].joined()
+            if !around.contains("//") { faults.append("\(index + 1): @unchecked Sendable needs its reason") }
+        }
+        return faults
+    }
+
+    private static func importFaults(_ lines: [String], _ room: String) -> [String] {
+        lines.enumerated().compactMap { index, line in
+            let words = line.split(separator: " ")
+            guard let place = words.firstIndex(of: "import"), place <= 2, words.count > place + 1, !line.hasPrefix("//")
+            else { return nil }
+            guard words[..<place].allSatisfy({ $0 == "package" || $0 == "@testable" || $0 == "public" }) else {
+                return nil
+            }
+            let module = String(words[place + 1])
+            return imports[room]?.contains(module) == true ? nil : "\(index + 1): \(room) may not import \(module)"
+        }
+    }
+
+    private static func lengthFaults(_ lines: [String]) -> [String] {
+        var faults = lines.count > 500 ? ["500: the file is longer than 500 lines"] : []
+        var start: (line: Int, indent: Int)?
+        for (index, line) in lines.enumerated() {
+            let indent = line.prefix { $0 == " " }.count
+            if start == nil, code(line).contains("func "),
+                line.hasSuffix("{") || lines.dropFirst(index + 1).prefix(6).contains(where: { $0.hasSuffix("{") })
+            {
+                start = (index, indent)
+            } else if let begun = start, indent == begun.indent, line.trimmingCharacters(in: .whitespaces) == "}" {
+                if index - begun.line > 70 { faults.append("\(begun.line + 1): the function is longer than 70 lines") }
+                start = nil
+            }
+        }
+        return faults
+    }
+
+    private static func documentationFaults(_ lines: [String]) -> [String] {
+        lines.enumerated().compactMap { index, line in
+            let trimmed = line.trimmingCharacters(in: .whitespaces)
+            guard trimmed.hasPrefix("package "), !trimmed.hasPrefix("package import"),
+                !trimmed.contains(" static func <"),
+                !trimmed.contains("static func ==")
+            else { return nil }
+            // Attributes may stand between; conformances that every reader knows need no words.
+            var above = index - 1
+            while above >= 0, lines[above].trimmingCharacters(in: .whitespaces).hasPrefix("@") { above -= 1 }
+            let isDocumented = above >= 0 && lines[above].trimmingCharacters(in: .whitespaces).hasPrefix("///")
+            let isKnown = [
+                "var description", "var startIndex", "var endIndex", "func hash(", "static var null", "init?(text:",
+                "var unownedExecutor",
+            ]
+            .contains { trimmed.contains($0) }
+            return isDocumented || isKnown ? nil : "\(index + 1): a package declaration needs its documentation"
+        }
+    }
+
+    /// The line without its comment.
+    private static func code(_ line: String) -> String {
+        line.range(of: "//").map { String(line[..<$0.lowerBound]) } ?? line
+    }
+
+    private static func isPartOfName(_ word: String, _ line: String) -> Bool {
+        guard word == "print(", let range = line.range(of: word), range.lowerBound > line.startIndex else {
+            return false
+        }
+        let before = line[line.index(before: range.lowerBound)]
+        return before.isLetter || before == "."
+    }
+}

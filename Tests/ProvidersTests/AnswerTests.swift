@@ -1,0 +1,136 @@
+import JobModel
+import Testing
+
+@testable import Providers
+
+/// What each status of `providers.md` means for each kind.
+@Suite struct AnswerTests {
+    static let kinds = [
+        "iron.customer.create", "iron.identification.create", "connect.individual.create", "axisfi.customer.create",
+        "juicyway.customer.create",
+    ]
+
+    private func read(_ kind: String, _ answer: Answer) -> CallResult { Sample.operation(kind).creation.read(answer) }
+
+    @Test(arguments: [
+        ("iron.customer.create", 201, #"{"id": "i-1", "status": "UserRequired"}"#, "i-1", "UserRequired"),
+        ("iron.identification.create", 201, #"{"id": "i-2", "customer_id": "c", "status": "NewOne"}"#, "i-2", "NewOne"),
+        ("connect.individual.create", 201, #"{"traceId": "t", "message": "m", "data": {"id": "i-3"}}"#, "i-3", nil),
+        ("axisfi.customer.create", 200, #"{"customer_id": "cus_1", "status": "Processing"}"#, "cus_1", "Processing"),
+        ("axisfi.customer.create", 201, #"{"customer_id": "cus_2"}"#, "cus_2", nil),
+        ("juicyway.customer.create", 201, #"{"data": {"id": "i-4", "status": "pending_kyc"}}"#, "i-4", "pending_kyc"),
+        ("juicyway.customer.create", 201, #"{"data": {"id": "i-5"}}"#, "i-5", nil),
+    ])
+    func `a success needs only the id`(kind: String, status: Int, body: String, id: String, state: String?) {
+        let result = read(kind, Sample.answer(status, body))
+        #expect(result.outcome == .succeeded)
+        #expect(result.providerID == id)
+        #expect(result.providerStatus == state)
+    }
+
+    @Test(
+        arguments: kinds,
+        ["", "{}", "<html>", #"{"id": 7}"#, #"{"id": ""}"#, #"{"data": {"status": "x"}}"#, #"{"data": {"id": "x""#])
+    func `a success that cannot be read is ambiguous`(kind: String, body: String) {
+        let result = read(kind, Sample.answer(201, body))
+        #expect(result.outcome == .ambiguous)
+        #expect(result.mayHaveReached)
+    }
+
+    @Test(arguments: kinds, [400, 404, 405, 413, 415, 422])
+    func `a definite refusal is one, and proves that nothing was created`(kind: String, status: Int) {
+        let result = read(kind, Sample.answer(status, "\"bad request\""))
+        #expect(result.outcome == .rejected)
+        #expect(!result.mayHaveReached)
+    }
+
+    @Test(arguments: kinds, [401, 403])
+    func `refused credentials are told apart`(kind: String, status: Int) {
+        let result = read(kind, Sample.answer(status, "authorization error"))
+        #expect(result.outcome == .unauthorized)
+        #expect(!result.mayHaveReached)
+    }
+
+    @Test(arguments: kinds)
+    func `a throttle is one with and without a time`(kind: String) {
+        #expect(read(kind, Sample.answer(429)).outcome == .throttled)
+        #expect(read(kind, Sample.answer(503, headers: ["retry-after": "5"])).outcome == .throttled)
+    }
+
+    @Test(arguments: kinds, [408, 500, 502, 503, 504, 599])
+    func `a failed server leaves it open, and only Connect cannot be asked again`(kind: String, status: Int) {
+        let result = read(kind, Sample.answer(status, #"{"message": "x", "trace_id": "y"}"#))
+        #expect(result.outcome == (kind.hasPrefix("connect") ? .ambiguous : .unavailable))
+        #expect(result.mayHaveReached)
+    }
+
+    @Test(arguments: kinds, [100, 300, 302, 307, 409, 418, 451])
+    func `a conflict and what nobody documents are ambiguous`(kind: String, status: Int) {
+        #expect(read(kind, Sample.answer(status)).outcome == .ambiguous)
+    }
+}
+
+@Suite struct LookUpTests {
+    private func read(_ kind: String, _ answer: Answer, parameters: String = "{}") throws -> CallResult {
+        let operation = Sample.operation(kind)
+        let context = try #require(CallContext(Sample.claim(kind, parameters: parameters)))
+        return try #require(operation.lookUp).read(answer, for: context)
+    }
+
+    private func path(_ kind: String, payload: String? = nil, parameters: String = "{}") -> String? {
+        CallContext(Sample.claim(kind, payload: payload, parameters: parameters)).flatMap {
+            Sample.operation(kind).lookUp?.path($0)
+        }
+    }
+
+    @Test func `look-ups ask for the job's own record, safely encoded`() {
+        #expect(path("iron.customer.create") == "/customers/user%204%2F2/external")
+        #expect(path("iron.customer.create", payload: "{}") == nil)
+        #expect(path("iron.customer.create", payload: #"{"external_id": ".."}"#) == nil)
+        #expect(
+            path("iron.identification.create", parameters: #"{"customer_id": "c-1"}"#)
+                == "/customers/c-1/identifications?page_size=100")
+        #expect(path("axisfi.customer.create") == "/api/customers/detail?partner_customer_id=partner-0000000000001")
+        #expect(path("juicyway.customer.create") == "/customers?email=ada%2B1%40example.com")
+        #expect(Sample.operation("connect.individual.create").lookUp == nil)
+    }
+
+    @Test(arguments: [
+        ("iron.customer.create", #"{"id": "i", "external_id": "user 4/2", "status": "Active"}"#, "i"),
+        ("iron.customer.create", #"{"id": "i", "external_id": "somebody else"}"#, nil),
+        (
+            "iron.identification.create",
+            #"{"items": [{"id": "a", "status": "Declined"}, {"id": "b", "status": "Pending"}]}"#, "b"
+        ),
+        (
+            "iron.identification.create",
+            #"{"items": [{"id": "a", "status": "Expired"}, {"id": "b", "status": "Archived"}]}"#, nil
+        ),
+        ("iron.identification.create", #"{"items": [{"id": "a", "status": "Pending", "customer_id": "other"}]}"#, nil),
+        ("iron.identification.create", #"{"items": []}"#, nil),
+        (
+            "axisfi.customer.create", #"{"customer_id": "cus_1", "partner_customer_id": "partner-0000000000001"}"#,
+            "cus_1"
+        ),
+        ("axisfi.customer.create", #"{"customer_id": "cus_1", "partner_customer_id": "another-one-00000000001"}"#, nil),
+        ("axisfi.customer.create", "{}", nil),
+        ("juicyway.customer.create", #"{"data": [{"id": "j", "email": "ADA+1@example.com"}]}"#, "j"),
+        ("juicyway.customer.create", #"{"data": [{"id": "j", "email": "other@example.com"}]}"#, nil),
+        ("juicyway.customer.create", #"{"data": []}"#, nil),
+    ])
+    func `only the job's own record is adopted`(kind: String, body: String, id: String?) throws {
+        let result = try read(kind, Sample.answer(200, body), parameters: #"{"customer_id": "c-1"}"#)
+        #expect(result.outcome == (id == nil ? .notFound : .adopted))
+        #expect(result.providerID == id)
+        #expect(!result.mayHaveReached)
+    }
+
+    @Test(arguments: [
+        (404, Outcome.notFound), (400, .rejected), (401, .unauthorized), (403, .unauthorized), (429, .throttled),
+        (500, .unavailable), (503, .unavailable), (302, .unavailable), (204, .unavailable),
+    ])
+    func `only a clear answer counts`(status: Int, outcome: Outcome) throws {
+        #expect(try read("axisfi.customer.create", Sample.answer(status)).outcome == outcome)
+        #expect(try read("axisfi.customer.create", Sample.answer(200, "<html>")).outcome == .unavailable)
+    }
+}

@@ -1,0 +1,175 @@
+import Contracts
+import JobModel
+import NIOConcurrencyHelpers
+import Simulator
+import Testing
+
+@testable import Providers
+
+/// The transport against a real server, with everything that can happen to a call.
+@Suite struct HTTPProviderCallerTests {
+    private func call(
+        _ caller: HTTPProviderCaller, _ kind: String, _ step: Step = .create, claim: Claim? = nil
+    ) async -> CallResult {
+        await caller.call(step, for: claim ?? Sample.claim(kind), operation: Sample.operation(kind)) { true }
+    }
+
+    private func fault(_ json: String) throws -> SimulatorConfiguration {
+        var configuration = SimulatorConfiguration()
+        configuration.faults = try FaultRule.list(JSONValue(parsing: Array(json.utf8)))
+        return configuration
+    }
+
+    @Test(arguments: [
+        "iron.customer.create", "connect.individual.create", "axisfi.customer.create", "juicyway.customer.create",
+    ])
+    func `each kind is created, and found again where it can be`(kind: String) async throws {
+        try await withSimulator { caller, _ in
+            let created = await call(caller, kind)
+            #expect(created.outcome == .succeeded)
+            guard Sample.operation(kind).lookUp != nil else { return }
+            let found = await call(caller, kind, .lookUp)
+            #expect(found.outcome == .adopted)
+            #expect(found.providerID == created.providerID)
+        }
+    }
+
+    @Test func `an identification goes to its customer, and a second one is a conflict`() async throws {
+        try await withSimulator { caller, _ in
+            let customer = await call(caller, "iron.customer.create")
+            var claim = Sample.claim("iron.identification.create", key: "8d3f0d36-3a2c-4f0e-9a4f-0d8f5b1c7a12")
+            claim.afterProviderID = customer.providerID
+            #expect(await call(caller, "iron.identification.create", claim: claim).outcome == .succeeded)
+            claim.idempotencyKey = "8d3f0d36-3a2c-4f0e-9a4f-0d8f5b1c7a13"
+            let second = await call(caller, "iron.identification.create", claim: claim)
+            #expect(second.outcome == .ambiguous)
+            #expect(second.httpStatus == 409)
+            #expect(await call(caller, "iron.identification.create", .lookUp, claim: claim).outcome == .adopted)
+            var link = Sample.claim("iron.identification.create", payload: #"{"type": "Link"}"#)
+            link.afterProviderID = customer.providerID
+            #expect(await call(caller, "iron.identification.create", claim: link).httpStatus == 409)
+            link.afterProviderID = nil
+            let lost = await call(caller, "iron.identification.create", claim: link)
+            #expect(lost.outcome == .invalidPayload)
+            #expect(lost.error?.contains("customer_id") == true)
+        }
+    }
+
+    @Test func `a resend under the same key brings the same record`() async throws {
+        try await withSimulator(fault(#"[{"provider": "iron", "first": 1, "fault": "lost_answer"}]"#)) { caller, _ in
+            let lost = await call(caller, "iron.customer.create")
+            #expect(lost.outcome == .unavailable)
+            #expect(lost.mayHaveReached)
+            let again = await call(caller, "iron.customer.create")
+            let found = await call(caller, "iron.customer.create", .lookUp)
+            #expect(again.outcome == .succeeded)
+            #expect(again.providerID == found.providerID)
+        }
+    }
+
+    @Test(arguments: ["lost_answer", "cut", "half_body"])
+    func `a broken answer leaves open what happened`(kind: String) async throws {
+        try await withSimulator(fault(#"[{"fault": "\#(kind)"}]"#)) { caller, _ in
+            for kind in ["iron.customer.create", "connect.individual.create"] {
+                let result = await call(caller, kind)
+                #expect(result.outcome == (kind.hasPrefix("connect") ? .ambiguous : .unavailable))
+                #expect(result.mayHaveReached)
+            }
+        }
+    }
+
+    @Test func `a call that hangs ends at its time`() async throws {
+        let clock = ContinuousClock()
+        try await withSimulator(fault(#"[{"fault": "hang", "seconds": 30}]"#), timeout: .milliseconds(500)) {
+            caller, _ in
+            let start = clock.now
+            let result = await call(caller, "connect.individual.create")
+            #expect(result.outcome == .ambiguous)
+            #expect(clock.now - start < .seconds(5))
+        }
+    }
+
+    @Test func `no redirect is followed`() async throws {
+        try await withSimulator(fault(#"[{"fault": "redirect"}]"#)) { caller, _ in
+            #expect(await call(caller, "iron.customer.create").outcome == .ambiguous)
+            #expect(await call(caller, "iron.customer.create", .lookUp).outcome == .unavailable)
+        }
+    }
+
+    @Test func `an answer without end is not read to its end`() async throws {
+        try await withSimulator(answerLimit: 40) { caller, _ in
+            let result = await call(caller, "iron.customer.create")
+            #expect(result.outcome == .unavailable)
+            #expect(result.mayHaveReached)
+        }
+    }
+
+    @Test func `what found no connection was not sent`() async throws {
+        let caller = HTTPProviderCaller(endpoints: endpoints("http://127.0.0.1:1"))
+        let refused = await call(caller, "connect.individual.create")
+        #expect(refused.outcome == .notSent)
+        #expect(!refused.mayHaveReached)
+        await caller.shutdown()
+        let nowhere = HTTPProviderCaller(endpoints: endpoints("http://no-such-host.invalid"))
+        #expect(await call(nowhere, "connect.individual.create").outcome == .notSent)
+        await nowhere.shutdown()
+    }
+
+    @Test func `a port that speaks no TLS was not sent to`() async throws {
+        try await withSimulator { _, base in
+            let caller = HTTPProviderCaller(endpoints: endpoints(base.replacing("http://", with: "https://")))
+            let result = await call(caller, "connect.individual.create")
+            #expect(result.outcome == .notSent)
+            await caller.shutdown()
+        }
+    }
+
+    @Test func `a body that is not the one first claimed is not sent`() async throws {
+        try await withSimulator { caller, _ in
+            var claim = Sample.claim("iron.customer.create")
+            claim.payload?[0] = UInt8(ascii: " ")
+            let asked = NIOLockedValueBox(false)
+            let result = await caller.call(.create, for: claim, operation: Sample.operation("iron.customer.create")) {
+                asked.withLockedValue { $0 = true }
+                return true
+            }
+            #expect(result.outcome == .invalidPayload)
+            #expect(asked.withLockedValue { $0 } == false)
+        }
+    }
+
+    @Test func `a payload that breaks its contract is not sent, but what was sent once is followed up`() async throws {
+        try await withSimulator { caller, _ in
+            var claim = Sample.claim("iron.customer.create", payload: #"{"customer_type": "Robot", "email": "a@b"}"#)
+            let refused = await call(caller, "iron.customer.create", claim: claim)
+            #expect(refused.outcome == .invalidPayload)
+            #expect(refused.error == "/customer_type must be one of 2 values: Business, Person")
+            claim.firstSentAge = .seconds(1)
+            #expect(await call(caller, "iron.customer.create", claim: claim).outcome == .rejected)
+        }
+    }
+
+    @Test func `a worker in doubt sends nothing`() async throws {
+        try await withSimulator { caller, _ in
+            let result = await caller.call(
+                .create, for: Sample.claim("iron.customer.create"), operation: Sample.operation("iron.customer.create")
+            ) { false }
+            #expect(result.outcome == .notSent)
+            #expect(await call(caller, "iron.customer.create", .lookUp).outcome == .notFound)
+        }
+    }
+
+    @Test func `a throttle's wish is read from a real answer`() async throws {
+        try await withSimulator(fault(#"[{"fault": "throttle", "seconds": 40, "as_date": true}]"#)) { caller, _ in
+            let result = await call(caller, "juicyway.customer.create")
+            #expect(result.outcome == .throttled)
+            #expect(result.retryAfter.map { (.seconds(35)...(.seconds(45))).contains($0) } == true)
+        }
+    }
+
+    @Test func `no description shows a secret`() {
+        for endpoint in endpoints("http://127.0.0.1:1") {
+            #expect(!"\(endpoint)".contains("sandbox"))
+        }
+    }
+}

@@ -1,0 +1,26 @@
+import FoundationEssentials
+import Testing
+
+@testable import Providers
+
+@Suite struct RetryAfterTests {
+    private let now = Date(timeIntervalSince1970: 784_111_777)  // Sun, 06 Nov 1994 08:49:37 GMT
+
+    @Test(arguments: [
+        (["retry-after": "120"], Duration.seconds(120)), (["retry_after": "7"], .seconds(7)),
+        (["retry-after": "0"], .zero),
+        (["retry-after": "999999999999"], .seconds(86_400)),
+        (["retry-after": "Sun, 06 Nov 1994 08:50:07 GMT"], .seconds(30)),
+        (["retry-after": "Sun, 06 Nov 1994 08:00:00 GMT"], .zero),
+        (["retry-after": "Fri, 31 Dec 2100 23:59:59 GMT"], .seconds(86_400)),
+        (["retry-after": "Sun, 06 Nov 1994 09:49:37 GMT", "date": "Sun, 06 Nov 1994 09:49:27 GMT"], .seconds(10)),
+    ])
+    func `both forms are read, from the answer's own clock, up to a day`(headers: [String: String], wait: Duration) {
+        #expect(RetryAfter.wait(headers, now: now) == wait)
+    }
+
+    @Test(arguments: ["", "-5", "soon", "1.5", "Sun, 99 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994", "٣"])
+    func `what cannot be read is no wish`(text: String) {
+        #expect(RetryAfter.wait(["retry-after": text], now: now) == nil)
+    }
+}

@@ -1,0 +1,120 @@
+import Contracts
+import Testing
+
+@testable import Simulator
+
+@Suite struct SimulatedWorldTests {
+    private static let key = "8d3f0d36-3a2c-4f0e-9a4f-0d8f5b1c7a11"
+    private static let person = #"{"customer_type": "Person", "email": "ada@example.com", "external_id": "u-1"}"#
+
+    private func post(
+        _ path: [String], _ body: String, key: String? = key, headers: [String: String] = [:]
+    ) -> SimulatedRequest {
+        var all = [
+            "x-api-key": "sandbox-key", "x-api-secret": "sandbox-secret", "authorization": "sandbox-key",
+            "content-type": "application/json",
+        ]
+        if let key { all["idempotency-key"] = key }
+        return SimulatedRequest(
+            method: "POST", path: path, headers: all.merging(headers) { $1 }, body: Array(body.utf8))
+    }
+
+    private func status(
+        _ request: SimulatedRequest, from provider: String = "iron", in world: inout SimulatedWorld, id: String = "id-1"
+    ) -> Int {
+        world.answer(request, from: provider, id: id, at: "2026-01-01T00:00:00Z").answer.status
+    }
+
+    @Test func `a key replays its answer and refuses another body`() {
+        var world = SimulatedWorld(keys: .init())
+        let first = world.answer(post(["customers"], Self.person), from: "iron", id: "id-1", at: "")
+        let again = world.answer(post(["customers"], Self.person), from: "iron", id: "id-2", at: "")
+        #expect(first.answer == again.answer)
+        #expect(world.effects.count == 1)
+        #expect(status(post(["customers"], Self.person + " "), in: &world) == 400)
+        let juicy =
+            #"{"first_name": "A", "last_name": "B", "email": "a@b", "phone": "1", "type": "individual", "billing_address": {}}"#
+        #expect(status(post(["customers"], juicy), from: "juicyway", in: &world) == 201)
+        #expect(status(post(["customers"], juicy + " "), from: "juicyway", in: &world) == 422)
+    }
+
+    @Test func `headers are required as the documents have them`() {
+        var world = SimulatedWorld(keys: .init())
+        #expect(status(post(["customers"], Self.person, key: nil), in: &world) == 400)
+        #expect(status(post(["customers"], Self.person, key: "no-uuid"), in: &world) == 400)
+        #expect(status(post(["customers"], Self.person, headers: ["x-api-key": "x"]), in: &world) == 401)
+        #expect(
+            status(post(["customers", "individual"], "{}", headers: ["x-api-key": "x"]), from: "connect", in: &world)
+                == 403)
+        #expect(
+            status(
+                post(["api", "customers", "create"], "{}", headers: ["x-api-secret": "x"]), from: "axisfi", in: &world)
+                == 401)
+        #expect(status(post(["customers"], "{}", headers: ["authorization": "x"]), from: "juicyway", in: &world) == 401)
+        #expect(status(post(["customers"], Self.person, headers: ["content-type": "text/plain"]), in: &world) == 415)
+        #expect(status(post(["nowhere"], Self.person), in: &world) == 404)
+        #expect(world.effects.isEmpty)
+    }
+
+    @Test func `bodies are refused for what they lack`() {
+        var world = SimulatedWorld(keys: .init())
+        #expect(status(post(["customers"], "[]"), in: &world) == 400)
+        #expect(status(post(["customers", "individual"], #"{"basicData": {}}"#), from: "connect", in: &world) == 400)
+        #expect(
+            status(
+                post(["api", "customers", "create"], #"{"partner_customer_id": "short"}"#), from: "axisfi", in: &world)
+                == 400)
+        #expect(status(post(["customers"], #"{"email": "a@b"}"#), from: "juicyway", in: &world) == 400)
+        #expect(status(post(["customers", "unknown", "identifications"], #"{"type": "Direct"}"#), in: &world) == 404)
+        #expect(world.effects.isEmpty)
+    }
+
+    @Test func `a fault that comes after the effect leaves the effect`() {
+        for (fault, effects) in [
+            (FaultRule.Fault.lostAnswer, 1), (.halfBody, 1), (.noID, 1), (.wrongContentType, 1), (.delay, 1), (.cut, 0),
+            (.hang, 0), (.status, 0), (.throttle, 0), (.unauthorized, 0), (.redirect, 0), (.storedError, 0),
+        ] {
+            var world = SimulatedWorld(keys: .init())
+            world.faults.set([FaultRule(fault)])
+            _ = status(post(["customers"], Self.person), in: &world)
+            #expect(world.effects.count == effects, "\(fault)")
+        }
+    }
+
+    @Test func `a stored error is repeated for its key for ever`() {
+        var world = SimulatedWorld(keys: .init())
+        var rule = FaultRule(.storedError)
+        rule.first = 1
+        world.faults.set([rule])
+        #expect(status(post(["customers"], Self.person), in: &world) == 500)
+        #expect(status(post(["customers"], Self.person), in: &world) == 500)
+        #expect(
+            status(post(["customers"], Self.person, key: "8d3f0d36-3a2c-4f0e-9a4f-0d8f5b1c7a12"), in: &world) == 201)
+    }
+
+    @Test func `rules match by provider, method, content, number`() throws {
+        var script = FaultScript()
+        script.set(
+            try FaultRule.list(
+                JSONValue(
+                    parsing: Array(
+                        #"[{"provider": "iron", "method": "post", "contains": "ada", "every": 2, "fault": "cut"}]"#.utf8
+                    ))))
+        let request = post(["customers"], Self.person)
+        #expect((0..<4).map { _ in script.rule(for: "iron", request)?.fault } == [nil, .cut, nil, .cut])
+        #expect(script.rule(for: "connect", request) == nil)
+        #expect(throws: FaultRule.Invalid.self) { try FaultRule.list(.array([.object(["fault": .string("boom")])])) }
+        #expect(throws: FaultRule.Invalid.self) {
+            try FaultRule.list(.array([.object(["fault": .string("cut"), "frist": .number("1")])]))
+        }
+    }
+
+    @Test func `traffic counts what was at once and what came within a second`() {
+        var traffic = Traffic()
+        for tenth in 0..<30 { traffic.began(at: .milliseconds(tenth * 100)) }
+        for _ in 0..<10 { traffic.ended() }
+        #expect(traffic.mostInOneSecond == 10)
+        #expect(traffic.mostInFlight == 30)
+        #expect(traffic.inFlight == 20)
+    }
+}
