@@ -31,6 +31,21 @@ struct Stage {
         }
     }
 
+    /// What the simulator counted for one provider.
+    func traffic(of provider: String) throws -> [String: Int] {
+        let base = environment["ONBOARD_CONNECT_BASE_URL"]?.replacingOccurrences(of: "/connect", with: "") ?? ""
+        let process = Process()
+        let output = Pipe()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["curl", "-s", "--max-time", "10", "\(base)/_simulator/summary"]
+        process.standardOutput = output
+        try process.run()
+        let body = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        let summary = try JSONSerialization.jsonObject(with: body) as? [String: Any]
+        return (summary?["providers"] as? [String: Any])?[provider] as? [String: Int] ?? [:]
+    }
+
     /// Effects by the key that caused them, counting those that came more than once.
     func keysWithSeveralEffects() throws -> [String] {
         let keys = try effects().compactMap { $0["idempotency_key"] as? String }

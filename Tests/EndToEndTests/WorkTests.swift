@@ -55,6 +55,46 @@ import Testing
         }
     }
 
+    @Test func `three workers together stay within the limits, as the provider sees them`() async throws {
+        try await withStage(["--delay", "300"]) { stage in
+            try await stage.run(Load.juicyway(150))
+            try await stage.run(
+                "UPDATE onboarding.providers SET max_in_flight = 10, rate_per_second = 50 WHERE provider = 'juicyway'")
+            let workers = try (0..<3).map { _ in try stage.work(["--until-idle"]) }
+            for worker in workers { #expect(try await worker.ended(within: 60).exitCode == 0) }
+            #expect(try await stage.count("state = 'completed'") == 150)
+            let traffic = try stage.traffic(of: "juicyway")
+            #expect((8...10).contains(traffic["most_in_flight"] ?? 0), "\(traffic)")
+            #expect((1...50).contains(traffic["most_in_one_second"] ?? 0), "\(traffic)")
+        }
+    }
+
+    @Test func `a rate alone is kept as well, by all workers together`() async throws {
+        try await withStage { stage in
+            try await stage.run(Load.juicyway(120))
+            try await stage.run("UPDATE onboarding.providers SET rate_per_second = 50 WHERE provider = 'juicyway'")
+            let workers = try (0..<3).map { _ in try stage.work(["--until-idle"]) }
+            for worker in workers { #expect(try await worker.ended(within: 60).exitCode == 0) }
+            let traffic = try stage.traffic(of: "juicyway")
+            #expect((20...50).contains(traffic["most_in_one_second"] ?? 0), "\(traffic)")
+        }
+    }
+
+    @Test func `documents of ten megabytes go through unchanged`() async throws {
+        try await withStage { stage in
+            try await stage.run(SQLText.customer)
+            try await stage.run(SQLText.identification(documentCharacters: 13_000_000))
+            let ended = try await stage.work(["--until-idle"]).ended(within: 120)
+            #expect(ended.exitCode == 0, "\(ended.errors.suffix(500))")
+            #expect(try await stage.count("state = 'completed'") == 2)
+            // What the provider received is, byte for byte, what the database prints.
+            let digest = try await stage.value(
+                "SELECT encode(sha256(convert_to(payload::text, 'UTF8')), 'hex') FROM onboarding.jobs WHERE kind = 'iron.identification.create'"
+            )
+            #expect(try stage.effects().last?["body_sha256"] as? String == digest)
+        }
+    }
+
     @Test func `no personal data reaches the log`() async throws {
         try await withStage { stage in
             try await stage.run(Load.allKinds(5, prefix: "SECRETMARK"))
@@ -102,5 +142,29 @@ import Testing
             #expect(missing.exitCode == 78)
             #expect(missing.errors.contains("onboard migrate"))
         }
+    }
+}
+
+/// Statements for single jobs.
+private enum SQLText {
+    static let customer =
+        "SELECT onboarding.enqueue('iron.customer.create', '{\"customer_type\": \"Person\", \"email\": \"a@example.com\"}');"
+
+    /// An identification of the customer of job 1, with three documents of that many characters.
+    static func identification(documentCharacters: Int) -> String {
+        """
+        SELECT onboarding.enqueue('iron.identification.create', jsonb_build_object('type', 'Person',
+            'address', jsonb_build_object('city', 'B', 'country', 'DE', 'street_1', 'R', 'zip_code', '1'),
+            'consent_collected_at', '2026-01-01T00:00:00Z', 'date_of_birth', '1990-01-02', 'email_address', 'a@example.com',
+            'first_name', 'A', 'full_name', 'A B', 'last_name', 'B', 'intended_use', 'Investing',
+            'phone_number', '+49301', 'sharing_consent', true,
+            'identity', jsonb_build_object('identity_country_code', 'DE', 'identity_document_type', 'Passport',
+                'ip_address', '::1', 'nationality', 'DE', 'selfie_collected_at', '2026-01-01T00:00:00Z',
+                'identity_document_front', document, 'identity_document_back', document, 'selfie', document),
+            'kyc_questionnaire', jsonb_build_object('employment_status', 'Employed', 'source_of_wealth', 'Salary',
+                'expected_monthly_transaction_count', 'LessThan5', 'expected_monthly_transaction_volume', 'LessThan500',
+                'yearly_gross_income', 'LessThan20000')), after_job_id => 1)
+        FROM (SELECT repeat('A', \(documentCharacters)) AS document) AS d;
+        """
     }
 }
