@@ -1,4 +1,5 @@
 import ArgumentParser
+import Contracts
 import Foundation
 import JobModel
 import JobQueue
@@ -95,18 +96,24 @@ struct Jobs: AsyncParsableCommand {
         @Option(help: "A file with a corrected payload.") var payload: String?
 
         func run() async throws {
-            var text: String?
-            if let payload {
-                guard let read = try? String(contentsOfFile: payload, encoding: .utf8) else {
-                    throw Failure(.wrongConfiguration, "cannot read \(payload)")
-                }
-                text = read
-            }
-            let corrected = text
+            let corrected = try payload.map(Self.read)
             try await database.withDesk { desk throws(PostgresError) in
                 try await desk.retry(JobID(id), reason: reason, payload: corrected)
             }
             print("Job \(id) is available.")
+        }
+
+        /// The text of a payload file that is JSON.
+        private static func read(_ path: String) throws -> String {
+            guard let data = FileManager.default.contents(atPath: path) else {
+                throw ValidationError("cannot read \(path)")
+            }
+            do {
+                _ = try JSONValue(parsing: Array(data))
+            } catch {
+                throw Failure(.answerIsNo, "the payload is \(error)")
+            }
+            return String(decoding: data, as: UTF8.self)
         }
     }
 

@@ -59,6 +59,16 @@ struct Providers: AsyncParsableCommand {
         @Option(help: "Calls a second.") var ratePerSecond: Double?
         @Option(help: "Calls at once after a rest.") var burst: Int?
 
+        func validate() throws {
+            if let maxInFlight, maxInFlight < 0 { throw ValidationError("--max-in-flight must not be negative") }
+            if let ratePerSecond, !(ratePerSecond > 0 && ratePerSecond <= 1_000_000) {
+                throw ValidationError("--rate-per-second must be above 0 and at most 1000000")
+            }
+            if let burst, !(1...1_000_000).contains(burst) {
+                throw ValidationError("--burst must be between 1 and 1000000")
+            }
+        }
+
         func run() async throws {
             try await database.withDesk { desk throws(PostgresError) in
                 try await desk.limit(provider, maxInFlight: maxInFlight, ratePerSecond: ratePerSecond, burst: burst)

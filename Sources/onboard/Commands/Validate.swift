@@ -15,7 +15,7 @@ struct Validate: ParsableCommand {
         let bytes: [UInt8]
         if let file {
             guard let data = FileManager.default.contents(atPath: file) else {
-                throw Failure(.wrongConfiguration, "cannot read \(file)")
+                throw ValidationError("cannot read \(file)")
             }
             bytes = Array(data)
         } else {

@@ -1,0 +1,68 @@
+import Foundation
+import Testing
+
+/// What the commands say and their exit codes, as scripts rely on them.
+@Suite struct CommandTests {
+    private static let endings: [(String, Int32)] = [
+        ("nonsense", 64),
+        ("jobs show abc", 64),
+        ("jobs show 999", 1),
+        ("jobs list --state foo", 64),
+        ("jobs list --limit 0", 64),
+        ("jobs cancel 999", 1),
+        ("jobs retry 999", 1),
+        ("jobs resolve 999 happened", 1),
+        ("providers pause nobody", 1),
+        ("providers pause iron --for 5x", 64),
+        ("providers limit iron --rate-per-second 0", 64),
+        ("providers limit iron --burst 0", 64),
+        ("contract nope", 64),
+        ("validate nope", 64),
+        ("validate iron.customer.create /nonexistent", 64),
+        ("status --config /nonexistent", 78),
+        ("migrate --check", 0),
+        ("status", 0),
+        ("providers list", 0),
+        ("--help", 0),
+    ]
+
+    @Test(arguments: endings)
+    func `every end has its exit code, and a bad one its sentence`(command: String, code: Int32) async throws {
+        try await withStage { stage in
+            let ended = try await Program.run(
+                "onboard", command.split(separator: " ").map(String.init), environment: stage.environment)
+            #expect(ended.exitCode == code, "\(ended.errors)")
+            #expect(ended.errors.isEmpty == (code == 0))
+            #expect(ended.output.isEmpty == (code != 0))
+        }
+    }
+
+    @Test func `a job is cancelled, retried with a corrected payload, limited, paused and resumed`() async throws {
+        try await withStage { stage in
+            try await stage.run(
+                "SELECT onboarding.enqueue('iron.customer.create', '{\"customer_type\": \"Robot\", \"email\": \"a@b\"}')"
+            )
+            let run = { (arguments: [String]) in
+                try await Program.run("onboard", arguments, environment: stage.environment)
+            }
+            #expect(try await stage.work(["--until-idle"]).ended().exitCode == 0)
+            let shown = try await run(["jobs", "show", "1"])
+            #expect(shown.output.contains("/customer_type must be one of 2 values: Business, Person"))
+            let file = FileManager.default.temporaryDirectory.appendingPathComponent(
+                "onboard-payload-\(UUID().uuidString).json")
+            defer { try? FileManager.default.removeItem(at: file) }
+            try "{\"customer_type\":".write(to: file, atomically: true, encoding: .utf8)
+            #expect(try await run(["jobs", "retry", "1", "--payload", file.path]).exitCode == 1)
+            try "{\"customer_type\": \"Person\", \"email\": \"a@b\"}".write(to: file, atomically: true, encoding: .utf8)
+            #expect(try await run(["jobs", "retry", "1", "--payload", file.path, "--reason", "typo"]).exitCode == 0)
+            #expect(try await run(["providers", "pause", "iron", "--reason", "test", "--for", "1h"]).exitCode == 0)
+            #expect(try await run(["jobs", "show", "1"]).output.contains("provider paused: test"))
+            #expect(try await run(["providers", "resume", "iron"]).exitCode == 0)
+            #expect(try await run(["providers", "limit", "iron", "--max-in-flight", "3"]).exitCode == 0)
+            #expect(try await run(["providers", "list"]).output.contains("iron      3"))
+            #expect(try await stage.work(["--until-idle"]).ended().exitCode == 0)
+            #expect(try await stage.count("state = 'completed'") == 1)
+            #expect(try await run(["jobs", "cancel", "1"]).errors == "onboard: job 1 is completed already\n")
+        }
+    }
+}
