@@ -1,14 +1,16 @@
 # What the scripts of this folder need beside Swift; sourced by them.
 
-# Installs the Debian packages that are missing, or says which they are where it may not.
+# require_packages [tests]: installs the Debian packages that are missing, or says which they are where it may
+# not. The tests need more than the programs.
 require_packages() {
     local missing=()
     pkg-config --exists libpq 2>/dev/null || missing+=(libpq-dev pkg-config)
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
-    command -v pg_dump >/dev/null || missing+=(postgresql-client)
-    command -v python3 >/dev/null || missing+=(python3)
-    python3 -c 'import jsonschema' 2>/dev/null || missing+=(python3-jsonschema)
-    command -v curl >/dev/null || missing+=(curl)
+    command -v psql >/dev/null || missing+=(postgresql-client)
+    if [ "${1:-}" = tests ]; then
+        python3 -c 'import jsonschema' 2>/dev/null || missing+=(python3 python3-jsonschema)
+        command -v curl >/dev/null || missing+=(curl)
+    fi
     if [ ${#missing[@]} -gt 0 ]; then
         if [ "$(id -u)" -ne 0 ]; then
             echo "Missing packages. Run: sudo apt-get install -y ${missing[*]}" >&2
@@ -23,10 +25,12 @@ require_packages() {
             return 1
         }
         # A python3 from elsewhere does not see Debian's modules.
-        python3 -c 'import jsonschema' 2>/dev/null || python3 -m pip install -q jsonschema >&2 || {
-            echo "python3 lacks the module jsonschema; run: python3 -m pip install jsonschema" >&2
-            return 1
-        }
+        if [ "${1:-}" = tests ] && ! python3 -c 'import jsonschema' 2>/dev/null; then
+            python3 -m pip install -q jsonschema >&2 || {
+                echo "python3 lacks the module jsonschema; run: python3 -m pip install jsonschema" >&2
+                return 1
+            }
+        fi
     fi
     command -v swift >/dev/null || {
         echo "Swift is missing: install Swift 6.3 from swift.org and put it on PATH." >&2
