@@ -31,7 +31,7 @@ import Testing
             victim.signal(SIGKILL)
             _ = try await victim.ended()
             let unfinished = "state NOT IN ('completed', 'uncertain')"
-            try await eventually(within: 40, "all jobs finished") { try await stage.count(unfinished) == 0 }
+            try await eventually(within: 20, "all jobs finished") { try await stage.count(unfinished) == 0 }
             #expect(try stage.keysWithSeveralEffects() == [])
             // Only Connect, which has no key and no look-up, may be left in doubt.
             #expect(try await stage.count("state = 'uncertain' AND provider <> 'connect'") == 0)

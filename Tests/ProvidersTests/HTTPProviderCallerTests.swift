@@ -127,13 +127,14 @@ import Testing
     @Test func `a body that is not the one first claimed is not sent`() async throws {
         try await withSimulator { caller, _ in
             var claim = Sample.claim("iron.customer.create")
-            claim.payload?[0] = UInt8(ascii: " ")
+            claim.payload = Array(#"{"email": "eve@example.com", "customer_type": "Person"}"#.utf8)
             let asked = NIOLockedValueBox(false)
             let result = await caller.call(.create, for: claim, operation: Sample.operation("iron.customer.create")) {
                 asked.withLockedValue { $0 = true }
                 return true
             }
             #expect(result.outcome == .invalidPayload)
+            #expect(result.error?.contains("digest") == true)
             #expect(asked.withLockedValue { $0 } == false)
         }
     }
