@@ -70,6 +70,17 @@ import Testing
     }
 }
 
+@Suite struct OperationTests {
+    @Test func `only Iron is told the sub-partner, and only kinds with a key carry it`() {
+        for operation in OperationRegistry.all {
+            let isIron = operation.provider.value == "iron"
+            #expect(operation.parameterHeaders == (isIron ? ["sub_partner_id": "X-SUB-PARTNER-ID"] : [:]))
+            let hasKey = if case .underSameKey = operation.policy.resend { true } else { false }
+            #expect((operation.keyHeader != nil) == hasKey)
+        }
+    }
+}
+
 @Suite struct LookUpTests {
     private func read(_ kind: String, _ answer: Answer, parameters: String = "{}") throws -> CallResult {
         let operation = Sample.operation(kind)

@@ -8,6 +8,7 @@ extension Operation {
         policy: RecoveryPolicy(resend: .underSameKey(life: .seconds(86_400)), offersLookUp: true),
         createPath: { _ in "/customers" }, missingForPath: "",
         keyHeader: "IDEMPOTENCY-KEY", contentType: "application/json; charset=utf-8",
+        parameterHeaders: ["sub_partner_id": "X-SUB-PARTNER-ID"],
         creation: CreationReader(record: RecordReader(path: []), lostAnswer: .unavailable),
         lookUp: LookUp(
             path: { context in

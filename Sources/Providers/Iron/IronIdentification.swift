@@ -14,6 +14,7 @@ extension Operation {
         },
         missingForPath: "customer_id is missing: give it in parameters, or name the customer job in after_job_id",
         keyHeader: "IDEMPOTENCY-KEY", contentType: "application/json; charset=utf-8",
+        parameterHeaders: ["sub_partner_id": "X-SUB-PARTNER-ID"],
         creation: CreationReader(record: RecordReader(path: []), lostAnswer: .unavailable),
         lookUp: LookUp(
             path: { context in

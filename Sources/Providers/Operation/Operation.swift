@@ -19,6 +19,8 @@ package struct Operation: Sendable {
     let keyHeader: String?
     /// The content type of the body.
     let contentType: String
+    /// Parameters of the job that go into headers, by their name there.
+    var parameterHeaders: [String: String] = [:]
     /// How the answer to a create is read.
     let creation: CreationReader
     /// How the provider is asked for the record; nil where it cannot be.

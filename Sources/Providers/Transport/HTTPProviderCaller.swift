@@ -110,8 +110,8 @@ package final class HTTPProviderCaller: ProviderCaller {
         headers.add(name: "User-Agent", value: "onboard")
         headers.add(name: "Accept", value: "application/json")
         if let trace = claim.traceparent { headers.add(name: "traceparent", value: trace) }
-        if let partner = context.parameters["sub_partner_id"]?.string {
-            headers.add(name: "X-SUB-PARTNER-ID", value: partner)
+        for (parameter, name) in operation.parameterHeaders {
+            if let value = context.parameters[parameter]?.string { headers.add(name: name, value: value) }
         }
         var body: HTTPClient.Body?
         if step == .create {
