@@ -133,7 +133,7 @@ package actor TestCluster {
         fi
         $as "$1/initdb" -D "$2/data" -U postgres -A trust -N --no-locale -E UTF8 >/dev/null || exit 1
         $as "$1/postgres" -D "$2/data" -k "$2" -p "$3" -c listen_addresses=127.0.0.1 -c fsync=off \\
-            -c full_page_writes=off -c max_connections=200 -c shared_buffers=64MB </dev/null &
+            -c full_page_writes=off -c max_connections=500 -c shared_buffers=64MB </dev/null &
         server=$!
         cat >/dev/null
         kill -QUIT "$server"

@@ -7,8 +7,29 @@ package actor TestDatabase {
     /// The one of this process.
     package static let shared = TestDatabase()
 
+    /// Databases at one time. All tests start together, and each may open a dozen connections: without a bound a
+    /// loaded machine runs out of them.
+    private static let maximumAtOnce = 24
+
     private var template: Task<String, any Error>?
     private var count = 0
+    private var inUse = 0
+    private var queue: [CheckedContinuation<Void, Never>] = []
+
+    /// Waits until fewer than the most are in use, and counts one more.
+    func enter() async {
+        guard inUse >= Self.maximumAtOnce else {
+            inUse += 1
+            return
+        }
+        // Bounded by the number of tests, each of which ends and then calls `leave`.
+        await withCheckedContinuation { queue.append($0) }
+    }
+
+    /// Hands the place to the test that waits longest.
+    func leave() {
+        if queue.isEmpty { inUse -= 1 } else { queue.removeFirst().resume() }
+    }
 
     /// Makes a database and returns its connection string.
     func make(migrated: Bool) async throws -> ConnectionString {
@@ -71,14 +92,16 @@ package actor TestDatabase {
 ///
 /// - Parameter migrated: whether the project's schema is in it.
 package func withTestDatabase<R>(migrated: Bool = true, _ body: (String) async throws -> R) async throws -> R {
-    let string = try await TestDatabase.shared.make(migrated: migrated)
+    await TestDatabase.shared.enter()
+    let result: Result<R, any Error>
     do {
-        let result = try await body(string.keywordForm)
-        try await TestDatabase.shared.drop(string)
-        return result
-    } catch {
+        let string = try await TestDatabase.shared.make(migrated: migrated)
+        do { result = .success(try await body(string.keywordForm)) } catch { result = .failure(error) }
         // The body's error says more than a failed clean-up; the whole cluster goes with the process anyway.
         try? await TestDatabase.shared.drop(string)
-        throw error
+    } catch {
+        result = .failure(error)
     }
+    await TestDatabase.shared.leave()
+    return try result.get()
 }
