@@ -38,7 +38,8 @@ GRANT INSERT (kind, payload, parameters, reference, unique_key, idempotency_key,
 GRANT EXECUTE ON FUNCTION onboarding.enqueue TO onboarding_enqueuer;
 
 GRANT EXECUTE ON FUNCTION onboarding.claim, onboarding.mark_sent, onboarding.register_worker, onboarding.renew_lease,
-    onboarding.remove_worker, onboarding.release, onboarding.take_over, onboarding.expire_jobs, onboarding.complete
+    onboarding.remove_worker, onboarding.release, onboarding.take_over, onboarding.expire_jobs, onboarding.complete,
+    onboarding.has_work
     TO onboarding_worker;
 
 GRANT EXECUTE ON FUNCTION onboarding.cancel, onboarding.retry, onboarding.resolve, onboarding.pause_provider,

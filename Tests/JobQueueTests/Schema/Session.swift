@@ -100,4 +100,18 @@ enum SQL {
                 ARRAY[(SELECT idempotency_key::text FROM onboarding.jobs WHERE id = \(id))], ARRAY['\\x00'::bytea])
             """
     }
+
+    /// Completes everything that runs, in one call.
+    static func completeAll(_ worker: String) -> String {
+        func all(_ expression: String) -> String {
+            "(SELECT array_agg(\(expression) ORDER BY id) FROM onboarding.jobs WHERE state = 'running')"
+        }
+        let columns = [
+            "id", "claim_token", "claimed_at::text", "attempt", "step", "'succeeded'::text", "'completed'::text",
+            "'create'::text", "0::bigint", "true", "true", "false", "201", "NULL::text", "'record'::text",
+            "'Active'::text", "NULL::text", "'because'::text", "5::bigint", "NULL::bigint", "idempotency_key::text",
+            "'\\x00'::bytea",
+        ]
+        return "SELECT written FROM onboarding.complete('\(worker)', \(columns.map(all).joined(separator: ", ")))"
+    }
 }
