@@ -393,6 +393,24 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.has_work(served text[]) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+    SELECT EXISTS (
+            SELECT 1 FROM onboarding.jobs j
+            WHERE j.state = 'available' AND j.provider = ANY (served) AND (j.run_at <= now() OR j.backoff_step > 0))
+        OR EXISTS (
+            SELECT 1 FROM onboarding.jobs j
+            WHERE j.state = 'running' AND j.provider = ANY (served))
+        OR EXISTS (
+            SELECT 1 FROM onboarding.jobs j
+            JOIN onboarding.jobs a ON a.id = j.after_job_id
+            WHERE j.state = 'blocked' AND j.provider = ANY (served) AND a.provider = ANY (served)
+              AND (a.state = 'running' OR (a.state = 'available' AND (a.run_at <= now() OR a.backoff_step > 0))));
+$$;
+
 CREATE FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1510,6 +1528,9 @@ GRANT ALL ON FUNCTION onboarding.enqueue(kind text, payload jsonb, reference tex
 
 REVOKE ALL ON FUNCTION onboarding.expire_jobs(max_jobs integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.expire_jobs(max_jobs integer) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.has_work(served text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.has_work(served text[]) TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) TO onboarding_operator;

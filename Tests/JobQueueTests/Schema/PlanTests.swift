@@ -61,7 +61,8 @@ import Testing
         _ = try await session.column(SQL.claim("a", "iron", 100))
         try await measure("release", "SELECT onboarding.release(\(held), \(tokens), 'drained')")
         _ = try await session.column(SQL.claim("gone", "iron", 100))
-        try await session.run("UPDATE onboarding.workers SET lease_expires_at = now() - interval '1 s' WHERE id = 'gone'")
+        try await session.run(
+            "UPDATE onboarding.workers SET lease_expires_at = now() - interval '1 s' WHERE id = 'gone'")
         try await measure("take over", "SELECT onboarding.take_over('a', 100)")
         try await session.run(
             "UPDATE onboarding.jobs SET expires_at = now() - interval '1 s' WHERE id = ANY (ARRAY("
@@ -76,8 +77,9 @@ import Testing
     func `hot statements touch as many pages among a million rows, however stale the statistics`() async throws {
         try await withSessions { sessions in
             let session = sessions[0]
-            try await session.run("ALTER TABLE onboarding.jobs SET (autovacuum_enabled = off);"
-                + "ALTER TABLE onboarding.attempts SET (autovacuum_enabled = off)")
+            try await session.run(
+                "ALTER TABLE onboarding.jobs SET (autovacuum_enabled = off);"
+                    + "ALTER TABLE onboarding.attempts SET (autovacuum_enabled = off)")
             try await session.run(SQL.worker("a") + SQL.worker("gone"))
             // Stale to the utmost: the statistics say that all tables are empty.
             try await session.run("ANALYZE")

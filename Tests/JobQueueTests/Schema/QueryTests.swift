@@ -23,7 +23,7 @@ import Testing
             try await sessions[0].run("PREPARE it AS \(sql)")
             let types = try await sessions[0].value(
                 "SELECT array_to_string(parameter_types, ',') FROM pg_prepared_statements WHERE name = 'it'")
-            let found = (types ?? "").split(separator: ",").map { $0.replacing("[]", with: "") }
+            let found = (types ?? "").split(separator: ",").map { String($0).replacing("[]", with: "") }
             #expect(found == declaredTypes(sql))
         }
     }
