@@ -80,8 +80,11 @@ let package = Package(
         .executableTarget(
             name: "onboard-simulator", dependencies: ["Simulator", "Contracts", arguments], swiftSettings: strict),
         .target(
-            name: "TestKit", dependencies: ["JobModel", "Postgres", "JobQueue", "SQLCatalog", locks],
-            swiftSettings: strict),
+            name: "TestKit",
+            dependencies: [
+                "Postgres", "SQLCatalog", locks, .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ], swiftSettings: strict),
         .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestKit", locks], swiftSettings: strict),
         .testTarget(

@@ -21,7 +21,9 @@ enum SourceRules {
             "Contracts", "Crypto", "Foundation", "Glibc", "HTTPTypes", "Hummingbird", "Logging",
             "NIOConcurrencyHelpers", "NIOCore",
         ],
-        "TestKit": ["JobModel", "Postgres", "JobQueue", "SQLCatalog", "Glibc", "NIOConcurrencyHelpers"],
+        "TestKit": [
+            "Postgres", "SQLCatalog", "Foundation", "Glibc", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix",
+        ],
         "onboard": [
             "JobModel", "JobQueue", "Postgres", "Contracts", "Providers", "Worker", "ArgumentParser", "Configuration",
             "Foundation",

@@ -1,4 +1,5 @@
 import Foundation
+import TestKit
 import Testing
 
 /// What the commands say and their exit codes, as scripts rely on them.

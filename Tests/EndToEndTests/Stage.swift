@@ -10,6 +10,13 @@ struct Stage {
     let ledgerFile: URL
     var environment: [String: String]
 
+    /// The same stage seen over another connection, for when the first has been lost.
+    func on(_ connection: Connection) -> Stage {
+        Stage(
+            databaseURL: databaseURL, connection: connection, simulator: simulator, ledgerFile: ledgerFile,
+            environment: environment)
+    }
+
     func run(_ script: String) async throws { try await connection.run(script: script) }
 
     func value(_ expression: String) async throws -> String? {
@@ -53,38 +60,43 @@ struct Stage {
     }
 }
 
-/// Sets up a stage, with the simulator's own arguments, and takes it down again.
+/// Sets up a stage on a database of its own, with the simulator's own arguments, and takes it down again.
 func withStage(_ simulatorArguments: [String] = [], _ body: (Stage) async throws -> Void) async throws {
-    try await withTestDatabase { databaseURL in
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("onboard-stage-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let ledger = folder.appendingPathComponent("ledger.jsonl")
-        let portFile = folder.appendingPathComponent("port")
-        let simulator = try Program(
-            "onboard-simulator",
-            ["--port", "0", "--port-file", portFile.path, "--ledger", ledger.path] + simulatorArguments
-        ).start()
-        try await eventually("the simulator's port; it says: \(simulator.errors)") {
-            FileManager.default.fileExists(atPath: portFile.path)
-        }
-        let port = try String(contentsOf: portFile, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
-        let base = "http://127.0.0.1:\(port)"
-        let printed = try await Program.run("onboard-simulator", ["--print-environment", "--port", port])
-        let stage = Stage(
-            databaseURL: databaseURL,
-            connection: try await Connection.open(ConnectionConfiguration(connectionString: databaseURL)),
-            simulator: simulator, ledgerFile: ledger,
-            environment: environment(of: printed.output, base: base).merging([
-                "ONBOARD_DATABASE_URL": databaseURL, "ONBOARD_HTTP_BIND": "off",
-            ]) { $1 })
-        do {
-            try await body(stage)
-        } catch {
-            await takeDown(stage, folder)
-            throw error
-        }
-        await takeDown(stage, folder)
+    try await withTestDatabase { try await withStage(simulatorArguments, on: $0, body) }
+}
+
+/// Sets up a stage on a migrated database.
+func withStage(
+    _ simulatorArguments: [String] = [], on databaseURL: String, _ body: (Stage) async throws -> Void
+) async throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("onboard-stage-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let ledger = folder.appendingPathComponent("ledger.jsonl")
+    let portFile = folder.appendingPathComponent("port")
+    let simulator = try Program(
+        "onboard-simulator",
+        ["--port", "0", "--port-file", portFile.path, "--ledger", ledger.path] + simulatorArguments
+    ).start()
+    try await eventually("the simulator's port; it says: \(simulator.errors)") {
+        FileManager.default.fileExists(atPath: portFile.path)
     }
+    let port = try String(contentsOf: portFile, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+    let base = "http://127.0.0.1:\(port)"
+    let printed = try await Program.run("onboard-simulator", ["--print-environment", "--port", port])
+    let stage = Stage(
+        databaseURL: databaseURL,
+        connection: try await Connection.open(ConnectionConfiguration(connectionString: databaseURL)),
+        simulator: simulator, ledgerFile: ledger,
+        environment: environment(of: printed.output, base: base).merging([
+            "ONBOARD_DATABASE_URL": databaseURL, "ONBOARD_HTTP_BIND": "off",
+        ]) { $1 })
+    do {
+        try await body(stage)
+    } catch {
+        await takeDown(stage, folder)
+        throw error
+    }
+    await takeDown(stage, folder)
 }
 
 private func takeDown(_ stage: Stage, _ folder: URL) async {

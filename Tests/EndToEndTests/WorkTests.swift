@@ -1,4 +1,5 @@
 import Foundation
+import TestKit
 import Testing
 
 /// The daemon as operators run it: a process, its signals, its exit codes.

@@ -17,7 +17,8 @@ import Testing
         #expect(try await connection.query(isEncrypted)[0].decode(Bool.self, at: 0))
         // Larger than any buffer of TLS or of libpq, so that what is left in one of them would be missed.
         let text = String(repeating: "ä€𝄞x", count: 500_000)
-        let rows = try await connection.query(Statement("SELECT $1::text, repeat('y', 3000000)", parameters: [.text(text)]))
+        let rows = try await connection.query(
+            Statement("SELECT $1::text, repeat('y', 3000000)", parameters: [.text(text)]))
         #expect(try rows[0].decode(String.self, at: 0) == text)
         #expect(try rows[0].decode(String.self, at: 1).utf8.count == 3_000_000)
         let cancelled = Task { try await connection.query(Statement("SELECT pg_sleep(60)")) }

@@ -1,20 +1,24 @@
-import Foundation
+package import Foundation
 
 /// A program of this package, run as a process of its own.
-final class Program: @unchecked Sendable {
-    // @unchecked: `Process` is used by one test at a time, and only `terminate`-like calls cross threads.
-    struct Ended {
-        let exitCode: Int32
-        let output: String
-        let errors: String
+// @unchecked: `Process` is set up before it is shared, and Foundation guards its running state with a lock.
+package final class Program: @unchecked Sendable {
+    /// How a process ended.
+    package struct Ended: Sendable {
+        /// Its exit code, or the number of the signal that ended it.
+        package let exitCode: Int32
+        /// What it wrote to standard output.
+        package let output: String
+        /// What it wrote to standard error.
+        package let errors: String
     }
 
-    let process = Process()
+    private let process = Process()
     private let outputFile: URL
     private let errorFile: URL
 
     /// Prepares the built program `name`; its output goes to files, so that no pipe can fill up.
-    init(_ name: String, _ arguments: [String], environment: [String: String] = [:]) {
+    package init(_ name: String, _ arguments: [String], environment: [String: String] = [:]) {
         let folder = FileManager.default.temporaryDirectory
         outputFile = folder.appendingPathComponent("onboard-test-\(UUID().uuidString).out")
         errorFile = folder.appendingPathComponent("onboard-test-\(UUID().uuidString).err")
@@ -39,33 +43,40 @@ final class Program: @unchecked Sendable {
     }
 
     /// Where the build put the executables: beside the test bundle.
-    static let productsFolder: URL = {
+    package static let productsFolder: URL = {
         let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
         return URL(fileURLWithPath: bundle).resolvingSymlinksInPath().deletingLastPathComponent()
     }()
 
-    var output: String { (try? String(contentsOf: outputFile, encoding: .utf8)) ?? "" }  // unreadable reads as empty
-    var errors: String { (try? String(contentsOf: errorFile, encoding: .utf8)) ?? "" }  // the same
+    /// What it has written to standard output so far.
+    package var output: String { (try? String(contentsOf: outputFile, encoding: .utf8)) ?? "" }  // unreadable reads as empty
+    /// What it has written to standard error so far.
+    package var errors: String { (try? String(contentsOf: errorFile, encoding: .utf8)) ?? "" }  // the same
+
+    /// Its process id; 0 before it was started.
+    package var processID: Int32 { process.processIdentifier }
+    /// Whether it has been started and has not ended.
+    package var isRunning: Bool { process.isRunning }
 
     /// Starts the process and returns at once.
-    @discardableResult func start() throws -> Program {
+    @discardableResult package func start() throws -> Program {
         try process.run()
         return self
     }
 
     /// Sends a signal to this process alone.
-    func signal(_ number: Int32) {
+    package func signal(_ number: Int32) {
         kill(process.processIdentifier, number)
     }
 
     /// Waits for the end, at most `seconds`; then kills it and throws.
-    func ended(within seconds: Double = 60) async throws -> Ended {
+    package func ended(within seconds: Double = 60) async throws -> Ended {
         try await eventually(within: seconds, "the end of \(process.arguments ?? [])") { !process.isRunning }
         return Ended(exitCode: process.terminationStatus, output: output, errors: errors)
     }
 
     /// Runs a program to its end.
-    static func run(
+    package static func run(
         _ name: String, _ arguments: [String], environment: [String: String] = [:], within seconds: Double = 60
     ) async throws -> Ended {
         try await Program(name, arguments, environment: environment).start().ended(within: seconds)
@@ -73,12 +84,13 @@ final class Program: @unchecked Sendable {
 }
 
 /// What was waited for did not come in time.
-struct NotInTime: Error, CustomStringConvertible {
-    let description: String
+package struct NotInTime: Error, CustomStringConvertible {
+    /// What it was, and how long the wait.
+    package let description: String
 }
 
 /// Waits until `condition` holds, looking every 20 ms; other processes have no probe to await.
-func eventually(
+package func eventually(
     within seconds: Double = 30, _ what: @autoclosure () -> String, _ condition: () async throws -> Bool
 ) async throws {
     let clock = ContinuousClock()
