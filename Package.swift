@@ -32,6 +32,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", exact: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
@@ -92,8 +93,14 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "ContractsTests", dependencies: ["JobModel", "Contracts"], swiftSettings: strict),
         .testTarget(
-            name: "ProvidersTests", dependencies: ["JobModel", "Contracts", "Providers", "Simulator", locks],
-            swiftSettings: strict),
+            name: "ProvidersTests",
+            dependencies: [
+                "JobModel", "Contracts", "Providers", "Simulator", locks,
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ], swiftSettings: strict),
         .testTarget(
             name: "SimulatorTests",
             dependencies: [

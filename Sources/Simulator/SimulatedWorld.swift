@@ -8,6 +8,8 @@ struct SimulatedWorld: Sendable {
         case whole
         case half
         case none
+        case endless
+        case slow(Duration)
     }
 
     struct Outcome: Sendable {
@@ -64,14 +66,25 @@ struct SimulatedWorld: Sendable {
             var outcome = error(307, "elsewhere")
             outcome.answer.headers["location"] = "/elsewhere"
             return outcome
-        case .lostAnswer, .halfBody, .noID, .wrongContentType:
-            return spoiled(honest(request, name, id, at), rule.fault, provider)
+        case .forgottenKeys:
+            stored = stored.filter { !$0.key.hasPrefix("\(name) ") }
+            return honest(request, name, id, at)
+        case .lostAnswer, .halfBody, .noID, .wrongContentType, .endlessBody, .slowBody, .duplicateID:
+            return spoiled(honest(request, name, id, at), rule, provider)
         }
     }
 
-    private func spoiled(_ outcome: Outcome, _ fault: FaultRule.Fault, _ provider: any SimulatedProvider) -> Outcome {
+    private func spoiled(_ outcome: Outcome, _ rule: FaultRule, _ provider: any SimulatedProvider) -> Outcome {
         var outcome = outcome
-        switch fault {
+        switch rule.fault {
+        case .endlessBody: outcome.delivery = .endless
+        case .slowBody: outcome.delivery = .slow(.milliseconds(rule.milliseconds))
+        case .duplicateID:
+            if let id = outcome.effect?.providerID,
+                let first = effects.first(where: { $0.provider == outcome.effect?.provider })
+            {
+                outcome.answer.body.replace(id, with: first.providerID)
+            }
         case .lostAnswer: outcome.delivery = .none
         case .halfBody: outcome.delivery = .half
         case .noID where outcome.answer.status < 300: outcome.answer.body = provider.successWithoutID.serialized

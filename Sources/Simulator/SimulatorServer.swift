@@ -81,19 +81,38 @@ package struct SimulatorServer: Sendable {
             guard let field = HTTPField.Name(name) else { continue }
             headers[field] = value.hasPrefix("date+") ? Self.date(now, plus: Int(value.dropFirst(5)) ?? 0) : value
         }
-        let body = ByteBuffer(string: outcome.answer.body)
-        switch outcome.delivery {
+        return Response(
+            status: .init(code: outcome.answer.status), headers: headers,
+            body: body(ByteBuffer(string: outcome.answer.body), outcome.delivery))
+    }
+
+    private func body(_ whole: ByteBuffer, _ delivery: SimulatedWorld.Delivery) -> ResponseBody {
+        switch delivery {
         case .whole:
-            return Response(status: .init(code: outcome.answer.status), headers: headers, body: .init(byteBuffer: body))
+            return ResponseBody(byteBuffer: whole)
         case .half, .none:
-            let half = outcome.delivery == .half ? body.getSlice(at: 0, length: body.readableBytes / 2) : nil
-            return Response(
-                status: .init(code: outcome.answer.status), headers: headers,
-                body: .init(contentLength: body.readableBytes + 1) { writer in
-                    if let half { try await writer.write(half) }
-                    // Hummingbird closes the connection when a body cannot be written to its end.
-                    throw Cut()
-                })
+            let half = delivery == .half ? whole.getSlice(at: 0, length: whole.readableBytes / 2) : nil
+            return ResponseBody(contentLength: whole.readableBytes + 1) { writer in
+                if let half { try await writer.write(half) }
+                // Hummingbird closes the connection when a body cannot be written to its end.
+                throw Cut()
+            }
+        case .slow(let pause):
+            return ResponseBody(contentLength: whole.readableBytes) { writer in
+                for byte in whole.readableBytesView {
+                    try await Task.sleep(for: pause, clock: clock)
+                    try await writer.write(ByteBuffer(bytes: [byte]))
+                }
+                try await writer.finish(nil)
+            }
+        case .endless:
+            return ResponseBody { writer in
+                try await writer.write(whole)
+                // Ends with the connection, which throws here, or at the latest with a gigabyte.
+                let blank = ByteBuffer(repeating: UInt8(ascii: " "), count: 65_536)
+                for _ in 0..<16_384 { try await writer.write(blank) }
+                throw Cut()
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 package import Foundation
 
-/// A program of this package, run as a process of its own.
 // @unchecked: `Process` is set up before it is shared, and Foundation guards its running state with a lock.
+/// A program of this package, run as a process of its own.
 package final class Program: @unchecked Sendable {
     /// How a process ended.
     package struct Ended: Sendable {
@@ -32,8 +32,9 @@ package final class Program: @unchecked Sendable {
         inherited.merge(environment) { $1 }
         process.environment = inherited
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try? FileHandle(forWritingTo: outputFile)  // nil only if the file vanished
-        process.standardError = try? FileHandle(forWritingTo: errorFile)  // the same
+        // Nil only if the files vanished.
+        process.standardOutput = try? FileHandle(forWritingTo: outputFile)
+        process.standardError = try? FileHandle(forWritingTo: errorFile)
     }
 
     deinit {
@@ -49,9 +50,12 @@ package final class Program: @unchecked Sendable {
     }()
 
     /// What it has written to standard output so far.
-    package var output: String { (try? String(contentsOf: outputFile, encoding: .utf8)) ?? "" }  // unreadable reads as empty
+    package var output: String { Self.text(outputFile) }
     /// What it has written to standard error so far.
-    package var errors: String { (try? String(contentsOf: errorFile, encoding: .utf8)) ?? "" }  // the same
+    package var errors: String { Self.text(errorFile) }
+
+    /// Unreadable reads as empty.
+    private static func text(_ file: URL) -> String { (try? String(contentsOf: file, encoding: .utf8)) ?? "" }
 
     /// Its process id; 0 before it was started.
     package var processID: Int32 { process.processIdentifier }

@@ -121,6 +121,7 @@ import Testing
         (["ONBOARD_POLL_INTERVAL": "1 parsec"], Int32(78)),
         (["ONBOARD_PROVIDERS": "nobody"], Int32(78)),
         (["ONBOARD_IRON_BASE_URL": "not a url"], Int32(78)),
+        (["ONBOARD_HTTP_CA_FILE": "/etc/passwd"], Int32(78)),
     ])
     func `a wrong configuration ends in one sentence and its exit code`(changed: [String: String], code: Int32)
         async throws

@@ -104,6 +104,18 @@ import Testing
         }
     }
 
+    @Test(arguments: [#"{"fault": "endless_body"}"#, #"{"fault": "slow_body", "milliseconds": 100}"#])
+    func `an answer that does not end is given up, by its size or its time`(rule: String) async throws {
+        let clock = ContinuousClock()
+        try await withSimulator(fault("[\(rule)]"), timeout: .seconds(2)) { caller, _ in
+            let start = clock.now
+            let result = await call(caller, "connect.individual.create")
+            #expect(result.outcome == .ambiguous)
+            #expect(result.mayHaveReached)
+            #expect(clock.now - start < .seconds(8))
+        }
+    }
+
     @Test func `what found no connection was not sent`() async throws {
         let caller = HTTPProviderCaller(endpoints: endpoints("http://127.0.0.1:1"))
         let refused = await call(caller, "connect.individual.create")

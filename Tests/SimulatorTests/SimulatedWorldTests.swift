@@ -73,6 +73,7 @@ import Testing
         for (fault, effects) in [
             (FaultRule.Fault.lostAnswer, 1), (.halfBody, 1), (.noID, 1), (.wrongContentType, 1), (.delay, 1), (.cut, 0),
             (.hang, 0), (.status, 0), (.throttle, 0), (.unauthorized, 0), (.redirect, 0), (.storedError, 0),
+            (.endlessBody, 1), (.slowBody, 1), (.duplicateID, 1), (.forgottenKeys, 1),
         ] {
             var world = SimulatedWorld(keys: .init())
             world.faults.set([FaultRule(fault)])
@@ -90,6 +91,15 @@ import Testing
         #expect(status(post(["customers"], Self.person), in: &world) == 500)
         #expect(
             status(post(["customers"], Self.person, key: "8d3f0d36-3a2c-4f0e-9a4f-0d8f5b1c7a12"), in: &world) == 201)
+    }
+
+    @Test func `a forgotten key lets the same request make a second record`() {
+        var world = SimulatedWorld(keys: .init())
+        #expect(status(post(["customers"], #"{"customer_type": "Person", "email": "a@b"}"#), in: &world) == 201)
+        world.faults.set([FaultRule(.forgottenKeys)])
+        #expect(
+            status(post(["customers"], #"{"customer_type": "Person", "email": "a@b"}"#), in: &world, id: "id-2") == 201)
+        #expect(world.effects.count == 2)
     }
 
     @Test func `rules match by provider, method, content, number`() throws {

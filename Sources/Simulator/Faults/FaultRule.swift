@@ -28,6 +28,14 @@ package struct FaultRule: Sendable, Equatable {
         case redirect
         /// Does its work and answers with a page of HTML.
         case wrongContentType = "wrong_content_type"
+        /// Does its work and answers with a body that never ends.
+        case endlessBody = "endless_body"
+        /// Does its work and sends the answer byte by byte, `milliseconds` apart.
+        case slowBody = "slow_body"
+        /// Does its work and answers with the id of the first record that it ever made.
+        case duplicateID = "duplicate_id"
+        /// Forgets every key that it has stored, as at the end of their lives, and answers as a new one would be.
+        case forgottenKeys = "forgotten_keys"
     }
 
     /// `iron`, `connect`, `axisfi`, `juicyway`, or `*` for all.
@@ -44,7 +52,7 @@ package struct FaultRule: Sendable, Equatable {
     package var fault: Fault
     /// For `status`.
     package var status = 500
-    /// For `delay`.
+    /// For `delay` and `slow_body`.
     package var milliseconds = 0
     /// For `throttle` and `hang`.
     package var seconds = 0

@@ -25,13 +25,12 @@ struct Work: AsyncParsableCommand {
         let endpoints = try Endpoint.all(settings)
         var configuration = try WorkerConfiguration(settings, endpoints: endpoints)
         configuration.endsWhenIdle = untilIdle
-        let timeout = try settings.duration("ONBOARD_HTTP_TIMEOUT", default: .seconds(30))
+        let http = try HTTPProviderCaller.Configuration(settings, connections: configuration.concurrency)
         let logger = try Self.logger(settings)
         let connection = try ConnectionConfiguration(settings, applicationName: "onboard work")
         try await checkSchema()
 
-        let caller = HTTPProviderCaller(
-            endpoints: endpoints, configuration: .init(timeout: timeout, connections: configuration.concurrency))
+        let caller = HTTPProviderCaller(endpoints: endpoints, configuration: http)
         let host = configuration.host
         let daemon = Daemon(configuration: configuration, database: connection, caller: caller, logger: logger) {
             WorkerID("\(host)/\(ProcessInfo.processInfo.processIdentifier)/\(UUID().uuidString.lowercased().prefix(8))")
