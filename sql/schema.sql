@@ -1,12 +1,127 @@
 CREATE SCHEMA onboarding;
 
+CREATE FUNCTION onboarding.advance_order_key(provider_name text, key text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+BEGIN
+    UPDATE onboarding.jobs j SET is_behind = false
+    WHERE j.is_behind AND j.id = (
+        SELECT o.id FROM onboarding.jobs o
+        WHERE o.provider = provider_name AND o.order_key = key
+          AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain')
+        ORDER BY o.id LIMIT 1);
+    RETURN FOUND;
+END;
+$$;
+
+CREATE FUNCTION onboarding.advance_order_keys(ended bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    place record;
+    released boolean := false;
+BEGIN
+    FOR place IN
+        SELECT DISTINCT j.provider, j.order_key FROM onboarding.jobs j
+        WHERE j.id = ANY (ended) AND j.order_key IS NOT NULL
+        ORDER BY j.provider, j.order_key
+    LOOP
+        PERFORM pg_advisory_xact_lock(hashtextextended(place.provider || ' ' || place.order_key, 7463));
+        released := onboarding.advance_order_key(place.provider, place.order_key) OR released;
+    END LOOP;
+    IF released THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
+END;
+$$;
+
+CREATE TABLE onboarding.jobs (
+    id bigint NOT NULL,
+    claim_token bigint,
+    after_job_id bigint,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_at timestamp with time zone,
+    lease_expires_at timestamp with time zone,
+    first_sent_at timestamp with time zone,
+    last_sent_at timestamp with time zone,
+    cancel_requested_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    idempotency_key uuid DEFAULT gen_random_uuid() NOT NULL,
+    payload_bytes integer DEFAULT 0 NOT NULL,
+    last_http_status integer,
+    last_create_status integer,
+    priority smallint DEFAULT 5 NOT NULL,
+    attempt smallint DEFAULT 0 NOT NULL,
+    max_attempts smallint DEFAULT 25 NOT NULL,
+    backoff_step smallint DEFAULT 0 NOT NULL,
+    kind text NOT NULL,
+    provider text GENERATED ALWAYS AS (split_part(kind, '.'::text, 1)) STORED NOT NULL,
+    state text DEFAULT 'available'::text NOT NULL,
+    step text DEFAULT 'create'::text NOT NULL,
+    is_behind boolean DEFAULT false NOT NULL,
+    follow text DEFAULT 'created'::text NOT NULL,
+    reference text,
+    unique_key text,
+    order_key text,
+    traceparent text,
+    claimed_by text,
+    provider_id text,
+    provider_status text,
+    decision text,
+    last_outcome text,
+    last_error text,
+    body_sha256 bytea,
+    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    payload jsonb NOT NULL,
+    CONSTRAINT jobs_completed_has_provider_id CHECK (((state <> 'completed'::text) OR (provider_id IS NOT NULL))),
+    CONSTRAINT jobs_decision_known CHECK ((decision = ANY (ARRAY['approved'::text, 'declined'::text, 'expired'::text]))),
+    CONSTRAINT jobs_running_is_claimed CHECK (((state <> 'running'::text) OR ((claim_token IS NOT NULL) AND (claimed_by IS NOT NULL) AND (claimed_at IS NOT NULL)))),
+    CONSTRAINT jobs_state_known CHECK ((state = ANY (ARRAY['blocked'::text, 'available'::text, 'running'::text, 'waiting'::text, 'uncertain'::text, 'completed'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT jobs_step_known CHECK ((step = ANY (ARRAY['create'::text, 'look_up'::text])))
+)
+WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
+
+CREATE FUNCTION onboarding.after_cancel(job onboarding.jobs, wanted text, wanted_step text, outcome text, reached boolean, OUT state text, OUT step text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    state := wanted;
+    step := wanted_step;
+    IF wanted = 'failed' THEN
+        state := 'cancelled';
+    ELSIF wanted = 'available' AND wanted_step = 'create' THEN
+        IF outcome = 'not_found' OR job.first_sent_at IS NULL OR (job.first_sent_at >= job.claimed_at AND NOT reached) THEN
+            state := 'cancelled';
+        ELSIF onboarding.can_look_up(job) THEN
+            step := 'look_up';
+        ELSE
+            state := 'uncertain';
+        END IF;
+    END IF;
+END;
+$$;
+
+CREATE FUNCTION onboarding.can_look_up(job onboarding.jobs) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT k.lost_answer <> 'none' AND (k.look_up_field IS NULL
+        OR (jsonb_typeof(job.payload -> k.look_up_field) = 'string' AND job.payload ->> k.look_up_field <> ''))
+    FROM onboarding.kinds k WHERE k.kind = job.kind;
+$$;
+
 CREATE FUNCTION onboarding.cancel(job_id bigint, reason text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     job onboarding.jobs := onboarding.lock_job(job_id);
-    kind onboarding.kinds;
 BEGIN
     IF job.state IN ('completed', 'failed', 'cancelled') THEN
         RAISE EXCEPTION 'onboarding: job % is % already', job.id, job.state USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -15,15 +130,12 @@ BEGIN
         RAISE EXCEPTION 'onboarding: job % is uncertain; say what happened with resolve()', job.id
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    SELECT * INTO kind FROM onboarding.kinds k WHERE k.kind = job.kind;
     IF job.state = 'running' THEN
         UPDATE onboarding.jobs j SET cancel_requested_at = now(), updated_at = now() WHERE j.id = job.id;
         PERFORM onboarding.log_state_change(job.id, 'running', 'running', 'cancel requested: ' || coalesce(reason, ''));
         RETURN 'running';
     END IF;
-    IF job.state = 'available' AND job.first_sent_at IS NOT NULL AND kind.lost_answer <> 'none'
-        AND (kind.look_up_field IS NULL OR job.payload ? kind.look_up_field)
-    THEN
+    IF job.state = 'available' AND job.first_sent_at IS NOT NULL AND onboarding.can_look_up(job) THEN
         UPDATE onboarding.jobs j
         SET cancel_requested_at = now(), step = 'look_up', run_at = now(), updated_at = now() WHERE j.id = job.id;
         PERFORM onboarding.log_state_change(job.id, 'available', 'available',
@@ -61,6 +173,7 @@ CREATE FUNCTION onboarding.check_new_job() RETURNS trigger
 DECLARE
     required text[];
     after_state text;
+    after_kind text;
     entry record;
 BEGIN
     SELECT k.required_fields INTO required FROM onboarding.kinds k WHERE k.kind = NEW.kind;
@@ -124,12 +237,21 @@ BEGIN
     END IF;
     NEW.state := 'available';
     IF NEW.after_job_id IS NOT NULL THEN
-        SELECT j.state INTO after_state FROM onboarding.jobs j WHERE j.id = NEW.after_job_id;
+        SELECT j.state, j.kind INTO after_state, after_kind FROM onboarding.jobs j WHERE j.id = NEW.after_job_id;
         IF NOT FOUND THEN
             PERFORM onboarding.refuse('after_job_id', format('%s is not a job', NEW.after_job_id));
         END IF;
+        IF NEW.kind = 'iron.identification.create' AND NOT NEW.parameters ? 'customer_id' AND after_kind <> 'iron.customer.create' THEN
+            PERFORM onboarding.refuse('parameters', format(
+                'lacks customer_id, and job %s in after_job_id is no iron.customer.create that could give it', NEW.after_job_id));
+        END IF;
         IF after_state <> 'completed' THEN NEW.state := 'blocked'; END IF;
     END IF;
+    -- What is inserted at the same moment elsewhere is not seen here; the claim looks again.
+    NEW.is_behind := NEW.order_key IS NOT NULL AND EXISTS (
+        SELECT 1 FROM onboarding.jobs o
+        WHERE o.provider = split_part(NEW.kind, '.', 1) AND o.order_key = NEW.order_key
+          AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain'));
     RETURN NEW;
 END;
 $_$;
@@ -149,7 +271,7 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, at_least_one boolean, lease_ms integer, from_priority smallint[] DEFAULT NULL::smallint[], from_run_at timestamp with time zone[] DEFAULT NULL::timestamp with time zone[], from_id bigint[] DEFAULT NULL::bigint[]) RETURNS TABLE(id bigint, claim_token bigint, kind text, step text, attempt smallint, max_attempts smallint, backoff_step smallint, idempotency_key text, payload text, payload_bytes integer, body_sha256 bytea, parameters text, after_provider_id text, traceparent text, remaining_ms bigint, first_sent_ms bigint, last_sent_ms bigint, last_http_status integer, evidence_id text, evidence_status text, claimed_at text, priority smallint, run_at text, hint text, wait_ms integer)
+CREATE FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, single_budget bigint, lease_ms integer, from_priority smallint[] DEFAULT NULL::smallint[], from_run_at timestamp with time zone[] DEFAULT NULL::timestamp with time zone[], from_id bigint[] DEFAULT NULL::bigint[]) RETURNS TABLE(id bigint, claim_token bigint, kind text, step text, attempt smallint, max_attempts smallint, backoff_step smallint, idempotency_key text, payload text, payload_bytes integer, body_sha256 bytea, parameters text, after_provider_id text, traceparent text, remaining_ms bigint, first_sent_ms bigint, last_sent_ms bigint, last_create_status integer, evidence_id text, evidence_status text, claimed_at text, priority smallint, run_at text, hint text, wait_ms integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -166,7 +288,7 @@ DECLARE
     marked text[];
 BEGIN
     IF NOT EXISTS (
-        SELECT 1 FROM onboarding.workers w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
+        SELECT 1 FROM onboarding.worker_leases w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
     THEN
         claim.hint := 'fenced'; claim.wait_ms := 0; RETURN NEXT; RETURN;
     END IF;
@@ -193,10 +315,10 @@ BEGIN
                             from_run_at, from_id) AS c (priority, run_at, id)
                     CROSS JOIN LATERAL (
                         SELECT q.id, q.payload_bytes FROM onboarding.jobs q
-                        WHERE q.state = 'available' AND q.provider = provider_name AND q.priority = c.priority
+                        WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.priority = c.priority
                           AND q.run_at <= now()
                           AND (q.run_at, q.id) > (coalesce(c.run_at, '-infinity'::timestamptz), coalesce(c.id, 0))
-                          AND (q.expires_at IS NULL OR q.expires_at > now())
+                          AND (q.expires_at IS NULL OR q.expires_at > now() OR q.step = 'look_up')
                           AND (q.order_key IS NULL OR (
                               q.id = (SELECT o.id FROM onboarding.jobs o
                                   WHERE o.provider = provider_name AND o.order_key = q.order_key
@@ -209,24 +331,24 @@ BEGIN
                         LIMIT permit.allowed
                         FOR NO KEY UPDATE SKIP LOCKED) d
                     LIMIT permit.allowed) due
-                WHERE due.bytes <= byte_budget OR (at_least_one AND due.place = 1)))
+                WHERE due.bytes <= byte_budget OR (due.place = 1 AND due.bytes <= single_budget)))
             RETURNING j.*
         )
         SELECT c.id, c.claim_token, c.kind, c.step, c.attempt, c.max_attempts, c.backoff_step,
             c.idempotency_key::text, c.payload::text, c.payload_bytes, c.body_sha256, c.parameters::text,
             CASE WHEN c.after_job_id IS NOT NULL
-                THEN (SELECT a.provider_id FROM onboarding.jobs a WHERE a.id = c.after_job_id) END,
+                THEN (SELECT a.provider_id FROM onboarding.jobs a WHERE a.id = c.after_job_id AND a.kind = 'iron.customer.create') END,
             c.traceparent, onboarding.milliseconds(c.expires_at - now()),
             CASE WHEN c.first_sent_at < now() THEN onboarding.milliseconds(now() - c.first_sent_at) END,
             CASE WHEN c.last_sent_at < now() THEN onboarding.milliseconds(now() - c.last_sent_at) END,
-            c.last_http_status, e.provider_id, e.provider_status, c.claimed_at::text, c.priority,
+            c.last_create_status, e.provider_id, e.provider_status, c.claimed_at::text, c.priority,
             -- In one form whatever the session's time zone, so that its order is the order of the texts.
             (c.run_at AT TIME ZONE 'UTC')::text || '+00',
             NULL::text, NULL::integer
         FROM claimed c
         LEFT JOIN LATERAL (
             SELECT l.provider_id, l.provider_status FROM onboarding.attempts l
-            WHERE c.backoff_step > 0 AND l.job_id = c.id AND l.late AND l.provider_id IS NOT NULL
+            WHERE c.last_outcome IS NOT NULL AND l.job_id = c.id AND l.late AND l.provider_id IS NOT NULL
             ORDER BY l.finished_at DESC LIMIT 1) e ON true;
         GET DIAGNOSTICS taken = ROW_COUNT;
         IF taken > 0 THEN
@@ -240,7 +362,7 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], rotates_key boolean[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) RETURNS TABLE(job_id bigint, claim_token bigint, written boolean, job_state text)
+CREATE FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], key_uses text[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) RETURNS TABLE(job_id bigint, claim_token bigint, written boolean, job_state text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -255,35 +377,41 @@ DECLARE
     done boolean[];
     became text[];
     late boolean;
+    ordered boolean;
     ended bigint[];
 BEGIN
     WITH result AS (
         SELECT * FROM unnest(job_ids, tokens, claimed_ats, attempt_numbers, did_steps, outcomes, states, next_steps,
-            delays_ms, counted, reached, rotates_key, http_statuses, request_ids, provider_ids, provider_statuses,
+            delays_ms, counted, reached, key_uses, http_statuses, request_ids, provider_ids, provider_statuses,
             errors, reasons, sent_ages_ms, keys, digests)
         AS r (job_id, token, claimed_at, attempt, did_step, outcome, state, next_step, delay_ms, counted, reached,
-            rotates_key, http_status, request_id, provider_id, provider_status, error, reason, sent_age_ms, key, digest)
+            key_use, http_status, request_id, provider_id, provider_status, error, reason, sent_age_ms, key, digest)
     ), written AS (
         UPDATE onboarding.jobs j
-        SET state = onboarding.state_after(r.state, r.outcome, j.cancel_requested_at, j.first_sent_at, j.claimed_at, r.reached),
-            step = r.next_step,
+        SET state = CASE WHEN j.cancel_requested_at IS NULL THEN r.state
+                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state END,
+            step = CASE WHEN j.cancel_requested_at IS NULL THEN r.next_step
+                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).step END,
             attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT r.counted THEN 1 ELSE 0 END,
             backoff_step = CASE WHEN r.state = 'available' THEN least(j.backoff_step + 1, 1000) ELSE j.backoff_step END,
             run_at = CASE WHEN r.state = 'available' THEN now() + r.delay_ms * interval '1 ms' ELSE j.run_at END,
             -- A call that cannot have arrived takes back what its claim assumed.
-            first_sent_at = CASE WHEN r.rotates_key THEN NULL
+            first_sent_at = CASE WHEN r.key_use <> 'same' THEN NULL
                 WHEN NOT r.reached AND j.step = 'create' AND j.first_sent_at >= j.claimed_at THEN NULL
                 ELSE j.first_sent_at END,
             provider_id = coalesce(r.provider_id, j.provider_id),
             provider_status = coalesce(r.provider_status, j.provider_status),
             last_outcome = r.outcome, last_http_status = r.http_status,
+            last_create_status = CASE WHEN r.key_use <> 'same' THEN NULL WHEN j.step = 'create' THEN r.http_status
+                ELSE j.last_create_status END,
             last_error = CASE WHEN r.state = 'completed' THEN NULL ELSE coalesce(r.error || ': ', '') || r.reason END,
             lease_expires_at = NULL, updated_at = now(),
-            finished_at = CASE WHEN onboarding.state_after(r.state, r.outcome, j.cancel_requested_at, j.first_sent_at, j.claimed_at, r.reached)
+            finished_at = CASE WHEN CASE WHEN j.cancel_requested_at IS NULL THEN r.state
+                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state END
                 IN ('completed', 'failed', 'cancelled') THEN now() END
         FROM result r
         WHERE j.id = r.job_id AND j.claim_token = r.token AND j.state = 'running'
-        RETURNING j.id, j.claim_token AS token, j.state, j.run_at, j.step
+        RETURNING j.id, j.claim_token AS token, j.state, j.run_at, j.step, j.order_key
     ), journal AS (
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, next_run_at, idempotency_key,
             http_status, attempt, late, step, worker, outcome, next_state, next_step, provider_id, provider_status,
@@ -302,10 +430,10 @@ BEGIN
     ), told AS (
         SELECT count(pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', w.id, w.state))) AS events FROM written w WHERE w.state <> 'available'
     )
-    SELECT array_agg(o.job_id), array_agg(o.token), array_agg(o.done), array_agg(o.state), bool_or(o.late)
-    INTO ids, fences, done, became, late
+    SELECT array_agg(o.job_id), array_agg(o.token), array_agg(o.done), array_agg(o.state), bool_or(o.late), bool_or(o.is_ordered)
+    INTO ids, fences, done, became, late, ordered
     FROM (
-        SELECT r.job_id, r.token, w.state, w.id IS NULL AS late,
+        SELECT r.job_id, r.token, w.state, w.id IS NULL AS late, w.order_key IS NOT NULL AS is_ordered,
             w.id IS NOT NULL OR EXISTS (
                 SELECT 1 FROM onboarding.attempts a
                 WHERE a.job_id = r.job_id AND a.claim_token = r.token AND NOT a.late AND a.outcome <> 'lost') AS done
@@ -314,14 +442,16 @@ BEGIN
         LEFT JOIN written w ON w.id = r.job_id AND w.token = r.token) o;
     RETURN QUERY SELECT * FROM unnest(ids, fences, done, became);
 
-    IF true = ANY (rotates_key) THEN PERFORM onboarding.rotate_keys(job_ids, tokens, rotates_key); END IF;
+    IF 'new' = ANY (key_uses) THEN PERFORM onboarding.rotate_keys(job_ids, tokens, key_uses); END IF;
     IF late THEN PERFORM onboarding.settle_late_successes(job_ids, tokens); END IF;
     SELECT array_agg(s.id) INTO ended FROM (
         SELECT d.after_job_id AS id FROM unnest(job_ids) AS b (id)
         JOIN onboarding.jobs d ON d.after_job_id = b.id AND d.state = 'blocked'
-        GROUP BY d.after_job_id) s;
+        UNION
+        SELECT j.id FROM onboarding.jobs j
+        WHERE ordered AND j.id = ANY (job_ids) AND j.order_key IS NOT NULL AND j.state IN ('completed', 'failed', 'cancelled')) s;
     IF ended IS NOT NULL THEN PERFORM onboarding.settle_dependents(ended); END IF;
-    PERFORM onboarding.note_provider_health(job_ids, outcomes, holds_ms);
+    PERFORM onboarding.note_provider_health(job_ids, tokens, outcomes, http_statuses, holds_ms);
 END;
 $$;
 
@@ -332,8 +462,12 @@ CREATE FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text DEFA
 #variable_conflict use_column
 DECLARE
     job bigint;
-    same boolean;
 BEGIN
+    -- Asked first, since what was right then may be refused now: an end that has passed since.
+    IF enqueue.unique_key IS NOT NULL THEN
+        job := onboarding.same_job(enqueue.kind, enqueue.unique_key, enqueue.payload, enqueue.parameters);
+        IF job IS NOT NULL THEN RETURN job; END IF;
+    END IF;
     IF enqueue.priority NOT BETWEEN 0 AND 9 THEN
         PERFORM onboarding.refuse('priority', format('must be between 0 and 9, not %s', enqueue.priority));
     END IF;
@@ -349,15 +483,10 @@ BEGIN
     RETURNING j.id INTO job;
     IF job IS NOT NULL THEN RETURN job; END IF;
 
-    SELECT j.id, j.payload = enqueue.payload AND j.parameters = enqueue.parameters INTO job, same
-    FROM onboarding.jobs j WHERE j.kind = enqueue.kind AND j.unique_key = enqueue.unique_key;
+    job := onboarding.same_job(enqueue.kind, enqueue.unique_key, enqueue.payload, enqueue.parameters);
     IF job IS NULL THEN
         RAISE EXCEPTION 'onboarding: unique_key was taken by a transaction that this one cannot see; run it again'
             USING ERRCODE = 'serialization_failure';
-    END IF;
-    IF NOT same THEN
-        RAISE EXCEPTION 'onboarding: unique_key is taken by job % of this kind with another payload or other parameters', job
-            USING ERRCODE = 'unique_violation', COLUMN = 'unique_key';
     END IF;
     RETURN job;
 END;
@@ -369,17 +498,21 @@ CREATE FUNCTION onboarding.expire_jobs(max_jobs integer) RETURNS integer
     SET enable_seqscan TO 'off'
     AS $$
 DECLARE
+    due bigint[];
     ended bigint[];
 BEGIN
+    due := ARRAY(
+        SELECT e.id FROM onboarding.jobs e
+        WHERE e.state = 'available' AND e.step = 'create' AND e.expires_at <= now()
+        ORDER BY e.expires_at LIMIT max_jobs FOR NO KEY UPDATE SKIP LOCKED);
+    IF due = '{}' THEN RETURN 0; END IF;
+    UPDATE onboarding.jobs j SET step = 'look_up', run_at = now(), updated_at = now()
+    WHERE j.id = ANY (due) AND j.first_sent_at IS NOT NULL;
+    IF FOUND THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
     WITH expired AS (
         UPDATE onboarding.jobs j
-        SET state = 'failed', finished_at = now(), updated_at = now(),
-            last_error = 'expired before it could run' || CASE WHEN j.first_sent_at IS NULL THEN ''
-                ELSE '; an earlier request may have reached the provider' END
-        WHERE j.id = ANY (ARRAY(
-            SELECT e.id FROM onboarding.jobs e
-            WHERE e.state = 'available' AND e.expires_at <= now()
-            ORDER BY e.expires_at LIMIT max_jobs FOR NO KEY UPDATE SKIP LOCKED))
+        SET state = 'failed', finished_at = now(), updated_at = now(), last_error = 'expired before it could run'
+        WHERE j.id = ANY (due) AND j.first_sent_at IS NULL
         RETURNING j.id, j.last_error
     ), logged AS (
         INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
@@ -397,10 +530,12 @@ CREATE FUNCTION onboarding.has_work(served text[]) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
     SELECT EXISTS (
             SELECT 1 FROM onboarding.jobs j
-            WHERE j.state = 'available' AND j.provider = ANY (served) AND (j.run_at <= now() OR j.backoff_step > 0))
+            WHERE j.state = 'available' AND NOT j.is_behind AND j.provider = ANY (served) AND (j.run_at <= now() OR j.backoff_step > 0))
         OR EXISTS (
             SELECT 1 FROM onboarding.jobs j
             WHERE j.state = 'running' AND j.provider = ANY (served))
@@ -420,7 +555,7 @@ DECLARE
 BEGIN
     UPDATE onboarding.providers x
     SET max_in_flight = limit_provider.max_in_flight, rate_per_second = limit_provider.rate_per_second,
-        burst = limit_provider.burst, rate_due_at = NULL, updated_at = now()
+        burst = limit_provider.burst, updated_at = now()
     WHERE x.provider = p.provider;
     INSERT INTO onboarding.provider_events (provider, actor, event, reason)
     VALUES (p.provider, session_user, 'limited', format('max_in_flight %s, rate_per_second %s, burst %s',
@@ -428,53 +563,6 @@ BEGIN
         coalesce(limit_provider.burst::text, 'none')));
 END;
 $$;
-
-CREATE TABLE onboarding.jobs (
-    id bigint NOT NULL,
-    claim_token bigint,
-    after_job_id bigint,
-    run_at timestamp with time zone DEFAULT now() NOT NULL,
-    expires_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    claimed_at timestamp with time zone,
-    lease_expires_at timestamp with time zone,
-    first_sent_at timestamp with time zone,
-    last_sent_at timestamp with time zone,
-    cancel_requested_at timestamp with time zone,
-    finished_at timestamp with time zone,
-    idempotency_key uuid DEFAULT gen_random_uuid() NOT NULL,
-    payload_bytes integer DEFAULT 0 NOT NULL,
-    last_http_status integer,
-    priority smallint DEFAULT 5 NOT NULL,
-    attempt smallint DEFAULT 0 NOT NULL,
-    max_attempts smallint DEFAULT 25 NOT NULL,
-    backoff_step smallint DEFAULT 0 NOT NULL,
-    kind text NOT NULL,
-    provider text GENERATED ALWAYS AS (split_part(kind, '.'::text, 1)) STORED NOT NULL,
-    state text DEFAULT 'available'::text NOT NULL,
-    step text DEFAULT 'create'::text NOT NULL,
-    follow text DEFAULT 'created'::text NOT NULL,
-    reference text,
-    unique_key text,
-    order_key text,
-    traceparent text,
-    claimed_by text,
-    provider_id text,
-    provider_status text,
-    decision text,
-    last_outcome text,
-    last_error text,
-    body_sha256 bytea,
-    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
-    payload jsonb NOT NULL,
-    CONSTRAINT jobs_completed_has_provider_id CHECK (((state <> 'completed'::text) OR (provider_id IS NOT NULL))),
-    CONSTRAINT jobs_decision_known CHECK ((decision = ANY (ARRAY['approved'::text, 'declined'::text, 'expired'::text]))),
-    CONSTRAINT jobs_running_is_claimed CHECK (((state <> 'running'::text) OR ((claim_token IS NOT NULL) AND (claimed_by IS NOT NULL) AND (claimed_at IS NOT NULL)))),
-    CONSTRAINT jobs_state_known CHECK ((state = ANY (ARRAY['blocked'::text, 'available'::text, 'running'::text, 'waiting'::text, 'uncertain'::text, 'completed'::text, 'failed'::text, 'cancelled'::text]))),
-    CONSTRAINT jobs_step_known CHECK ((step = ANY (ARRAY['create'::text, 'look_up'::text])))
-)
-WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
 
 CREATE FUNCTION onboarding.lock_job(job_id bigint) RETURNS onboarding.jobs
     LANGUAGE plpgsql
@@ -510,7 +598,7 @@ CREATE TABLE onboarding.providers (
     CONSTRAINT providers_burst_positive CHECK (((burst >= 1) AND (burst <= 1000000))),
     CONSTRAINT providers_circuit_known CHECK ((circuit = ANY (ARRAY['closed'::text, 'open'::text, 'half_open'::text]))),
     CONSTRAINT providers_max_in_flight_not_negative CHECK ((max_in_flight >= 0)),
-    CONSTRAINT providers_rate_per_second_positive CHECK (((rate_per_second > (0)::double precision) AND (rate_per_second <= (1000000)::double precision)))
+    CONSTRAINT providers_rate_per_second_positive CHECK (((rate_per_second >= (0.00001)::double precision) AND (rate_per_second <= (1000000)::double precision)))
 );
 
 CREATE FUNCTION onboarding.lock_provider(provider_name text) RETURNS onboarding.providers
@@ -548,7 +636,7 @@ CREATE FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bi
     SET first_sent_at = coalesce(j.first_sent_at, clock_timestamp()), last_sent_at = clock_timestamp()
     FROM unnest(job_ids, tokens) AS m (job_id, token)
     WHERE j.id = m.job_id AND j.claim_token = m.token AND j.state = 'running'
-      AND EXISTS (SELECT 1 FROM onboarding.workers w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
+      AND EXISTS (SELECT 1 FROM onboarding.worker_leases w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
     RETURNING j.id;
 $$;
 
@@ -566,7 +654,7 @@ CREATE FUNCTION onboarding.milliseconds_until(moment timestamp with time zone, t
         ELSE greatest(1, ceil(extract(epoch FROM moment - t) * 1000))::integer END;
 $$;
 
-CREATE FUNCTION onboarding.note_provider_health(job_ids bigint[], outcomes text[], holds_ms bigint[]) RETURNS void
+CREATE FUNCTION onboarding.note_provider_health(job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -590,27 +678,40 @@ BEGIN
                     ELSE now() + least(interval '5 s' * 2 ^ least(p.circuit_failures, 10), interval '5 min') END,
                 updated_at = now()
             FROM (
-                SELECT DISTINCT j.provider FROM unnest(job_ids, outcomes) AS b (id, outcome)
-                JOIN onboarding.jobs j ON j.id = b.id WHERE b.outcome = 'unauthorized') u
-            WHERE p.provider = u.provider
+                SELECT j.provider, bool_and(coalesce((
+                    SELECT a.outcome = 'unauthorized' FROM onboarding.attempts a
+                    WHERE a.job_id = b.id AND a.claim_token <> b.token AND NOT a.late
+                    ORDER BY a.finished_at DESC LIMIT 1), false)) AS again
+                FROM unnest(job_ids, tokens, outcomes) AS b (id, token, outcome)
+                JOIN onboarding.jobs j ON j.id = b.id WHERE b.outcome = 'unauthorized'
+                GROUP BY j.provider ORDER BY j.provider) u
+            WHERE p.provider = u.provider AND NOT (u.again AND p.circuit = 'closed')
             RETURNING p.provider
         )
         INSERT INTO onboarding.provider_events (provider, actor, event, reason)
         SELECT o.provider, session_user, 'circuit_open', 'credentials refused' FROM opened o;
     END IF;
     IF EXISTS (SELECT 1 FROM onboarding.providers p WHERE p.circuit = 'half_open') THEN
-        WITH closed AS (
+        WITH told AS (
+            SELECT j.provider, bool_or(b.outcome <> 'unauthorized' AND b.http_status IS NOT NULL) AS is_answered
+            FROM unnest(job_ids, outcomes, http_statuses) AS b (id, outcome, http_status)
+            JOIN onboarding.jobs j ON j.id = b.id
+            WHERE b.outcome <> 'unauthorized'
+            GROUP BY j.provider
+        ), probed AS (
             UPDATE onboarding.providers p
-            SET circuit = 'closed', circuit_reason = NULL, circuit_opened_at = NULL, circuit_probe_at = NULL,
-                circuit_failures = 0, updated_at = now()
-            WHERE p.circuit = 'half_open' AND EXISTS (
-                SELECT 1 FROM unnest(job_ids, outcomes) AS b (id, outcome)
-                JOIN onboarding.jobs j ON j.id = b.id
-                WHERE j.provider = p.provider AND b.outcome IN ('succeeded', 'adopted', 'not_found', 'rejected', 'throttled'))
-            RETURNING p.provider
+            SET circuit = CASE WHEN t.is_answered THEN 'closed' ELSE 'open' END,
+                circuit_reason = CASE WHEN t.is_answered THEN NULL ELSE p.circuit_reason END,
+                circuit_opened_at = CASE WHEN t.is_answered THEN NULL ELSE p.circuit_opened_at END,
+                -- A probe that called nobody, or was not answered, told nothing: the next one goes soon.
+                circuit_probe_at = CASE WHEN t.is_answered THEN NULL ELSE now() + interval '1 s' END,
+                circuit_failures = CASE WHEN t.is_answered THEN 0 ELSE p.circuit_failures END, updated_at = now()
+            FROM told t
+            WHERE p.provider = t.provider AND p.circuit = 'half_open'
+            RETURNING p.provider, p.circuit
         )
         INSERT INTO onboarding.provider_events (provider, actor, event, reason)
-        SELECT c.provider, session_user, 'circuit_closed', 'the probe was answered' FROM closed c;
+        SELECT c.provider, session_user, 'circuit_closed', 'the probe was answered' FROM probed c WHERE c.circuit = 'closed';
     END IF;
 END;
 $$;
@@ -707,6 +808,17 @@ CREATE FUNCTION onboarding.rate_cell(rate double precision, burst integer) RETUR
     SELECT make_interval(secs => CASE WHEN coalesce(burst, 1) = 1 THEN 1.06 ELSE 1 END / rate);
 $$;
 
+CREATE FUNCTION onboarding.rebook_rate() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    NEW.rate_due_at := least(NEW.rate_due_at, clock_timestamp()
+        + onboarding.rate_cell(NEW.rate_per_second, NEW.burst) * coalesce(NEW.burst, 1));
+    RETURN NEW;
+END;
+$$;
+
 CREATE FUNCTION onboarding.refuse(field text, problem text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -737,46 +849,17 @@ CREATE FUNCTION onboarding.register_worker(worker_id text, host_name text, progr
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    INSERT INTO onboarding.workers (id, host, version, lease_expires_at, concurrency, providers)
+    INSERT INTO onboarding.worker_leases (id, host, version, lease_expires_at, concurrency, providers)
     VALUES (worker_id, host_name, program_version, clock_timestamp() + lease_ms * interval '1 ms', slots, served)
     ON CONFLICT (id) DO NOTHING
     RETURNING true;
-$$;
-
-CREATE FUNCTION onboarding.release(job_ids bigint[], tokens bigint[], why text) RETURNS SETOF bigint
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_seqscan TO 'off'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
-    AS $$
-    WITH released AS (
-        UPDATE onboarding.jobs j
-        SET state = CASE WHEN j.cancel_requested_at IS NOT NULL AND (j.first_sent_at IS NULL OR j.first_sent_at >= j.claimed_at)
-                THEN 'cancelled' ELSE 'available' END,
-            finished_at = CASE WHEN j.cancel_requested_at IS NOT NULL AND (j.first_sent_at IS NULL OR j.first_sent_at >= j.claimed_at)
-                THEN now() END,
-            attempt = j.attempt - CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
-            first_sent_at = CASE WHEN j.first_sent_at < j.claimed_at THEN j.first_sent_at END, lease_expires_at = NULL, updated_at = now()
-        FROM unnest(job_ids, tokens) AS r (job_id, token)
-        WHERE j.id = r.job_id AND j.claim_token = r.token AND j.state = 'running'
-        RETURNING j.id, j.state, j.claimed_at, j.claimed_by
-    ), logged AS (
-        INSERT INTO onboarding.state_changes (job_id, at, from_state, to_state, actor, reason)
-        SELECT x.id, v.at, v.from_state, v.to_state, x.claimed_by, v.reason
-        FROM released x
-        CROSS JOIN LATERAL (VALUES (x.claimed_at, 'available', 'running', 'claimed'),
-            (now(), 'running', x.state, why)) AS v (at, from_state, to_state, reason)
-        RETURNING 1
-    )
-    SELECT r.id FROM released r WHERE (SELECT count(*) FROM logged) >= 0;
 $$;
 
 CREATE FUNCTION onboarding.remove_worker(worker_id text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    DELETE FROM onboarding.workers w WHERE w.id = worker_id;
+    DELETE FROM onboarding.worker_leases w WHERE w.id = worker_id;
 $$;
 
 CREATE FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, calls integer, is_draining boolean) RETURNS boolean
@@ -784,13 +867,38 @@ CREATE FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, calls i
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH renewed AS (
-        UPDATE onboarding.workers w
+        UPDATE onboarding.worker_leases w
         SET last_seen_at = clock_timestamp(), lease_expires_at = clock_timestamp() + lease_ms * interval '1 ms',
             in_flight = calls, draining = is_draining
         WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp()
         RETURNING 1
     )
     SELECT EXISTS (SELECT 1 FROM renewed);
+$$;
+
+CREATE FUNCTION onboarding.repair_order_keys(max_keys integer, INOUT from_provider text, INOUT from_key text) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    AS $$
+DECLARE
+    place record;
+BEGIN
+    FOR turn IN 1..max_keys LOOP
+        SELECT b.provider, b.order_key INTO place FROM onboarding.jobs b
+        WHERE b.is_behind AND b.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain')
+          AND (b.provider, b.order_key) > (coalesce(from_provider, ''), coalesce(from_key, ''))
+        ORDER BY b.provider, b.order_key, b.id LIMIT 1;
+        IF NOT FOUND THEN
+            from_provider := NULL; from_key := NULL;
+            RETURN;
+        END IF;
+        from_provider := place.provider; from_key := place.order_key;
+        IF onboarding.advance_order_key(place.provider, place.order_key) THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
+    END LOOP;
+END;
 $$;
 
 CREATE FUNCTION onboarding.resolve(job_id bigint, verdict text, provider_id text DEFAULT NULL::text, note text DEFAULT NULL::text) RETURNS text
@@ -816,7 +924,7 @@ BEGIN
     ELSIF verdict = 'did_not_happen' THEN
         new_state := CASE WHEN job.cancel_requested_at IS NULL THEN 'available' ELSE 'cancelled' END;
         UPDATE onboarding.jobs j
-        SET state = new_state, step = 'create', run_at = now(), backoff_step = 0, first_sent_at = NULL, last_sent_at = NULL,
+        SET state = new_state, step = 'create', run_at = now(), backoff_step = 0, first_sent_at = NULL, last_sent_at = NULL, last_create_status = NULL,
             attempt = least(j.attempt, j.max_attempts - 1),
             expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
             idempotency_key = gen_random_uuid(), updated_at = now(),
@@ -880,10 +988,19 @@ BEGIN
         PERFORM onboarding.check_required_fields(job.kind, kind.required_fields, retry.payload);
     END IF;
     IF job.last_outcome IN ('rejected', 'invalid_payload') OR new_payload <> job.payload THEN new_key := gen_random_uuid(); END IF;
-    -- A definite refusal proves that nothing was created; anything else is looked up before it is sent anew.
-    may_exist := job.first_sent_at IS NOT NULL AND coalesce(job.last_outcome, '') <> 'rejected';
+    -- A refusal proves that its own request created nothing, not that an earlier one without an answer
+    -- did not; only a look-up that found nothing does.
+    may_exist := job.first_sent_at IS NOT NULL AND EXISTS (
+        SELECT 1 FROM onboarding.attempts a
+        WHERE a.job_id = job.id AND a.outcome IN ('unavailable', 'ambiguous', 'lost')
+          AND a.finished_at > coalesce((
+              SELECT max(n.finished_at) FROM onboarding.attempts n WHERE n.job_id = job.id AND n.outcome = 'not_found'), '-infinity'));
     IF may_exist AND kind.lost_answer = 'none' THEN
         RAISE EXCEPTION 'onboarding: job % may have been sent and its provider cannot tell; it cannot be retried', job.id
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF may_exist AND new_payload <> job.payload THEN
+        RAISE EXCEPTION 'onboarding: job % may exist at the provider as it was sent; retry it without a payload and cancel it: that looks it up', job.id
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     UPDATE onboarding.jobs j
@@ -891,9 +1008,9 @@ BEGIN
         expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
         idempotency_key = new_key, payload = new_payload, payload_bytes = octet_length(new_payload::text),
         body_sha256 = CASE WHEN new_payload <> j.payload THEN NULL ELSE j.body_sha256 END,
-        step = CASE WHEN may_exist AND (kind.look_up_field IS NULL OR j.payload ? kind.look_up_field) THEN 'look_up' ELSE 'create' END,
+        step = CASE WHEN may_exist AND onboarding.can_look_up(job) THEN 'look_up' ELSE 'create' END,
         first_sent_at = CASE WHEN may_exist THEN j.first_sent_at END,
-        last_http_status = NULL, updated_at = now()
+        last_http_status = NULL, last_create_status = NULL, updated_at = now()
     WHERE j.id = job.id;
     INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason, old_key, new_key)
     VALUES (job.id, job.state, 'available', session_user, 'retry' || coalesce(': ' || reason, ''), job.idempotency_key, new_key);
@@ -902,14 +1019,32 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION onboarding.rotate_keys(job_ids bigint[], tokens bigint[], rotates_key boolean[]) RETURNS void
+CREATE FUNCTION onboarding.rotate_keys(job_ids bigint[], tokens bigint[], key_uses text[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     UPDATE onboarding.jobs j
     SET idempotency_key = gen_random_uuid()
-    FROM unnest(job_ids, tokens, rotates_key) AS r (job_id, token, rotates_key)
-    WHERE j.id = r.job_id AND j.claim_token = r.token AND r.rotates_key AND j.state = 'available';
+    FROM unnest(job_ids, tokens, key_uses) AS r (job_id, token, key_use)
+    WHERE j.id = r.job_id AND j.claim_token = r.token AND r.key_use = 'new' AND j.state = 'available';
+$$;
+
+CREATE FUNCTION onboarding.same_job(kind text, unique_key text, payload jsonb, parameters jsonb) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    job bigint;
+    same boolean;
+BEGIN
+    SELECT j.id, j.payload = same_job.payload AND j.parameters = same_job.parameters INTO job, same
+    FROM onboarding.jobs j WHERE j.kind = same_job.kind AND j.unique_key = same_job.unique_key;
+    IF job IS NOT NULL AND same IS NOT TRUE THEN
+        RAISE EXCEPTION 'onboarding: unique_key is taken by job % of this kind with another payload or other parameters', job
+            USING ERRCODE = 'unique_violation', COLUMN = 'unique_key';
+    END IF;
+    RETURN job;
+END;
 $$;
 
 CREATE FUNCTION onboarding.settle_dependents(ended bigint[]) RETURNS void
@@ -933,6 +1068,7 @@ BEGIN
     )
     SELECT true INTO released FROM logged LIMIT 1;
     IF released THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
+    PERFORM onboarding.advance_order_keys(ended);
     LOOP
         WITH settled AS (
             UPDATE onboarding.jobs j
@@ -950,6 +1086,7 @@ BEGIN
         SELECT array_agg(l.job_id) FROM logged l
         CROSS JOIN LATERAL onboarding.notify_event(l.job_id, 'cancelled') INTO ended;
         EXIT WHEN ended IS NULL;
+        PERFORM onboarding.advance_order_keys(ended);
     END LOOP;
 END;
 $$;
@@ -984,15 +1121,21 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION onboarding.state_after(wanted text, outcome text, cancel_requested_at timestamp with time zone, first_sent_at timestamp with time zone, claimed_at timestamp with time zone, reached boolean) RETURNS text
-    LANGUAGE sql IMMUTABLE
+CREATE FUNCTION onboarding.snapshot_holders() RETURNS TABLE(holder text, name text, owner text, state text, since timestamp with time zone, age integer)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT CASE
-        WHEN cancel_requested_at IS NULL THEN wanted
-        WHEN wanted = 'failed' THEN 'cancelled'
-        WHEN wanted = 'available' AND (outcome = 'not_found' OR first_sent_at IS NULL
-            OR (first_sent_at >= claimed_at AND NOT reached)) THEN 'cancelled'
-        ELSE wanted END;
+SELECT 'transaction' AS holder, a.pid::text AS name, a.usename::text AS owner, a.state, a.xact_start AS since,
+    age(a.backend_xmin) AS age
+FROM pg_catalog.pg_stat_activity a WHERE a.backend_xmin IS NOT NULL AND a.pid <> pg_backend_pid()
+UNION ALL
+SELECT 'replication slot', s.slot_name::text, NULL, CASE WHEN s.active THEN 'active' ELSE 'inactive' END, NULL,
+    greatest(age(s.xmin), age(s.catalog_xmin))
+FROM pg_catalog.pg_replication_slots s WHERE s.xmin IS NOT NULL OR s.catalog_xmin IS NOT NULL
+UNION ALL
+SELECT 'prepared transaction', x.gid, x.owner::text, NULL, x.prepared, age(x.transaction)
+FROM pg_catalog.pg_prepared_xacts x
+ORDER BY age DESC;
 $$;
 
 CREATE FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[] DEFAULT NULL::bigint[]) RETURNS integer
@@ -1013,12 +1156,12 @@ DECLARE
     may_exist boolean;
 BEGIN
     FOR lost IN
-        SELECT j.*, k.lost_answer, (k.look_up_field IS NULL OR j.payload ? k.look_up_field) AND k.lost_answer <> 'none' AS can_look_up
+        SELECT j.*, k.lost_answer, onboarding.can_look_up(j) AS can_look_up
         FROM onboarding.jobs j
         JOIN onboarding.kinds k ON k.kind = j.kind
         WHERE j.state = 'running' AND (
             NOT EXISTS (
-                SELECT 1 FROM onboarding.workers w WHERE w.id = j.claimed_by AND w.lease_expires_at > clock_timestamp())
+                SELECT 1 FROM onboarding.worker_leases w WHERE w.id = j.claimed_by AND w.lease_expires_at > clock_timestamp())
             OR (j.claimed_by = reaper AND j.claimed_at < clock_timestamp() - interval '10 s'
                 AND j.claim_token <> ALL (held)))
         ORDER BY j.id
@@ -1036,6 +1179,9 @@ BEGIN
             ELSIF lost.lost_answer = 'look_up' THEN
                 next_step := 'look_up';
                 why := 'its worker is gone: look up before sending again';
+            ELSIF lost.cancel_requested_at IS NOT NULL THEN
+                IF lost.can_look_up THEN next_step := 'look_up'; ELSE next_state := 'uncertain'; END IF;
+                why := 'cancelled; its worker is gone and the request may have been sent';
             ELSIF lost.attempt >= lost.max_attempts THEN
                 next_step := 'look_up';
                 IF NOT lost.can_look_up THEN next_state := 'uncertain'; END IF;
@@ -1053,7 +1199,10 @@ BEGIN
             run_at = now() + CASE WHEN lost.backoff_step < 2 THEN interval '0'
                 ELSE least(interval '1 s' * (2 ^ least(lost.backoff_step, 12)), interval '1 hour') END,
             finished_at = CASE WHEN next_state = 'cancelled' THEN now() END,
-            last_outcome = 'lost', last_error = why
+            last_outcome = 'lost', last_error = why,
+            last_create_status = CASE WHEN may_exist AND lost.step = 'create' THEN NULL ELSE j.last_create_status END,
+            -- A worker that only stalled may send until now.
+            last_sent_at = CASE WHEN may_exist AND lost.step = 'create' THEN clock_timestamp() ELSE j.last_sent_at END
         WHERE j.id = lost.id;
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, attempt, step,
             worker, outcome, next_state, next_step, next_run_at, reason, body_sha256)
@@ -1069,7 +1218,7 @@ BEGIN
     END LOOP;
     IF ended <> '{}' THEN PERFORM onboarding.settle_dependents(ended); END IF;
     IF taken > 0 THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
-    DELETE FROM onboarding.workers w
+    DELETE FROM onboarding.worker_leases w
     WHERE w.lease_expires_at < clock_timestamp() - interval '1 minute' AND w.id <> reaper;
     RETURN taken;
 END;
@@ -1146,7 +1295,7 @@ BEGIN
             RETURN QUERY SELECT 'order', format('job %s of the same order_key is %s', head.id, head.state), NULL::timestamptz;
         END LOOP;
     END IF;
-    IF NOT EXISTS (SELECT 1 FROM onboarding.workers w WHERE w.lease_expires_at > now() AND job.provider = ANY (w.providers)) THEN
+    IF NOT EXISTS (SELECT 1 FROM onboarding.worker_leases w WHERE w.lease_expires_at > now() AND job.provider = ANY (w.providers)) THEN
         RETURN QUERY SELECT 'no_worker', format('no live worker serves %s: is one running, with its credentials?', job.provider), NULL::timestamptz;
     END IF;
 END;
@@ -1266,12 +1415,16 @@ CREATE VIEW onboarding.queue_health AS
     COALESCE((p.paused_until > now()), false) AS paused,
     p.circuit
    FROM ((onboarding.providers p
-     CROSS JOIN LATERAL ( SELECT ( SELECT count(*) AS count
+     CROSS JOIN LATERAL ( SELECT (( SELECT count(*) AS count
                    FROM onboarding.jobs j
-                  WHERE ((j.provider = p.provider) AND (j.state = 'available'::text) AND (j.run_at <= now()))) AS due,
-            ( SELECT count(*) AS count
+                  WHERE ((j.provider = p.provider) AND (j.state = 'available'::text) AND (NOT j.is_behind) AND (j.run_at <= now()))) + ( SELECT count(*) AS count
                    FROM onboarding.jobs j
-                  WHERE ((j.provider = p.provider) AND (j.state = 'available'::text) AND (j.run_at > now()))) AS scheduled,
+                  WHERE ((j.provider = p.provider) AND (j.state = 'available'::text) AND j.is_behind AND (j.run_at <= now())))) AS due,
+            (( SELECT count(*) AS count
+                   FROM onboarding.jobs j
+                  WHERE ((j.provider = p.provider) AND (j.state = 'available'::text) AND (NOT j.is_behind) AND (j.run_at > now()))) + ( SELECT count(*) AS count
+                   FROM onboarding.jobs j
+                  WHERE ((j.provider = p.provider) AND (j.state = 'available'::text) AND j.is_behind AND (j.run_at > now())))) AS scheduled,
             ( SELECT count(*) AS count
                    FROM onboarding.jobs j
                   WHERE ((j.provider = p.provider) AND (j.state = 'running'::text))) AS running,
@@ -1288,7 +1441,7 @@ CREATE VIEW onboarding.queue_health AS
                    FROM (generate_series(0, 9) priorities(priority)
                      CROSS JOIN LATERAL ( SELECT j.run_at
                            FROM onboarding.jobs j
-                          WHERE ((j.provider = p.provider) AND (j.state = 'available'::text) AND (j.priority = priorities.priority) AND (j.run_at <= now()))
+                          WHERE ((j.provider = p.provider) AND (j.state = 'available'::text) AND (NOT j.is_behind) AND (j.priority = priorities.priority) AND (j.run_at <= now()))
                           ORDER BY j.run_at
                          LIMIT 1) o)) AS oldest_due_age_seconds) q)
      CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (j.state = 'completed'::text)) AS completed,
@@ -1364,8 +1517,7 @@ UNION ALL
     s.at,
     s.actor,
     s.reason
-   FROM onboarding.state_changes s
-  WHERE (s.from_state <> s.to_state);
+   FROM onboarding.state_changes s;
 
 CREATE VIEW onboarding.uncertain_jobs AS
  SELECT j.id AS job_id,
@@ -1381,37 +1533,15 @@ CREATE VIEW onboarding.uncertain_jobs AS
   WHERE (j.state = 'uncertain'::text);
 
 CREATE VIEW onboarding.vacuum_horizon AS
- SELECT 'transaction'::text AS holder,
-    (a.pid)::text AS name,
-    (a.usename)::text AS owner,
-    a.state,
-    a.xact_start AS since,
-    age(a.backend_xmin) AS age
-   FROM pg_stat_activity a
-  WHERE ((a.backend_xmin IS NOT NULL) AND (a.pid <> pg_backend_pid()))
-UNION ALL
- SELECT 'replication slot'::text AS holder,
-    (s.slot_name)::text AS name,
-    NULL::text AS owner,
-        CASE
-            WHEN s.active THEN 'active'::text
-            ELSE 'inactive'::text
-        END AS state,
-    NULL::timestamp with time zone AS since,
-    GREATEST(age(s.xmin), age(s.catalog_xmin)) AS age
-   FROM pg_replication_slots s
-  WHERE ((s.xmin IS NOT NULL) OR (s.catalog_xmin IS NOT NULL))
-UNION ALL
- SELECT 'prepared transaction'::text AS holder,
-    x.gid AS name,
-    (x.owner)::text AS owner,
-    NULL::text AS state,
-    x.prepared AS since,
-    age(x.transaction) AS age
-   FROM pg_prepared_xacts x
-  ORDER BY 6 DESC;
+ SELECT h.holder,
+    h.name,
+    h.owner,
+    h.state,
+    h.since,
+    h.age
+   FROM onboarding.snapshot_holders() h(holder, name, owner, state, since, age);
 
-CREATE TABLE onboarding.workers (
+CREATE TABLE onboarding.worker_leases (
     id text NOT NULL,
     host text NOT NULL,
     version text NOT NULL,
@@ -1424,6 +1554,20 @@ CREATE TABLE onboarding.workers (
     providers text[] NOT NULL
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='200');
+
+CREATE VIEW onboarding.workers AS
+ SELECT w.id,
+    w.host,
+    w.version,
+    w.started_at,
+    w.last_seen_at,
+    w.lease_expires_at,
+    w.in_flight,
+    w.concurrency,
+    w.draining,
+    w.providers
+   FROM onboarding.worker_leases w
+  WHERE (w.lease_expires_at > now());
 
 ALTER TABLE ONLY onboarding.attempts
     ADD CONSTRAINT attempts_pkey PRIMARY KEY (job_id, claim_token, late);
@@ -1446,18 +1590,20 @@ ALTER TABLE ONLY onboarding.providers
 ALTER TABLE ONLY onboarding.state_changes
     ADD CONSTRAINT state_changes_pkey PRIMARY KEY (id);
 
-ALTER TABLE ONLY onboarding.workers
-    ADD CONSTRAINT workers_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY onboarding.worker_leases
+    ADD CONSTRAINT worker_leases_pkey PRIMARY KEY (id);
 
 CREATE INDEX jobs_after_idx ON onboarding.jobs USING btree (after_job_id) WHERE (after_job_id IS NOT NULL);
 
 CREATE INDEX jobs_attention_idx ON onboarding.jobs USING btree (state, id) WHERE (state = ANY (ARRAY['uncertain'::text, 'failed'::text, 'waiting'::text]));
 
+CREATE INDEX jobs_behind_idx ON onboarding.jobs USING btree (provider, order_key, id) WHERE (is_behind AND (state = ANY (ARRAY['blocked'::text, 'available'::text, 'running'::text, 'waiting'::text, 'uncertain'::text])));
+
 CREATE INDEX jobs_blocked_idx ON onboarding.jobs USING btree (provider) WHERE (state = 'blocked'::text);
 
-CREATE INDEX jobs_claim_idx ON onboarding.jobs USING btree (provider, priority, run_at, id) WHERE (state = 'available'::text);
+CREATE INDEX jobs_claim_idx ON onboarding.jobs USING btree (provider, priority, run_at, id) WHERE ((state = 'available'::text) AND (NOT is_behind));
 
-CREATE INDEX jobs_expiry_idx ON onboarding.jobs USING btree (expires_at) WHERE ((expires_at IS NOT NULL) AND (state = 'available'::text));
+CREATE INDEX jobs_expiry_idx ON onboarding.jobs USING btree (expires_at) WHERE ((expires_at IS NOT NULL) AND (state = 'available'::text) AND (step = 'create'::text));
 
 CREATE INDEX jobs_finished_idx ON onboarding.jobs USING btree (finished_at, provider, state) WHERE (finished_at IS NOT NULL);
 
@@ -1493,6 +1639,8 @@ CREATE TRIGGER jobs_legal_transition AFTER UPDATE OF state ON onboarding.jobs FO
 
 CREATE TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs FOR EACH STATEMENT EXECUTE FUNCTION onboarding.notify_jobs();
 
+CREATE TRIGGER providers_rebook_rate BEFORE UPDATE OF rate_per_second, burst ON onboarding.providers FOR EACH ROW WHEN (((new.rate_per_second IS NOT NULL) AND (new.rate_due_at IS NOT NULL))) EXECUTE FUNCTION onboarding.rebook_rate();
+
 ALTER TABLE ONLY onboarding.jobs
     ADD CONSTRAINT jobs_after_job_known FOREIGN KEY (after_job_id) REFERENCES onboarding.jobs(id);
 
@@ -1507,33 +1655,9 @@ GRANT USAGE ON SCHEMA onboarding TO onboarding_worker;
 GRANT USAGE ON SCHEMA onboarding TO onboarding_operator;
 GRANT USAGE ON SCHEMA onboarding TO onboarding_monitor;
 
-REVOKE ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) TO onboarding_operator;
-GRANT ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) TO onboarding_enqueuer;
+REVOKE ALL ON FUNCTION onboarding.advance_order_key(provider_name text, key text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION onboarding.check_dependent() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.check_new_job() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.check_required_fields(kind_name text, required text[], body jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, at_least_one boolean, lease_ms integer, from_priority smallint[], from_run_at timestamp with time zone[], from_id bigint[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, at_least_one boolean, lease_ms integer, from_priority smallint[], from_run_at timestamp with time zone[], from_id bigint[]) TO onboarding_worker;
-
-REVOKE ALL ON FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], rotates_key boolean[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], rotates_key boolean[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) TO onboarding_worker;
-
-REVOKE ALL ON FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text, unique_key text, parameters jsonb, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, after_job_id bigint, order_key text, follow text, max_attempts integer, traceparent text, idempotency_key uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text, unique_key text, parameters jsonb, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, after_job_id bigint, order_key text, follow text, max_attempts integer, traceparent text, idempotency_key uuid) TO onboarding_enqueuer;
-
-REVOKE ALL ON FUNCTION onboarding.expire_jobs(max_jobs integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.expire_jobs(max_jobs integer) TO onboarding_worker;
-
-REVOKE ALL ON FUNCTION onboarding.has_work(served text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.has_work(served text[]) TO onboarding_worker;
-
-REVOKE ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) TO onboarding_operator;
+REVOKE ALL ON FUNCTION onboarding.advance_order_keys(ended bigint[]) FROM PUBLIC;
 
 GRANT SELECT(id) ON TABLE onboarding.jobs TO onboarding_enqueuer;
 GRANT SELECT(id) ON TABLE onboarding.jobs TO onboarding_worker;
@@ -1691,6 +1815,37 @@ GRANT INSERT(parameters) ON TABLE onboarding.jobs TO onboarding_enqueuer;
 
 GRANT INSERT(payload) ON TABLE onboarding.jobs TO onboarding_enqueuer;
 
+REVOKE ALL ON FUNCTION onboarding.after_cancel(job onboarding.jobs, wanted text, wanted_step text, outcome text, reached boolean, OUT state text, OUT step text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.can_look_up(job onboarding.jobs) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) TO onboarding_operator;
+
+REVOKE ALL ON FUNCTION onboarding.check_dependent() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.check_new_job() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.check_required_fields(kind_name text, required text[], body jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, single_budget bigint, lease_ms integer, from_priority smallint[], from_run_at timestamp with time zone[], from_id bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, single_budget bigint, lease_ms integer, from_priority smallint[], from_run_at timestamp with time zone[], from_id bigint[]) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], key_uses text[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], key_uses text[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text, unique_key text, parameters jsonb, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, after_job_id bigint, order_key text, follow text, max_attempts integer, traceparent text, idempotency_key uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text, unique_key text, parameters jsonb, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, after_job_id bigint, order_key text, follow text, max_attempts integer, traceparent text, idempotency_key uuid) TO onboarding_enqueuer;
+
+REVOKE ALL ON FUNCTION onboarding.expire_jobs(max_jobs integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.expire_jobs(max_jobs integer) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.has_work(served text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.has_work(served text[]) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) TO onboarding_operator;
+
 REVOKE ALL ON FUNCTION onboarding.lock_job(job_id bigint) FROM PUBLIC;
 
 GRANT SELECT ON TABLE onboarding.providers TO onboarding_operator;
@@ -1714,7 +1869,7 @@ REVOKE ALL ON FUNCTION onboarding.milliseconds(span interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.milliseconds_until(moment timestamp with time zone, t timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION onboarding.note_provider_health(job_ids bigint[], outcomes text[], holds_ms bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION onboarding.note_provider_health(job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.notify_event(job bigint, state text) FROM PUBLIC;
 
@@ -1727,6 +1882,8 @@ REVOKE ALL ON FUNCTION onboarding.permits(provider_name text, wanted integer, OU
 
 REVOKE ALL ON FUNCTION onboarding.rate_cell(rate double precision, burst integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION onboarding.rebook_rate() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.refuse(field text, problem text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.refuse_illegal_transition() FROM PUBLIC;
@@ -1736,14 +1893,14 @@ REVOKE ALL ON FUNCTION onboarding.refuse_length(field text, value text) FROM PUB
 REVOKE ALL ON FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer) TO onboarding_worker;
 
-REVOKE ALL ON FUNCTION onboarding.release(job_ids bigint[], tokens bigint[], why text) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.release(job_ids bigint[], tokens bigint[], why text) TO onboarding_worker;
-
 REVOKE ALL ON FUNCTION onboarding.remove_worker(worker_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.remove_worker(worker_id text) TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, calls integer, is_draining boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, calls integer, is_draining boolean) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.repair_order_keys(max_keys integer, INOUT from_provider text, INOUT from_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.repair_order_keys(max_keys integer, INOUT from_provider text, INOUT from_key text) TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.resolve(job_id bigint, verdict text, provider_id text, note text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.resolve(job_id bigint, verdict text, provider_id text, note text) TO onboarding_operator;
@@ -1754,13 +1911,18 @@ GRANT ALL ON FUNCTION onboarding.resume_provider(provider text) TO onboarding_op
 REVOKE ALL ON FUNCTION onboarding.retry(job_id bigint, reason text, payload jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.retry(job_id bigint, reason text, payload jsonb) TO onboarding_operator;
 
-REVOKE ALL ON FUNCTION onboarding.rotate_keys(job_ids bigint[], tokens bigint[], rotates_key boolean[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION onboarding.rotate_keys(job_ids bigint[], tokens bigint[], key_uses text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.same_job(kind text, unique_key text, payload jsonb, parameters jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.settle_dependents(ended bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.settle_late_successes(job_ids bigint[], tokens bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION onboarding.state_after(wanted text, outcome text, cancel_requested_at timestamp with time zone, first_sent_at timestamp with time zone, claimed_at timestamp with time zone, reached boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION onboarding.snapshot_holders() FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.snapshot_holders() TO onboarding_operator;
+GRANT ALL ON FUNCTION onboarding.snapshot_holders() TO onboarding_monitor;
+GRANT ALL ON FUNCTION onboarding.snapshot_holders() TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[]) TO onboarding_worker;

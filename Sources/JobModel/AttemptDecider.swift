@@ -22,7 +22,9 @@ package struct AttemptDecider: Sendable {
         using random: inout some RandomNumberGenerator
     ) -> Decision {
         var wait = backoff.delay(step: claim.backoffStep, using: &random)
-        if let asked = result.retryAfter { wait = max(asked, .zero) }
+        // "At once" is no wish that a client in a loop should follow.
+        if let asked = result.retryAfter, asked >= .seconds(1) { wait = asked }
+        if result.outcome == .throttled { wait = max(wait, .seconds(1)) }
         let situation = Situation(
             claim: claim, result: result, step: step, policy: policy, canLookUp: canLookUp, wait: wait,
             replayedErrorLimit: replayedErrorLimit)
@@ -73,15 +75,42 @@ private struct Situation {
     }
 
     private func afterNotFound() -> Decision {
+        // What no look-up finds yet may still land, as long as a request may be on its way.
+        if let age = claim.lastSentAge, age < settle {
+            return again(.lookUp, reason: "an earlier request may still land", counted: false, wait: settle - age)
+        }
         guard !attemptsAreUsedUp else {
             return Decision(.failed, reason: "attempts used up; a look-up found no record", countsAttempt: false)
         }
-        if case .afterLookUp(let settle) = policy.resend, let age = claim.lastSentAge, age < settle {
-            return again(.lookUp, reason: "an earlier request may still land", counted: false, wait: settle - age)
+        if claim.lastCreateStatus == 409, claim.attempt <= 1 {
+            return Decision(
+                .failed, reason: "the provider reports a conflict and shows no record that matches",
+                countsAttempt: false)
         }
-        var decision = again(.create, reason: "no such record: send again", counted: false, wait: .zero)
-        decision.rotatesKey = claim.lastHTTPStatus != nil || keyHasExpired
+        // The provider says that the record is there, and does not show it: no reason to ask without a pause.
+        let wait = claim.lastCreateStatus == 409 ? self.wait : .zero
+        if let remaining = claim.remaining, wait >= remaining {
+            return Decision(
+                .failed, reason: "expires before the next attempt; a look-up found no record", countsAttempt: false)
+        }
+        var decision = again(.create, reason: "no such record: send again", counted: false, wait: wait)
+        if keyHoldsAnError { decision.keyUse = .new } else if keyHasExpired { decision.keyUse = .renewed }
         return decision
+    }
+
+    /// How long after a send a look-up that finds nothing proves nothing.
+    private var settle: Duration {
+        switch policy.resend {
+        case .afterLookUp(let settle): settle
+        // Under the same key a request that lands late is harmless; under a new one it would be a second.
+        case .underSameKey: keyHoldsAnError ? .seconds(120) : .zero
+        case .never: .zero
+        }
+    }
+
+    private var keyHoldsAnError: Bool {
+        guard case .underSameKey = policy.resend else { return false }
+        return claim.lastCreateStatus == 500
     }
 
     private func afterRejection() -> Decision {
@@ -99,8 +128,8 @@ private struct Situation {
             guard result.outcome != .ambiguous else { return lookUpOrUncertain(wait: .zero) }
             if repliesLookReplayed, canLookUp { return lookUpOrUncertain(wait: wait) }
             return again(.create, reason: "send again under the same key", counted: true)
-        case .afterLookUp(let settle):
-            return lookUpOrUncertain(wait: max(wait, settle))
+        case .afterLookUp:
+            return lookUpOrUncertain(wait: wait)
         case .never:
             return lookUpOrUncertain(wait: wait)
         }
@@ -152,6 +181,6 @@ private struct Situation {
 
     /// A provider that stores errors for a key repeats a 500 for ever.
     private var repliesLookReplayed: Bool {
-        result.httpStatus == 500 && claim.lastHTTPStatus == 500 && claim.backoffStep >= replayedErrorLimit
+        result.httpStatus == 500 && claim.lastCreateStatus == 500 && claim.backoffStep >= replayedErrorLimit
     }
 }

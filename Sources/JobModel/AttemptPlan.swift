@@ -23,6 +23,14 @@ extension AttemptPlan {
             self = .adopt(evidence)
         } else if claim.step == .lookUp, canLookUp {
             self = .lookUp
+        } else if let remaining = claim.remaining, remaining <= .zero {
+            // Expired, and not to be looked up: nothing starts any more.
+            let mayExist = claim.firstSentAge != nil
+            self = .giveUp(
+                Decision(
+                    mayExist ? .uncertain : .failed,
+                    reason: mayExist ? "expired; an earlier request may have arrived" : "expired before it could run",
+                    countsAttempt: false))
         } else if let age = claim.firstSentAge {
             self = Self.afterEarlierSend(age: age, policy: policy, canLookUp: canLookUp, step: claim.step)
         } else {

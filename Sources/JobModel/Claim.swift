@@ -50,8 +50,8 @@ package struct Claim: Sendable {
     package var firstSentAge: Duration?
     /// Time since the last such send.
     package var lastSentAge: Duration?
-    /// The HTTP status of the previous attempt.
-    package var lastHTTPStatus: Int?
+    /// The HTTP status that answered the last request that creates, under the present key; nil without such an answer.
+    package var lastCreateStatus: Int?
     /// A late answer found in the journal.
     package var evidence: Evidence?
 

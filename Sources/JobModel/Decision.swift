@@ -1,3 +1,13 @@
+/// What becomes of a job's key with the next request that creates.
+package enum KeyUse: String, Sendable {
+    /// It stays, and its life goes on.
+    case same
+    /// It stays, and its life begins anew: a look-up found nothing after the provider may have forgotten it.
+    case renewed
+    /// It is replaced, because it can only bring back the error that the provider stored for it.
+    case new
+}
+
 /// What becomes of a job after an attempt; written back under the claim's token.
 package struct Decision: Sendable, Equatable {
     /// The state that the job goes to.
@@ -8,8 +18,8 @@ package struct Decision: Sendable, Equatable {
     package var delay: Duration
     /// Whether the attempt is one of the job's `max_attempts`.
     package var countsAttempt: Bool
-    /// Whether the next request needs a new key, because the old one can only bring back an old answer.
-    package var rotatesKey: Bool
+    /// The key of the next request.
+    package var keyUse: KeyUse
     /// How long no worker may call this provider at all.
     package var providerHold: Duration?
     /// Whether the credentials were refused, so that the provider's circuit opens.
@@ -23,7 +33,7 @@ package struct Decision: Sendable, Equatable {
         self.nextStep = .create
         self.delay = .zero
         self.countsAttempt = countsAttempt
-        self.rotatesKey = false
+        self.keyUse = .same
         self.opensCircuit = false
         self.reason = reason
     }

@@ -31,6 +31,8 @@ struct Failure: Error {
             self.init(.wrongConfiguration, "\(error.message); give the login the role that README's \"Run it\" names")
         case .server where error.message.hasPrefix("onboarding: "):
             self.init(.answerIsNo, String(error.message.dropFirst("onboarding: ".count)))
+        case .server where error.sqlState?.isClass("22") == true:
+            self.init(.answerIsNo, "the database cannot take this value: \(error.message)")
         case .server:
             self.init(.bug, "the database says: \(error.description)")
         case .invalidConnectionString, .serverTooOld:

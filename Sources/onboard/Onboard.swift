@@ -26,8 +26,16 @@ import Foundation
         } catch let failure as Failure {
             FileHandle.standardError.write(Data("onboard: \(failure.sentence)\n".utf8))
             Foundation.exit(failure.code.rawValue)
-        } catch {
+        } catch  where Self.isOfTheCommandLine(error) {
             exit(withError: error)
+        } catch {
+            FileHandle.standardError.write(Data("onboard: a bug: \(type(of: error)); please report it\n".utf8))
+            Foundation.exit(Failure.Code.bug.rawValue)
         }
+    }
+
+    /// Help, versions, usage and exit codes are the argument parser's to tell.
+    private static func isOfTheCommandLine(_ error: any Error) -> Bool {
+        error is ValidationError || error is CleanExit || error is ExitCode || exitCode(for: error) != .failure
     }
 }

@@ -46,13 +46,13 @@ import Testing
         #expect(decision.state == .available)
         #expect(decision.nextStep == .create)
         #expect(decision.countsAttempt)
-        #expect(!decision.rotatesKey)
+        #expect(decision.keyUse == .same)
     }
 
-    @Test func `a lost answer is looked up first, after the request had time to land`() {
+    @Test func `a lost answer is looked up first`() {
         let decision = decide(.unavailable, policy: Policies.lookUpFirst)
         #expect(decision.nextStep == .lookUp)
-        #expect(decision.delay >= .seconds(5))
+        #expect(decision.countsAttempt)
     }
 
     @Test(arguments: [Outcome.ambiguous, .unavailable, .lost])
@@ -66,23 +66,54 @@ import Testing
         #expect(decision.delay == .zero)
     }
 
-    @Test func `a look-up that finds nothing sends again, under a new key where an answer may be stored`() {
-        let afterTimeout = decide(
-            .notFound, for: makeClaim(step: .lookUp, firstSentAge: .seconds(60)), doing: .lookUp, reached: false)
-        #expect(afterTimeout.state == .available)
-        #expect(afterTimeout.nextStep == .create)
-        #expect(!afterTimeout.rotatesKey)
-        let afterAnswer = decide(
-            .notFound, for: makeClaim(step: .lookUp, firstSentAge: .seconds(60), lastHTTPStatus: 500), doing: .lookUp,
-            reached: false)
-        #expect(afterAnswer.rotatesKey)
+    @Test func `a look-up that finds nothing sends again under the same key`() {
+        for status in [nil, 409, 502] {
+            let decision = decide(
+                .notFound,
+                for: makeClaim(step: .lookUp, attempt: 2, firstSentAge: .seconds(60), lastCreateStatus: status),
+                doing: .lookUp, reached: false)
+            #expect(decision.state == .available)
+            #expect(decision.nextStep == .create)
+            #expect(decision.keyUse == .same)
+        }
     }
 
-    @Test func `a dead key is replaced once a look-up found nothing`() {
+    @Test func `a key that holds an error is replaced once nothing can land under it any more`() {
+        var claim = makeClaim(
+            step: .lookUp, firstSentAge: .seconds(600), lastSentAge: .seconds(30), lastCreateStatus: 500)
+        let early = decide(.notFound, for: claim, doing: .lookUp, reached: false)
+        #expect(early.nextStep == .lookUp)
+        #expect(early.delay == .seconds(90))
+        #expect(early.keyUse == .same)
+        claim.lastSentAge = .seconds(121)
+        let late = decide(.notFound, for: claim, doing: .lookUp, reached: false)
+        #expect(late.nextStep == .create)
+        #expect(late.keyUse == .new)
+    }
+
+    @Test func `a dead key begins a new life once a look-up found nothing`() {
         let decision = decide(
             .notFound, for: makeClaim(step: .lookUp, firstSentAge: .seconds(90_000)), doing: .lookUp, reached: false)
         #expect(decision.nextStep == .create)
-        #expect(decision.rotatesKey)
+        #expect(decision.keyUse == .renewed)
+    }
+
+    @Test func `a conflict that no look-up explains is asked again with pauses, and fails in the end`() {
+        let claim = makeClaim(
+            step: .lookUp, attempt: 2, firstSentAge: .seconds(9), lastCreateStatus: 409, backoffStep: 3)
+        #expect(decide(.notFound, for: claim, doing: .lookUp, reached: false).delay == .seconds(16))
+        let first = makeClaim(step: .lookUp, firstSentAge: .seconds(9), lastCreateStatus: 409)
+        #expect(decide(.notFound, for: first, doing: .lookUp, reached: false).state == .failed)
+        let ending = makeClaim(
+            step: .lookUp, attempt: 2, firstSentAge: .seconds(9), remaining: .seconds(5), lastCreateStatus: 409,
+            backoffStep: 3)
+        #expect(decide(.notFound, for: ending, doing: .lookUp, reached: false).state == .failed)
+    }
+
+    @Test(arguments: [Outcome.throttled, .unavailable])
+    func `a wish to come back at once is not followed`(outcome: Outcome) {
+        let decision = decide(outcome, for: makeClaim(backoffStep: 2), reached: false, retryAfter: .zero)
+        #expect(decision.delay >= .seconds(1))
     }
 
     @Test func `a look-up too soon after the send is repeated before anything is sent`() {
@@ -94,7 +125,7 @@ import Testing
     }
 
     @Test func `answers of 500 that look replayed are looked up`() {
-        let claim = makeClaim(attempt: 6, firstSentAge: .seconds(60), lastHTTPStatus: 500, backoffStep: 5)
+        let claim = makeClaim(attempt: 6, firstSentAge: .seconds(60), lastCreateStatus: 500, backoffStep: 5)
         #expect(decide(.unavailable, for: claim, status: 500).nextStep == .lookUp)
         #expect(decide(.unavailable, for: claim, status: 502).nextStep == .create)
     }
@@ -127,7 +158,7 @@ import Testing
                 attempt: Int.random(in: 1...25, using: &random),
                 firstSentAge: .seconds(Int.random(in: 1...100_000, using: &random)),
                 remaining: Bool.random(using: &random) ? .seconds(Int.random(in: 0...4000, using: &random)) : nil,
-                lastHTTPStatus: [nil, 500, 409].randomElement(using: &random)!,
+                lastCreateStatus: [nil, 500, 409].randomElement(using: &random)!,
                 backoffStep: Int.random(in: 0...12, using: &random))
             var result = CallResult(outcomes.randomElement(using: &random)!, mayHaveReached: true)
             result.retryAfter = Bool.random(using: &random) ? .seconds(30) : nil

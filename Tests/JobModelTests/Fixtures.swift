@@ -26,7 +26,7 @@ enum Policies {
 
 func makeClaim(
     step: Step = .create, attempt: Int = 1, maxAttempts: Int = 25, firstSentAge: Duration? = nil,
-    lastSentAge: Duration? = nil, remaining: Duration? = nil, lastHTTPStatus: Int? = nil, backoffStep: Int = 0,
+    lastSentAge: Duration? = nil, remaining: Duration? = nil, lastCreateStatus: Int? = nil, backoffStep: Int = 0,
     evidence: Claim.Evidence? = nil
 ) -> Claim {
     var claim = Claim(
@@ -36,7 +36,7 @@ func makeClaim(
     claim.firstSentAge = firstSentAge
     claim.lastSentAge = lastSentAge ?? firstSentAge
     claim.remaining = remaining
-    claim.lastHTTPStatus = lastHTTPStatus
+    claim.lastCreateStatus = lastCreateStatus
     claim.backoffStep = backoffStep
     claim.evidence = evidence
     return claim

@@ -13,7 +13,7 @@ import Testing
     }
 
     private func expireLeases(_ bench: Bench) async throws {
-        try await bench.run("UPDATE onboarding.workers SET lease_expires_at = now() - interval '1 s'")
+        try await bench.run("UPDATE onboarding.worker_leases SET lease_expires_at = now() - interval '1 s'")
     }
 
     @Test func `a fenced-out worker's late answer is adopted without another call`() async throws {
@@ -65,7 +65,7 @@ import Testing
             try await bench.enqueue(count: 5)
             try await bench.run(
                 "SELECT onboarding.register_worker('dead', 'host', '0', 8, '{iron}', 100);"
-                    + "SELECT id FROM onboarding.claim('dead', 'iron', 5, 100000, true, 100)")
+                    + "SELECT id FROM onboarding.claim('dead', 'iron', 5, 100000, 100000, 100)")
             let caller = ScriptedCaller()
             try await bench.drain(caller)
             #expect(try await bench.states() == "completed=5")

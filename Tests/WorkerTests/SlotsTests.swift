@@ -25,13 +25,27 @@ import Testing
         #expect(Slots(capacity: 16, maxBytes: 1000, providers: 1).allowance(for: Self.iron).jobs == 16)
     }
 
-    @Test func `bytes in flight shrink what a claim may bring, and a large job comes alone only when nothing is`() {
-        var slots = Slots(capacity: 16, maxBytes: 100, providers: 1)
-        #expect(slots.allowance(for: Self.iron) == .init(jobs: 16, bytes: 100, atLeastOne: true))
+    @Test
+    func
+        `bytes in flight shrink what a claim may bring, and a large job comes alone when it fits or waits behind none of its own`()
+    {
+        var slots = Slots(capacity: 16, maxBytes: 100, providers: 2)
+        #expect(slots.allowance(for: Self.iron) == .init(jobs: 14, bytes: 100, singleBytes: .max))
         slots.taken(by: claim(1, bytes: 90))
-        #expect(slots.allowance(for: Self.iron) == .init(jobs: 15, bytes: 10, atLeastOne: false))
+        #expect(slots.allowance(for: Self.iron) == .init(jobs: 13, bytes: 10, singleBytes: 10))
+        #expect(slots.allowance(for: Self.connect) == .init(jobs: 14, bytes: 10, singleBytes: .max))
+        slots.taken(by: claim(2, bytes: 20))
+        // Beyond the limit once: not a second time.
+        #expect(slots.allowance(for: Self.connect) == .init(jobs: 14, bytes: 0, singleBytes: 0))
         slots.freed(by: claim(1, bytes: 90))
-        #expect(slots.allowance(for: Self.iron) == .init(jobs: 16, bytes: 100, atLeastOne: true))
+        slots.freed(by: claim(2, bytes: 20))
+        #expect(slots.allowance(for: Self.iron) == .init(jobs: 14, bytes: 100, singleBytes: .max))
+    }
+
+    @Test func `a claim brings thirty-two megabytes, but a larger job that fits comes alone`() {
+        var slots = Slots(capacity: 16, maxBytes: 256 << 20, providers: 1)
+        slots.taken(by: claim(1, bytes: 20 << 20))
+        #expect(slots.allowance(for: Self.iron) == .init(jobs: 15, bytes: 32 << 20, singleBytes: 236 << 20))
     }
 
     @Test func `a kind that this program does not know is counted for its provider`() {

@@ -27,7 +27,7 @@ CREATE TABLE onboarding.providers (
     rate_due_at       timestamptz,
     updated_at        timestamptz      NOT NULL DEFAULT now(),
     CONSTRAINT providers_max_in_flight_not_negative CHECK (max_in_flight >= 0),
-    CONSTRAINT providers_rate_per_second_positive CHECK (rate_per_second > 0 AND rate_per_second <= 1000000),
+    CONSTRAINT providers_rate_per_second_positive CHECK (rate_per_second BETWEEN 0.00001 AND 1000000),
     CONSTRAINT providers_burst_positive CHECK (burst BETWEEN 1 AND 1000000),
     CONSTRAINT providers_circuit_known CHECK (circuit IN ('closed', 'open', 'half_open'))
 );
@@ -75,6 +75,8 @@ CREATE TABLE onboarding.jobs (
     idempotency_key     uuid        NOT NULL DEFAULT gen_random_uuid(),
     payload_bytes       integer     NOT NULL DEFAULT 0,
     last_http_status    integer,
+    -- What answered the last request that creates, under the present key; null when its answer was lost.
+    last_create_status  integer,
     priority            smallint    NOT NULL DEFAULT 5,
     attempt             smallint    NOT NULL DEFAULT 0,
     max_attempts        smallint    NOT NULL DEFAULT 25,
@@ -83,6 +85,8 @@ CREATE TABLE onboarding.jobs (
     provider            text        NOT NULL GENERATED ALWAYS AS (split_part(kind, '.', 1)) STORED,
     state               text        NOT NULL DEFAULT 'available',
     step                text        NOT NULL DEFAULT 'create',
+    -- Behind another job of its order key: not in the claim's index, however many there are.
+    is_behind           boolean     NOT NULL DEFAULT false,
     follow              text        NOT NULL DEFAULT 'created',
     reference           text,
     unique_key          text,
@@ -113,7 +117,8 @@ CREATE TABLE onboarding.jobs (
 );
 
 -- The claim: one provider, one priority at a time, oldest due first.
-CREATE INDEX jobs_claim_idx ON onboarding.jobs (provider, priority, run_at, id) WHERE state = 'available';
+CREATE INDEX jobs_claim_idx ON onboarding.jobs (provider, priority, run_at, id)
+    WHERE state = 'available' AND NOT is_behind;
 -- Calls in flight of a provider, and the jobs of a dead worker.
 CREATE INDEX jobs_running_idx ON onboarding.jobs (provider, claimed_by) WHERE state = 'running';
 CREATE UNIQUE INDEX jobs_idempotency_key_idx ON onboarding.jobs (idempotency_key);
@@ -121,10 +126,14 @@ CREATE UNIQUE INDEX jobs_unique_key_idx ON onboarding.jobs (kind, unique_key) WH
 CREATE INDEX jobs_after_idx ON onboarding.jobs (after_job_id) WHERE after_job_id IS NOT NULL;
 CREATE INDEX jobs_order_idx ON onboarding.jobs (provider, order_key, id)
     WHERE order_key IS NOT NULL AND state IN ('blocked', 'available', 'running', 'waiting', 'uncertain');
+-- Those behind, to find a key whose head has gone without telling.
+CREATE INDEX jobs_behind_idx ON onboarding.jobs (provider, order_key, id)
+    WHERE is_behind AND state IN ('blocked', 'available', 'running', 'waiting', 'uncertain');
 -- The last line of "one at a time": two claims that race for one order key cannot both commit.
 CREATE UNIQUE INDEX jobs_order_running_idx ON onboarding.jobs (provider, order_key)
     WHERE order_key IS NOT NULL AND state = 'running';
-CREATE INDEX jobs_expiry_idx ON onboarding.jobs (expires_at) WHERE expires_at IS NOT NULL AND state = 'available';
+CREATE INDEX jobs_expiry_idx ON onboarding.jobs (expires_at)
+    WHERE expires_at IS NOT NULL AND state = 'available' AND step = 'create';
 CREATE INDEX jobs_finished_idx ON onboarding.jobs (finished_at, provider, state) WHERE finished_at IS NOT NULL;
 CREATE INDEX jobs_attention_idx ON onboarding.jobs (state, id) WHERE state IN ('uncertain', 'failed', 'waiting');
 CREATE INDEX jobs_blocked_idx ON onboarding.jobs (provider) WHERE state = 'blocked';
@@ -185,7 +194,7 @@ CREATE TABLE onboarding.provider_events (
 );
 
 -- One row a live process; its lease covers every job that it has claimed.
-CREATE TABLE onboarding.workers (
+CREATE TABLE onboarding.worker_leases (
     id               text        PRIMARY KEY,
     host             text        NOT NULL,
     version          text        NOT NULL,

@@ -28,6 +28,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     required text[];
     after_state text;
+    after_kind text;
     entry record;
 BEGIN
     SELECT k.required_fields INTO required FROM onboarding.kinds k WHERE k.kind = NEW.kind;
@@ -91,12 +92,21 @@ BEGIN
     END IF;
     NEW.state := 'available';
     IF NEW.after_job_id IS NOT NULL THEN
-        SELECT j.state INTO after_state FROM onboarding.jobs j WHERE j.id = NEW.after_job_id;
+        SELECT j.state, j.kind INTO after_state, after_kind FROM onboarding.jobs j WHERE j.id = NEW.after_job_id;
         IF NOT FOUND THEN
             PERFORM onboarding.refuse('after_job_id', format('%s is not a job', NEW.after_job_id));
         END IF;
+        IF NEW.kind = 'iron.identification.create' AND NOT NEW.parameters ? 'customer_id' AND after_kind <> 'iron.customer.create' THEN
+            PERFORM onboarding.refuse('parameters', format(
+                'lacks customer_id, and job %s in after_job_id is no iron.customer.create that could give it', NEW.after_job_id));
+        END IF;
         IF after_state <> 'completed' THEN NEW.state := 'blocked'; END IF;
     END IF;
+    -- What is inserted at the same moment elsewhere is not seen here; the claim looks again.
+    NEW.is_behind := NEW.order_key IS NOT NULL AND EXISTS (
+        SELECT 1 FROM onboarding.jobs o
+        WHERE o.provider = split_part(NEW.kind, '.', 1) AND o.order_key = NEW.order_key
+          AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain'));
     RETURN NEW;
 END;
 $$;
@@ -133,6 +143,40 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     SELECT pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', job, state));
 $$;
 
+-- Lets the next job of each order key go whose head is among the `ended`. A lock a key, in one order, so
+-- that of two that end at the same moment the later one sees what the earlier did.
+CREATE FUNCTION onboarding.advance_order_keys(ended bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    place record;
+    released boolean := false;
+BEGIN
+    FOR place IN
+        SELECT DISTINCT j.provider, j.order_key FROM onboarding.jobs j
+        WHERE j.id = ANY (ended) AND j.order_key IS NOT NULL
+        ORDER BY j.provider, j.order_key
+    LOOP
+        PERFORM pg_advisory_xact_lock(hashtextextended(place.provider || ' ' || place.order_key, 7463));
+        released := onboarding.advance_order_key(place.provider, place.order_key) OR released;
+    END LOOP;
+    IF released THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
+END;
+$$;
+
+-- Lets the head of one order key go, if it is still held behind another. True: it was.
+CREATE FUNCTION onboarding.advance_order_key(provider_name text, key text) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+BEGIN
+    UPDATE onboarding.jobs j SET is_behind = false
+    WHERE j.is_behind AND j.id = (
+        SELECT o.id FROM onboarding.jobs o
+        WHERE o.provider = provider_name AND o.order_key = key
+          AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain')
+        ORDER BY o.id LIMIT 1);
+    RETURN FOUND;
+END;
+$$;
+
 -- What the end of the jobs in `ended` means to those that wait for them: released by a completion,
 -- cancelled by anything else, and so on down the chain.
 CREATE FUNCTION onboarding.settle_dependents(ended bigint[]) RETURNS void
@@ -154,6 +198,7 @@ BEGIN
     )
     SELECT true INTO released FROM logged LIMIT 1;
     IF released THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
+    PERFORM onboarding.advance_order_keys(ended);
     LOOP
         WITH settled AS (
             UPDATE onboarding.jobs j
@@ -171,6 +216,7 @@ BEGIN
         SELECT array_agg(l.job_id) FROM logged l
         CROSS JOIN LATERAL onboarding.notify_event(l.job_id, 'cancelled') INTO ended;
         EXIT WHEN ended IS NULL;
+        PERFORM onboarding.advance_order_keys(ended);
     END LOOP;
 END;
 $$;
@@ -190,6 +236,23 @@ CREATE CONSTRAINT TRIGGER jobs_check_dependent AFTER INSERT ON onboarding.jobs
 DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW WHEN (NEW.state = 'blocked') EXECUTE FUNCTION onboarding.check_dependent();
 
+-- The job that has the unique key already; refused where it is another job than the one meant.
+CREATE FUNCTION onboarding.same_job(kind text, unique_key text, payload jsonb, parameters jsonb) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    job bigint;
+    same boolean;
+BEGIN
+    SELECT j.id, j.payload = same_job.payload AND j.parameters = same_job.parameters INTO job, same
+    FROM onboarding.jobs j WHERE j.kind = same_job.kind AND j.unique_key = same_job.unique_key;
+    IF job IS NOT NULL AND same IS NOT TRUE THEN
+        RAISE EXCEPTION 'onboarding: unique_key is taken by job % of this kind with another payload or other parameters', job
+            USING ERRCODE = 'unique_violation', COLUMN = 'unique_key';
+    END IF;
+    RETURN job;
+END;
+$$;
+
 CREATE FUNCTION onboarding.enqueue(
     kind text, payload jsonb, reference text DEFAULT NULL, unique_key text DEFAULT NULL,
     parameters jsonb DEFAULT '{}', priority integer DEFAULT 5, run_at timestamptz DEFAULT now(),
@@ -201,8 +264,12 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     job bigint;
-    same boolean;
 BEGIN
+    -- Asked first, since what was right then may be refused now: an end that has passed since.
+    IF enqueue.unique_key IS NOT NULL THEN
+        job := onboarding.same_job(enqueue.kind, enqueue.unique_key, enqueue.payload, enqueue.parameters);
+        IF job IS NOT NULL THEN RETURN job; END IF;
+    END IF;
     IF enqueue.priority NOT BETWEEN 0 AND 9 THEN
         PERFORM onboarding.refuse('priority', format('must be between 0 and 9, not %s', enqueue.priority));
     END IF;
@@ -218,15 +285,10 @@ BEGIN
     RETURNING j.id INTO job;
     IF job IS NOT NULL THEN RETURN job; END IF;
 
-    SELECT j.id, j.payload = enqueue.payload AND j.parameters = enqueue.parameters INTO job, same
-    FROM onboarding.jobs j WHERE j.kind = enqueue.kind AND j.unique_key = enqueue.unique_key;
+    job := onboarding.same_job(enqueue.kind, enqueue.unique_key, enqueue.payload, enqueue.parameters);
     IF job IS NULL THEN
         RAISE EXCEPTION 'onboarding: unique_key was taken by a transaction that this one cannot see; run it again'
             USING ERRCODE = 'serialization_failure';
-    END IF;
-    IF NOT same THEN
-        RAISE EXCEPTION 'onboarding: unique_key is taken by job % of this kind with another payload or other parameters', job
-            USING ERRCODE = 'unique_violation', COLUMN = 'unique_key';
     END IF;
     RETURN job;
 END;

@@ -61,6 +61,20 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT make_interval(secs => CASE WHEN coalesce(burst, 1) = 1 THEN 1.06 ELSE 1 END / rate);
 $$;
 
+-- What was booked under a slower rate does not bind a faster one: no more than one burst stays booked.
+CREATE FUNCTION onboarding.rebook_rate() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.rate_due_at := least(NEW.rate_due_at, clock_timestamp()
+        + onboarding.rate_cell(NEW.rate_per_second, NEW.burst) * coalesce(NEW.burst, 1));
+    RETURN NEW;
+END;
+$$;
+
+CREATE TRIGGER providers_rebook_rate BEFORE UPDATE OF rate_per_second, burst ON onboarding.providers
+FOR EACH ROW WHEN (NEW.rate_per_second IS NOT NULL AND NEW.rate_due_at IS NOT NULL)
+EXECUTE FUNCTION onboarding.rebook_rate();
+
 CREATE FUNCTION onboarding.milliseconds_until(moment timestamptz, t timestamptz) RETURNS integer
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN moment > t + interval '1 hour' THEN 3600000
@@ -72,16 +86,16 @@ $$;
 -- The cursor arrays say where to go on, one entry a priority: jobs at or before (run_at, id) were
 -- claimed already, and dead index entries in front of them are not walked again however long some
 -- transaction keeps them from being vacuumed. Null arrays start from the beginning of every priority.
--- `byte_budget` bounds the sum of the payloads; `at_least_one` lets one larger payload through.
+-- `byte_budget` bounds the sum of the payloads; one that is larger may come alone, up to `single_budget`.
 -- One row a job; when there is none, one row with a null id that says why and when to come back.
 CREATE FUNCTION onboarding.claim(
-    worker_id text, provider_name text, wanted integer, byte_budget bigint, at_least_one boolean, lease_ms integer,
+    worker_id text, provider_name text, wanted integer, byte_budget bigint, single_budget bigint, lease_ms integer,
     from_priority smallint[] DEFAULT NULL, from_run_at timestamptz[] DEFAULT NULL, from_id bigint[] DEFAULT NULL)
 RETURNS TABLE (
     id bigint, claim_token bigint, kind text, step text, attempt smallint, max_attempts smallint,
     backoff_step smallint, idempotency_key text, payload text, payload_bytes integer, body_sha256 bytea,
     parameters text, after_provider_id text, traceparent text, remaining_ms bigint, first_sent_ms bigint,
-    last_sent_ms bigint, last_http_status integer, evidence_id text, evidence_status text,
+    last_sent_ms bigint, last_create_status integer, evidence_id text, evidence_status text,
     claimed_at text, priority smallint, run_at text, hint text, wait_ms integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- The plans are pinned: whatever the statistics say, the claim walks its index in order.
@@ -94,7 +108,7 @@ DECLARE
     marked text[];
 BEGIN
     IF NOT EXISTS (
-        SELECT 1 FROM onboarding.workers w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
+        SELECT 1 FROM onboarding.worker_leases w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
     THEN
         claim.hint := 'fenced'; claim.wait_ms := 0; RETURN NEXT; RETURN;
     END IF;
@@ -121,10 +135,10 @@ BEGIN
                             from_run_at, from_id) AS c (priority, run_at, id)
                     CROSS JOIN LATERAL (
                         SELECT q.id, q.payload_bytes FROM onboarding.jobs q
-                        WHERE q.state = 'available' AND q.provider = provider_name AND q.priority = c.priority
+                        WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.priority = c.priority
                           AND q.run_at <= now()
                           AND (q.run_at, q.id) > (coalesce(c.run_at, '-infinity'::timestamptz), coalesce(c.id, 0))
-                          AND (q.expires_at IS NULL OR q.expires_at > now())
+                          AND (q.expires_at IS NULL OR q.expires_at > now() OR q.step = 'look_up')
                           AND (q.order_key IS NULL OR (
                               q.id = (SELECT o.id FROM onboarding.jobs o
                                   WHERE o.provider = provider_name AND o.order_key = q.order_key
@@ -137,24 +151,24 @@ BEGIN
                         LIMIT permit.allowed
                         FOR NO KEY UPDATE SKIP LOCKED) d
                     LIMIT permit.allowed) due
-                WHERE due.bytes <= byte_budget OR (at_least_one AND due.place = 1)))
+                WHERE due.bytes <= byte_budget OR (due.place = 1 AND due.bytes <= single_budget)))
             RETURNING j.*
         )
         SELECT c.id, c.claim_token, c.kind, c.step, c.attempt, c.max_attempts, c.backoff_step,
             c.idempotency_key::text, c.payload::text, c.payload_bytes, c.body_sha256, c.parameters::text,
             CASE WHEN c.after_job_id IS NOT NULL
-                THEN (SELECT a.provider_id FROM onboarding.jobs a WHERE a.id = c.after_job_id) END,
+                THEN (SELECT a.provider_id FROM onboarding.jobs a WHERE a.id = c.after_job_id AND a.kind = 'iron.customer.create') END,
             c.traceparent, onboarding.milliseconds(c.expires_at - now()),
             CASE WHEN c.first_sent_at < now() THEN onboarding.milliseconds(now() - c.first_sent_at) END,
             CASE WHEN c.last_sent_at < now() THEN onboarding.milliseconds(now() - c.last_sent_at) END,
-            c.last_http_status, e.provider_id, e.provider_status, c.claimed_at::text, c.priority,
+            c.last_create_status, e.provider_id, e.provider_status, c.claimed_at::text, c.priority,
             -- In one form whatever the session's time zone, so that its order is the order of the texts.
             (c.run_at AT TIME ZONE 'UTC')::text || '+00',
             NULL::text, NULL::integer
         FROM claimed c
         LEFT JOIN LATERAL (
             SELECT l.provider_id, l.provider_status FROM onboarding.attempts l
-            WHERE c.backoff_step > 0 AND l.job_id = c.id AND l.late AND l.provider_id IS NOT NULL
+            WHERE c.last_outcome IS NOT NULL AND l.job_id = c.id AND l.late AND l.provider_id IS NOT NULL
             ORDER BY l.finished_at DESC LIMIT 1) e ON true;
         GET DIAGNOSTICS taken = ROW_COUNT;
         IF taken > 0 THEN
@@ -194,7 +208,7 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS
     SET first_sent_at = coalesce(j.first_sent_at, clock_timestamp()), last_sent_at = clock_timestamp()
     FROM unnest(job_ids, tokens) AS m (job_id, token)
     WHERE j.id = m.job_id AND j.claim_token = m.token AND j.state = 'running'
-      AND EXISTS (SELECT 1 FROM onboarding.workers w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
+      AND EXISTS (SELECT 1 FROM onboarding.worker_leases w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
     RETURNING j.id;
 $$;
 
@@ -203,7 +217,7 @@ CREATE FUNCTION onboarding.register_worker(
     worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer)
 RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    INSERT INTO onboarding.workers (id, host, version, lease_expires_at, concurrency, providers)
+    INSERT INTO onboarding.worker_leases (id, host, version, lease_expires_at, concurrency, providers)
     VALUES (worker_id, host_name, program_version, clock_timestamp() + lease_ms * interval '1 ms', slots, served)
     ON CONFLICT (id) DO NOTHING
     RETURNING true;
@@ -215,7 +229,7 @@ CREATE FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, calls i
 RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH renewed AS (
-        UPDATE onboarding.workers w
+        UPDATE onboarding.worker_leases w
         SET last_seen_at = clock_timestamp(), lease_expires_at = clock_timestamp() + lease_ms * interval '1 ms',
             in_flight = calls, draining = is_draining
         WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp()
@@ -227,33 +241,15 @@ $$;
 -- Signs a worker off. Jobs that it still holds are taken over at once.
 CREATE FUNCTION onboarding.remove_worker(worker_id text) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    DELETE FROM onboarding.workers w WHERE w.id = worker_id;
+    DELETE FROM onboarding.worker_leases w WHERE w.id = worker_id;
 $$;
 
--- Gives claims back that never began: as if they had not been made.
-CREATE FUNCTION onboarding.release(job_ids bigint[], tokens bigint[], why text) RETURNS SETOF bigint
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
-    WITH released AS (
-        UPDATE onboarding.jobs j
-        SET state = CASE WHEN j.cancel_requested_at IS NOT NULL AND (j.first_sent_at IS NULL OR j.first_sent_at >= j.claimed_at)
-                THEN 'cancelled' ELSE 'available' END,
-            finished_at = CASE WHEN j.cancel_requested_at IS NOT NULL AND (j.first_sent_at IS NULL OR j.first_sent_at >= j.claimed_at)
-                THEN now() END,
-            attempt = j.attempt - CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
-            first_sent_at = CASE WHEN j.first_sent_at < j.claimed_at THEN j.first_sent_at END, lease_expires_at = NULL, updated_at = now()
-        FROM unnest(job_ids, tokens) AS r (job_id, token)
-        WHERE j.id = r.job_id AND j.claim_token = r.token AND j.state = 'running'
-        RETURNING j.id, j.state, j.claimed_at, j.claimed_by
-    ), logged AS (
-        INSERT INTO onboarding.state_changes (job_id, at, from_state, to_state, actor, reason)
-        SELECT x.id, v.at, v.from_state, v.to_state, x.claimed_by, v.reason
-        FROM released x
-        CROSS JOIN LATERAL (VALUES (x.claimed_at, 'available', 'running', 'claimed'),
-            (now(), 'running', x.state, why)) AS v (at, from_state, to_state, reason)
-        RETURNING 1
-    )
-    SELECT r.id FROM released r WHERE (SELECT count(*) FROM logged) >= 0;
+-- Whether the provider can be asked for this job's record.
+CREATE FUNCTION onboarding.can_look_up(job onboarding.jobs) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT k.lost_answer <> 'none' AND (k.look_up_field IS NULL
+        OR (jsonb_typeof(job.payload -> k.look_up_field) = 'string' AND job.payload ->> k.look_up_field <> ''))
+    FROM onboarding.kinds k WHERE k.kind = job.kind;
 $$;
 
 -- Takes over jobs of workers whose lease has ended, up to `max_jobs`. What is known of each decides:
@@ -274,12 +270,12 @@ DECLARE
     may_exist boolean;
 BEGIN
     FOR lost IN
-        SELECT j.*, k.lost_answer, (k.look_up_field IS NULL OR j.payload ? k.look_up_field) AND k.lost_answer <> 'none' AS can_look_up
+        SELECT j.*, k.lost_answer, onboarding.can_look_up(j) AS can_look_up
         FROM onboarding.jobs j
         JOIN onboarding.kinds k ON k.kind = j.kind
         WHERE j.state = 'running' AND (
             NOT EXISTS (
-                SELECT 1 FROM onboarding.workers w WHERE w.id = j.claimed_by AND w.lease_expires_at > clock_timestamp())
+                SELECT 1 FROM onboarding.worker_leases w WHERE w.id = j.claimed_by AND w.lease_expires_at > clock_timestamp())
             OR (j.claimed_by = reaper AND j.claimed_at < clock_timestamp() - interval '10 s'
                 AND j.claim_token <> ALL (held)))
         ORDER BY j.id
@@ -297,6 +293,9 @@ BEGIN
             ELSIF lost.lost_answer = 'look_up' THEN
                 next_step := 'look_up';
                 why := 'its worker is gone: look up before sending again';
+            ELSIF lost.cancel_requested_at IS NOT NULL THEN
+                IF lost.can_look_up THEN next_step := 'look_up'; ELSE next_state := 'uncertain'; END IF;
+                why := 'cancelled; its worker is gone and the request may have been sent';
             ELSIF lost.attempt >= lost.max_attempts THEN
                 next_step := 'look_up';
                 IF NOT lost.can_look_up THEN next_state := 'uncertain'; END IF;
@@ -314,7 +313,10 @@ BEGIN
             run_at = now() + CASE WHEN lost.backoff_step < 2 THEN interval '0'
                 ELSE least(interval '1 s' * (2 ^ least(lost.backoff_step, 12)), interval '1 hour') END,
             finished_at = CASE WHEN next_state = 'cancelled' THEN now() END,
-            last_outcome = 'lost', last_error = why
+            last_outcome = 'lost', last_error = why,
+            last_create_status = CASE WHEN may_exist AND lost.step = 'create' THEN NULL ELSE j.last_create_status END,
+            -- A worker that only stalled may send until now.
+            last_sent_at = CASE WHEN may_exist AND lost.step = 'create' THEN clock_timestamp() ELSE j.last_sent_at END
         WHERE j.id = lost.id;
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, attempt, step,
             worker, outcome, next_state, next_step, next_run_at, reason, body_sha256)
@@ -330,27 +332,55 @@ BEGIN
     END LOOP;
     IF ended <> '{}' THEN PERFORM onboarding.settle_dependents(ended); END IF;
     IF taken > 0 THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
-    DELETE FROM onboarding.workers w
+    DELETE FROM onboarding.worker_leases w
     WHERE w.lease_expires_at < clock_timestamp() - interval '1 minute' AND w.id <> reaper;
     RETURN taken;
 END;
 $$;
 
--- Fails due jobs whose time is over, up to `max_jobs`. Returns how many.
+-- Finds order keys whose head is held behind a job that has gone: only where an insert and an end met unseen.
+-- Looks at up to `max_keys` from the key after (`from_provider`, `from_key`) on and returns the last one, null at the end.
+CREATE FUNCTION onboarding.repair_order_keys(max_keys integer, INOUT from_provider text, INOUT from_key text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
+DECLARE
+    place record;
+BEGIN
+    FOR turn IN 1..max_keys LOOP
+        SELECT b.provider, b.order_key INTO place FROM onboarding.jobs b
+        WHERE b.is_behind AND b.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain')
+          AND (b.provider, b.order_key) > (coalesce(from_provider, ''), coalesce(from_key, ''))
+        ORDER BY b.provider, b.order_key, b.id LIMIT 1;
+        IF NOT FOUND THEN
+            from_provider := NULL; from_key := NULL;
+            RETURN;
+        END IF;
+        from_provider := place.provider; from_key := place.order_key;
+        IF onboarding.advance_order_key(place.provider, place.order_key) THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
+    END LOOP;
+END;
+$$;
+
+-- Ends due jobs whose time is over, up to `max_jobs`; returns how many it failed. One that may exist at
+-- the provider is looked up first: what comes of that ends it.
 CREATE FUNCTION onboarding.expire_jobs(max_jobs integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
+    due bigint[];
     ended bigint[];
 BEGIN
+    due := ARRAY(
+        SELECT e.id FROM onboarding.jobs e
+        WHERE e.state = 'available' AND e.step = 'create' AND e.expires_at <= now()
+        ORDER BY e.expires_at LIMIT max_jobs FOR NO KEY UPDATE SKIP LOCKED);
+    IF due = '{}' THEN RETURN 0; END IF;
+    UPDATE onboarding.jobs j SET step = 'look_up', run_at = now(), updated_at = now()
+    WHERE j.id = ANY (due) AND j.first_sent_at IS NOT NULL;
+    IF FOUND THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
     WITH expired AS (
         UPDATE onboarding.jobs j
-        SET state = 'failed', finished_at = now(), updated_at = now(),
-            last_error = 'expired before it could run' || CASE WHEN j.first_sent_at IS NULL THEN ''
-                ELSE '; an earlier request may have reached the provider' END
-        WHERE j.id = ANY (ARRAY(
-            SELECT e.id FROM onboarding.jobs e
-            WHERE e.state = 'available' AND e.expires_at <= now()
-            ORDER BY e.expires_at LIMIT max_jobs FOR NO KEY UPDATE SKIP LOCKED))
+        SET state = 'failed', finished_at = now(), updated_at = now(), last_error = 'expired before it could run'
+        WHERE j.id = ANY (due) AND j.first_sent_at IS NULL
         RETURNING j.id, j.last_error
     ), logged AS (
         INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
@@ -368,10 +398,10 @@ $$;
 CREATE FUNCTION onboarding.has_work(served text[]) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- Pinned: statistics that find most jobs finished must not make it read them.
-SET enable_seqscan = off AS $$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
     SELECT EXISTS (
             SELECT 1 FROM onboarding.jobs j
-            WHERE j.state = 'available' AND j.provider = ANY (served) AND (j.run_at <= now() OR j.backoff_step > 0))
+            WHERE j.state = 'available' AND NOT j.is_behind AND j.provider = ANY (served) AND (j.run_at <= now() OR j.backoff_step > 0))
         OR EXISTS (
             SELECT 1 FROM onboarding.jobs j
             WHERE j.state = 'running' AND j.provider = ANY (served))

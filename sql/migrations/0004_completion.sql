@@ -10,7 +10,7 @@ INSERT INTO onboarding.migrations (version, name) VALUES (4, 'completion');
 CREATE FUNCTION onboarding.complete(
     worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[],
     did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[],
-    reached boolean[], rotates_key boolean[], http_statuses integer[], request_ids text[], provider_ids text[],
+    reached boolean[], key_uses text[], http_statuses integer[], request_ids text[], provider_ids text[],
     provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[],
     keys text[], digests bytea[])
 RETURNS TABLE (job_id bigint, claim_token bigint, written boolean, job_state text)
@@ -24,35 +24,41 @@ DECLARE
     done boolean[];
     became text[];
     late boolean;
+    ordered boolean;
     ended bigint[];
 BEGIN
     WITH result AS (
         SELECT * FROM unnest(job_ids, tokens, claimed_ats, attempt_numbers, did_steps, outcomes, states, next_steps,
-            delays_ms, counted, reached, rotates_key, http_statuses, request_ids, provider_ids, provider_statuses,
+            delays_ms, counted, reached, key_uses, http_statuses, request_ids, provider_ids, provider_statuses,
             errors, reasons, sent_ages_ms, keys, digests)
         AS r (job_id, token, claimed_at, attempt, did_step, outcome, state, next_step, delay_ms, counted, reached,
-            rotates_key, http_status, request_id, provider_id, provider_status, error, reason, sent_age_ms, key, digest)
+            key_use, http_status, request_id, provider_id, provider_status, error, reason, sent_age_ms, key, digest)
     ), written AS (
         UPDATE onboarding.jobs j
-        SET state = onboarding.state_after(r.state, r.outcome, j.cancel_requested_at, j.first_sent_at, j.claimed_at, r.reached),
-            step = r.next_step,
+        SET state = CASE WHEN j.cancel_requested_at IS NULL THEN r.state
+                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state END,
+            step = CASE WHEN j.cancel_requested_at IS NULL THEN r.next_step
+                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).step END,
             attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT r.counted THEN 1 ELSE 0 END,
             backoff_step = CASE WHEN r.state = 'available' THEN least(j.backoff_step + 1, 1000) ELSE j.backoff_step END,
             run_at = CASE WHEN r.state = 'available' THEN now() + r.delay_ms * interval '1 ms' ELSE j.run_at END,
             -- A call that cannot have arrived takes back what its claim assumed.
-            first_sent_at = CASE WHEN r.rotates_key THEN NULL
+            first_sent_at = CASE WHEN r.key_use <> 'same' THEN NULL
                 WHEN NOT r.reached AND j.step = 'create' AND j.first_sent_at >= j.claimed_at THEN NULL
                 ELSE j.first_sent_at END,
             provider_id = coalesce(r.provider_id, j.provider_id),
             provider_status = coalesce(r.provider_status, j.provider_status),
             last_outcome = r.outcome, last_http_status = r.http_status,
+            last_create_status = CASE WHEN r.key_use <> 'same' THEN NULL WHEN j.step = 'create' THEN r.http_status
+                ELSE j.last_create_status END,
             last_error = CASE WHEN r.state = 'completed' THEN NULL ELSE coalesce(r.error || ': ', '') || r.reason END,
             lease_expires_at = NULL, updated_at = now(),
-            finished_at = CASE WHEN onboarding.state_after(r.state, r.outcome, j.cancel_requested_at, j.first_sent_at, j.claimed_at, r.reached)
+            finished_at = CASE WHEN CASE WHEN j.cancel_requested_at IS NULL THEN r.state
+                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state END
                 IN ('completed', 'failed', 'cancelled') THEN now() END
         FROM result r
         WHERE j.id = r.job_id AND j.claim_token = r.token AND j.state = 'running'
-        RETURNING j.id, j.claim_token AS token, j.state, j.run_at, j.step
+        RETURNING j.id, j.claim_token AS token, j.state, j.run_at, j.step, j.order_key
     ), journal AS (
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, next_run_at, idempotency_key,
             http_status, attempt, late, step, worker, outcome, next_state, next_step, provider_id, provider_status,
@@ -71,10 +77,10 @@ BEGIN
     ), told AS (
         SELECT count(pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', w.id, w.state))) AS events FROM written w WHERE w.state <> 'available'
     )
-    SELECT array_agg(o.job_id), array_agg(o.token), array_agg(o.done), array_agg(o.state), bool_or(o.late)
-    INTO ids, fences, done, became, late
+    SELECT array_agg(o.job_id), array_agg(o.token), array_agg(o.done), array_agg(o.state), bool_or(o.late), bool_or(o.is_ordered)
+    INTO ids, fences, done, became, late, ordered
     FROM (
-        SELECT r.job_id, r.token, w.state, w.id IS NULL AS late,
+        SELECT r.job_id, r.token, w.state, w.id IS NULL AS late, w.order_key IS NOT NULL AS is_ordered,
             w.id IS NOT NULL OR EXISTS (
                 SELECT 1 FROM onboarding.attempts a
                 WHERE a.job_id = r.job_id AND a.claim_token = r.token AND NOT a.late AND a.outcome <> 'lost') AS done
@@ -83,40 +89,49 @@ BEGIN
         LEFT JOIN written w ON w.id = r.job_id AND w.token = r.token) o;
     RETURN QUERY SELECT * FROM unnest(ids, fences, done, became);
 
-    IF true = ANY (rotates_key) THEN PERFORM onboarding.rotate_keys(job_ids, tokens, rotates_key); END IF;
+    IF 'new' = ANY (key_uses) THEN PERFORM onboarding.rotate_keys(job_ids, tokens, key_uses); END IF;
     IF late THEN PERFORM onboarding.settle_late_successes(job_ids, tokens); END IF;
     SELECT array_agg(s.id) INTO ended FROM (
         SELECT d.after_job_id AS id FROM unnest(job_ids) AS b (id)
         JOIN onboarding.jobs d ON d.after_job_id = b.id AND d.state = 'blocked'
-        GROUP BY d.after_job_id) s;
+        UNION
+        SELECT j.id FROM onboarding.jobs j
+        WHERE ordered AND j.id = ANY (job_ids) AND j.order_key IS NOT NULL AND j.state IN ('completed', 'failed', 'cancelled')) s;
     IF ended IS NOT NULL THEN PERFORM onboarding.settle_dependents(ended); END IF;
-    PERFORM onboarding.note_provider_health(job_ids, outcomes, holds_ms);
+    PERFORM onboarding.note_provider_health(job_ids, tokens, outcomes, http_statuses, holds_ms);
 END;
 $$;
 
 -- Gives jobs a new key. A statement of its own, since one that names a key column waits for every
 -- open transaction that inserted a job which waits for this one.
-CREATE FUNCTION onboarding.rotate_keys(job_ids bigint[], tokens bigint[], rotates_key boolean[]) RETURNS void
+CREATE FUNCTION onboarding.rotate_keys(job_ids bigint[], tokens bigint[], key_uses text[]) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     UPDATE onboarding.jobs j
     SET idempotency_key = gen_random_uuid()
-    FROM unnest(job_ids, tokens, rotates_key) AS r (job_id, token, rotates_key)
-    WHERE j.id = r.job_id AND j.claim_token = r.token AND r.rotates_key AND j.state = 'available';
+    FROM unnest(job_ids, tokens, key_uses) AS r (job_id, token, key_use)
+    WHERE j.id = r.job_id AND j.claim_token = r.token AND r.key_use = 'new' AND j.state = 'available';
 $$;
 
--- The state that an attempt leads to once a wish to cancel is heard: nothing that may exist at the
--- provider is cancelled, for the record would be lost.
-CREATE FUNCTION onboarding.state_after(
-    wanted text, outcome text, cancel_requested_at timestamptz, first_sent_at timestamptz, claimed_at timestamptz,
-    reached boolean)
-RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE
-        WHEN cancel_requested_at IS NULL THEN wanted
-        WHEN wanted = 'failed' THEN 'cancelled'
-        WHEN wanted = 'available' AND (outcome = 'not_found' OR first_sent_at IS NULL
-            OR (first_sent_at >= claimed_at AND NOT reached)) THEN 'cancelled'
-        ELSE wanted END;
+-- Where an attempt leads once a wish to cancel is heard: nothing more is created, and nothing that may
+-- exist at the provider is called cancelled before a look-up, where there is one, has found nothing.
+CREATE FUNCTION onboarding.after_cancel(
+    job onboarding.jobs, wanted text, wanted_step text, outcome text, reached boolean, OUT state text, OUT step text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    state := wanted;
+    step := wanted_step;
+    IF wanted = 'failed' THEN
+        state := 'cancelled';
+    ELSIF wanted = 'available' AND wanted_step = 'create' THEN
+        IF outcome = 'not_found' OR job.first_sent_at IS NULL OR (job.first_sent_at >= job.claimed_at AND NOT reached) THEN
+            state := 'cancelled';
+        ELSIF onboarding.can_look_up(job) THEN
+            step := 'look_up';
+        ELSE
+            state := 'uncertain';
+        END IF;
+    END IF;
+END;
 $$;
 
 -- Late evidence of a success ends a job that is uncertain; elsewhere the next claim finds it.
@@ -149,8 +164,10 @@ END;
 $$;
 
 -- What the batch tells about providers: a throttle holds the whole provider, refused credentials open
--- its circuit, any other answer closes it.
-CREATE FUNCTION onboarding.note_provider_health(job_ids bigint[], outcomes text[], holds_ms bigint[]) RETURNS void
+-- its circuit, any other answer closes it. A job that was refused before, while others were let in since,
+-- opens no closed circuit again: it is the job that is refused, and its own backoff is enough.
+CREATE FUNCTION onboarding.note_provider_health(
+    job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF 'throttled' = ANY (outcomes) THEN
@@ -172,27 +189,40 @@ BEGIN
                     ELSE now() + least(interval '5 s' * 2 ^ least(p.circuit_failures, 10), interval '5 min') END,
                 updated_at = now()
             FROM (
-                SELECT DISTINCT j.provider FROM unnest(job_ids, outcomes) AS b (id, outcome)
-                JOIN onboarding.jobs j ON j.id = b.id WHERE b.outcome = 'unauthorized') u
-            WHERE p.provider = u.provider
+                SELECT j.provider, bool_and(coalesce((
+                    SELECT a.outcome = 'unauthorized' FROM onboarding.attempts a
+                    WHERE a.job_id = b.id AND a.claim_token <> b.token AND NOT a.late
+                    ORDER BY a.finished_at DESC LIMIT 1), false)) AS again
+                FROM unnest(job_ids, tokens, outcomes) AS b (id, token, outcome)
+                JOIN onboarding.jobs j ON j.id = b.id WHERE b.outcome = 'unauthorized'
+                GROUP BY j.provider ORDER BY j.provider) u
+            WHERE p.provider = u.provider AND NOT (u.again AND p.circuit = 'closed')
             RETURNING p.provider
         )
         INSERT INTO onboarding.provider_events (provider, actor, event, reason)
         SELECT o.provider, session_user, 'circuit_open', 'credentials refused' FROM opened o;
     END IF;
     IF EXISTS (SELECT 1 FROM onboarding.providers p WHERE p.circuit = 'half_open') THEN
-        WITH closed AS (
+        WITH told AS (
+            SELECT j.provider, bool_or(b.outcome <> 'unauthorized' AND b.http_status IS NOT NULL) AS is_answered
+            FROM unnest(job_ids, outcomes, http_statuses) AS b (id, outcome, http_status)
+            JOIN onboarding.jobs j ON j.id = b.id
+            WHERE b.outcome <> 'unauthorized'
+            GROUP BY j.provider
+        ), probed AS (
             UPDATE onboarding.providers p
-            SET circuit = 'closed', circuit_reason = NULL, circuit_opened_at = NULL, circuit_probe_at = NULL,
-                circuit_failures = 0, updated_at = now()
-            WHERE p.circuit = 'half_open' AND EXISTS (
-                SELECT 1 FROM unnest(job_ids, outcomes) AS b (id, outcome)
-                JOIN onboarding.jobs j ON j.id = b.id
-                WHERE j.provider = p.provider AND b.outcome IN ('succeeded', 'adopted', 'not_found', 'rejected', 'throttled'))
-            RETURNING p.provider
+            SET circuit = CASE WHEN t.is_answered THEN 'closed' ELSE 'open' END,
+                circuit_reason = CASE WHEN t.is_answered THEN NULL ELSE p.circuit_reason END,
+                circuit_opened_at = CASE WHEN t.is_answered THEN NULL ELSE p.circuit_opened_at END,
+                -- A probe that called nobody, or was not answered, told nothing: the next one goes soon.
+                circuit_probe_at = CASE WHEN t.is_answered THEN NULL ELSE now() + interval '1 s' END,
+                circuit_failures = CASE WHEN t.is_answered THEN 0 ELSE p.circuit_failures END, updated_at = now()
+            FROM told t
+            WHERE p.provider = t.provider AND p.circuit = 'half_open'
+            RETURNING p.provider, p.circuit
         )
         INSERT INTO onboarding.provider_events (provider, actor, event, reason)
-        SELECT c.provider, session_user, 'circuit_closed', 'the probe was answered' FROM closed c;
+        SELECT c.provider, session_user, 'circuit_closed', 'the probe was answered' FROM probed c WHERE c.circuit = 'closed';
     END IF;
 END;
 $$;

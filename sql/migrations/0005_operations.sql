@@ -21,7 +21,6 @@ CREATE FUNCTION onboarding.cancel(job_id bigint, reason text DEFAULT NULL) RETUR
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     job onboarding.jobs := onboarding.lock_job(job_id);
-    kind onboarding.kinds;
 BEGIN
     IF job.state IN ('completed', 'failed', 'cancelled') THEN
         RAISE EXCEPTION 'onboarding: job % is % already', job.id, job.state USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -30,15 +29,12 @@ BEGIN
         RAISE EXCEPTION 'onboarding: job % is uncertain; say what happened with resolve()', job.id
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    SELECT * INTO kind FROM onboarding.kinds k WHERE k.kind = job.kind;
     IF job.state = 'running' THEN
         UPDATE onboarding.jobs j SET cancel_requested_at = now(), updated_at = now() WHERE j.id = job.id;
         PERFORM onboarding.log_state_change(job.id, 'running', 'running', 'cancel requested: ' || coalesce(reason, ''));
         RETURN 'running';
     END IF;
-    IF job.state = 'available' AND job.first_sent_at IS NOT NULL AND kind.lost_answer <> 'none'
-        AND (kind.look_up_field IS NULL OR job.payload ? kind.look_up_field)
-    THEN
+    IF job.state = 'available' AND job.first_sent_at IS NOT NULL AND onboarding.can_look_up(job) THEN
         UPDATE onboarding.jobs j
         SET cancel_requested_at = now(), step = 'look_up', run_at = now(), updated_at = now() WHERE j.id = job.id;
         PERFORM onboarding.log_state_change(job.id, 'available', 'available',
@@ -87,10 +83,19 @@ BEGIN
         PERFORM onboarding.check_required_fields(job.kind, kind.required_fields, retry.payload);
     END IF;
     IF job.last_outcome IN ('rejected', 'invalid_payload') OR new_payload <> job.payload THEN new_key := gen_random_uuid(); END IF;
-    -- A definite refusal proves that nothing was created; anything else is looked up before it is sent anew.
-    may_exist := job.first_sent_at IS NOT NULL AND coalesce(job.last_outcome, '') <> 'rejected';
+    -- A refusal proves that its own request created nothing, not that an earlier one without an answer
+    -- did not; only a look-up that found nothing does.
+    may_exist := job.first_sent_at IS NOT NULL AND EXISTS (
+        SELECT 1 FROM onboarding.attempts a
+        WHERE a.job_id = job.id AND a.outcome IN ('unavailable', 'ambiguous', 'lost')
+          AND a.finished_at > coalesce((
+              SELECT max(n.finished_at) FROM onboarding.attempts n WHERE n.job_id = job.id AND n.outcome = 'not_found'), '-infinity'));
     IF may_exist AND kind.lost_answer = 'none' THEN
         RAISE EXCEPTION 'onboarding: job % may have been sent and its provider cannot tell; it cannot be retried', job.id
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF may_exist AND new_payload <> job.payload THEN
+        RAISE EXCEPTION 'onboarding: job % may exist at the provider as it was sent; retry it without a payload and cancel it: that looks it up', job.id
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     UPDATE onboarding.jobs j
@@ -98,9 +103,9 @@ BEGIN
         expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
         idempotency_key = new_key, payload = new_payload, payload_bytes = octet_length(new_payload::text),
         body_sha256 = CASE WHEN new_payload <> j.payload THEN NULL ELSE j.body_sha256 END,
-        step = CASE WHEN may_exist AND (kind.look_up_field IS NULL OR j.payload ? kind.look_up_field) THEN 'look_up' ELSE 'create' END,
+        step = CASE WHEN may_exist AND onboarding.can_look_up(job) THEN 'look_up' ELSE 'create' END,
         first_sent_at = CASE WHEN may_exist THEN j.first_sent_at END,
-        last_http_status = NULL, updated_at = now()
+        last_http_status = NULL, last_create_status = NULL, updated_at = now()
     WHERE j.id = job.id;
     INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason, old_key, new_key)
     VALUES (job.id, job.state, 'available', session_user, 'retry' || coalesce(': ' || reason, ''), job.idempotency_key, new_key);
@@ -132,7 +137,7 @@ BEGIN
     ELSIF verdict = 'did_not_happen' THEN
         new_state := CASE WHEN job.cancel_requested_at IS NULL THEN 'available' ELSE 'cancelled' END;
         UPDATE onboarding.jobs j
-        SET state = new_state, step = 'create', run_at = now(), backoff_step = 0, first_sent_at = NULL, last_sent_at = NULL,
+        SET state = new_state, step = 'create', run_at = now(), backoff_step = 0, first_sent_at = NULL, last_sent_at = NULL, last_create_status = NULL,
             attempt = least(j.attempt, j.max_attempts - 1),
             expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
             idempotency_key = gen_random_uuid(), updated_at = now(),
@@ -205,7 +210,7 @@ DECLARE
 BEGIN
     UPDATE onboarding.providers x
     SET max_in_flight = limit_provider.max_in_flight, rate_per_second = limit_provider.rate_per_second,
-        burst = limit_provider.burst, rate_due_at = NULL, updated_at = now()
+        burst = limit_provider.burst, updated_at = now()
     WHERE x.provider = p.provider;
     INSERT INTO onboarding.provider_events (provider, actor, event, reason)
     VALUES (p.provider, session_user, 'limited', format('max_in_flight %s, rate_per_second %s, burst %s',
@@ -271,7 +276,7 @@ BEGIN
             RETURN QUERY SELECT 'order', format('job %s of the same order_key is %s', head.id, head.state), NULL::timestamptz;
         END LOOP;
     END IF;
-    IF NOT EXISTS (SELECT 1 FROM onboarding.workers w WHERE w.lease_expires_at > now() AND job.provider = ANY (w.providers)) THEN
+    IF NOT EXISTS (SELECT 1 FROM onboarding.worker_leases w WHERE w.lease_expires_at > now() AND job.provider = ANY (w.providers)) THEN
         RETURN QUERY SELECT 'no_worker', format('no live worker serves %s: is one running, with its credentials?', job.provider), NULL::timestamptz;
     END IF;
 END;

@@ -19,7 +19,14 @@ SELECT j.id, 'available', 'running', j.claimed_at, j.claimed_by, 'claimed'
 FROM onboarding.jobs j WHERE j.state = 'running'
 UNION ALL
 SELECT s.job_id, s.from_state, s.to_state, s.at, s.actor, s.reason
-FROM onboarding.state_changes s WHERE s.from_state <> s.to_state;
+-- A wish to cancel a running job changes no state, but belongs to the story.
+FROM onboarding.state_changes s;
+
+-- The processes whose lease has not ended.
+CREATE VIEW onboarding.workers AS
+SELECT w.id, w.host, w.version, w.started_at, w.last_seen_at, w.lease_expires_at, w.in_flight, w.concurrency, w.draining,
+    w.providers
+FROM onboarding.worker_leases w WHERE w.lease_expires_at > now();
 
 CREATE VIEW onboarding.customers AS
 SELECT j.provider, j.kind, j.provider_id, j.reference, j.provider_status AS status, j.decision,
@@ -35,9 +42,13 @@ FROM onboarding.providers p
 CROSS JOIN LATERAL (
     SELECT
         (SELECT count(*) FROM onboarding.jobs j
-            WHERE j.provider = p.provider AND j.state = 'available' AND j.run_at <= now()) AS due,
+            WHERE j.provider = p.provider AND j.state = 'available' AND NOT j.is_behind AND j.run_at <= now())
+        + (SELECT count(*) FROM onboarding.jobs j
+            WHERE j.provider = p.provider AND j.state = 'available' AND j.is_behind AND j.run_at <= now()) AS due,
         (SELECT count(*) FROM onboarding.jobs j
-            WHERE j.provider = p.provider AND j.state = 'available' AND j.run_at > now()) AS scheduled,
+            WHERE j.provider = p.provider AND j.state = 'available' AND NOT j.is_behind AND j.run_at > now())
+        + (SELECT count(*) FROM onboarding.jobs j
+            WHERE j.provider = p.provider AND j.state = 'available' AND j.is_behind AND j.run_at > now()) AS scheduled,
         (SELECT count(*) FROM onboarding.jobs j WHERE j.provider = p.provider AND j.state = 'running') AS running,
         (SELECT count(*) FROM onboarding.jobs j WHERE j.provider = p.provider AND j.state = 'waiting') AS waiting,
         (SELECT count(*) FROM onboarding.jobs j WHERE j.provider = p.provider AND j.state = 'uncertain') AS uncertain,
@@ -46,7 +57,7 @@ CROSS JOIN LATERAL (
             FROM generate_series(0, 9) AS priorities (priority)
             CROSS JOIN LATERAL (
                 SELECT j.run_at FROM onboarding.jobs j
-                WHERE j.provider = p.provider AND j.state = 'available' AND j.priority = priorities.priority
+                WHERE j.provider = p.provider AND j.state = 'available' AND NOT j.is_behind AND j.priority = priorities.priority
                   AND j.run_at <= now()
                 ORDER BY j.run_at LIMIT 1) o) AS oldest_due_age_seconds
 ) q
@@ -67,8 +78,11 @@ SELECT j.id AS job_id, j.kind, j.reference, j.updated_at AS since, j.attempt, j.
         j.id, j.id) AS statement
 FROM onboarding.jobs j WHERE j.state = 'uncertain';
 
--- What holds the oldest snapshot: nothing newer can be vacuumed, and every queue table grows.
-CREATE VIEW onboarding.vacuum_horizon AS
+-- What holds the oldest snapshot: nothing newer can be vacuumed, and every queue table grows. A function,
+-- since pg_stat_activity shows the sessions of others to its caller, not to a view's owner.
+CREATE FUNCTION onboarding.snapshot_holders()
+RETURNS TABLE (holder text, name text, owner text, state text, since timestamptz, age integer)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 SELECT 'transaction' AS holder, a.pid::text AS name, a.usename::text AS owner, a.state, a.xact_start AS since,
     age(a.backend_xmin) AS age
 FROM pg_catalog.pg_stat_activity a WHERE a.backend_xmin IS NOT NULL AND a.pid <> pg_backend_pid()
@@ -80,3 +94,7 @@ UNION ALL
 SELECT 'prepared transaction', x.gid, x.owner::text, NULL, x.prepared, age(x.transaction)
 FROM pg_catalog.pg_prepared_xacts x
 ORDER BY age DESC;
+$$;
+
+CREATE VIEW onboarding.vacuum_horizon AS
+SELECT h.holder, h.name, h.owner, h.state, h.since, h.age FROM onboarding.snapshot_holders() h;

@@ -38,14 +38,14 @@ GRANT INSERT (kind, payload, parameters, reference, unique_key, idempotency_key,
 GRANT EXECUTE ON FUNCTION onboarding.enqueue TO onboarding_enqueuer;
 
 GRANT EXECUTE ON FUNCTION onboarding.claim, onboarding.mark_sent, onboarding.register_worker, onboarding.renew_lease,
-    onboarding.remove_worker, onboarding.release, onboarding.take_over, onboarding.expire_jobs, onboarding.complete,
-    onboarding.has_work
+    onboarding.remove_worker, onboarding.take_over, onboarding.expire_jobs, onboarding.complete,
+    onboarding.has_work, onboarding.repair_order_keys
     TO onboarding_worker;
 
 GRANT EXECUTE ON FUNCTION onboarding.cancel, onboarding.retry, onboarding.resolve, onboarding.pause_provider,
     onboarding.resume_provider, onboarding.limit_provider TO onboarding_operator;
-GRANT EXECUTE ON FUNCTION onboarding.cancel TO onboarding_enqueuer;
 GRANT EXECUTE ON FUNCTION onboarding.why TO onboarding_enqueuer, onboarding_operator, onboarding_worker, onboarding_monitor;
+GRANT EXECUTE ON FUNCTION onboarding.snapshot_holders TO onboarding_operator, onboarding_monitor, onboarding_worker;
 GRANT UPDATE (max_in_flight, rate_per_second, burst) ON onboarding.providers TO onboarding_operator;
 
 GRANT SELECT ON onboarding.attempts, onboarding.state_changes, onboarding.provider_events, onboarding.transitions,

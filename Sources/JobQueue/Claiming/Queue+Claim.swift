@@ -6,10 +6,10 @@ extension Queue {
     ///
     /// - Parameters:
     ///   - byteBudget: how many bytes of payload may come with the claims.
-    ///   - atLeastOne: whether a job larger than that may come alone.
+    ///   - singleBudget: how many bytes one that is larger than that may have to come alone.
     ///   - lease: what the job's row shows as the end of its lease; the worker's own row decides.
     package func claim(
-        _ provider: ProviderName, for worker: WorkerID, wanted: Int, byteBudget: Int, atLeastOne: Bool,
+        _ provider: ProviderName, for worker: WorkerID, wanted: Int, byteBudget: Int, singleBudget: Int,
         lease: Duration, cursor: inout ClaimCursor
     ) async throws(PostgresError) -> ClaimBatch {
         let positions = cursor.positions
@@ -17,7 +17,7 @@ extension Queue {
             "claim",
             [
                 .text(worker.value), .text(provider.value), .integer(wanted), .bigint(Int64(byteBudget)),
-                .boolean(atLeastOne), .integer(Int(lease.milliseconds)),
+                .bigint(Int64(singleBudget)), .integer(Int(lease.milliseconds)),
                 .texts(ClaimCursor.priorities.map(String.init)), .texts(positions.map(\.?.runAt)),
                 .bigints(positions.map(\.?.id)),
             ], timeout: .seconds(5))
@@ -48,12 +48,6 @@ extension Queue {
         for row in rows { marked.insert(JobID(try row.decode(Int64.self, at: 0))) }
         return marked
     }
-
-    /// Gives claims back that never began, as if they had not been made.
-    package func release(_ claims: [Claim], why: String) async throws(PostgresError) {
-        _ = try await run(
-            "release", [.bigints(claims.map(\.id.value)), .bigints(claims.map(\.token.value)), .text(why)])
-    }
 }
 
 extension ClaimedJob {
@@ -72,7 +66,7 @@ extension ClaimedJob {
         claim.remaining = try row.decode(Int64?.self, at: 14).map { .milliseconds($0) }
         claim.firstSentAge = try row.decode(Int64?.self, at: 15).map { .milliseconds($0) }
         claim.lastSentAge = try row.decode(Int64?.self, at: 16).map { .milliseconds($0) }
-        claim.lastHTTPStatus = try row.decode(Int?.self, at: 17)
+        claim.lastCreateStatus = try row.decode(Int?.self, at: 17)
         if let id = try row.decode(String?.self, at: 18) {
             claim.evidence = Claim.Evidence(providerID: id, providerStatus: try row.decode(String?.self, at: 19))
         }

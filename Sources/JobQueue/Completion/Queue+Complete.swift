@@ -21,7 +21,7 @@ extension Queue {
                 .texts(attempts.map(\.step.rawValue)), .texts(results.map(\.outcome.rawValue)),
                 .texts(decisions.map(\.state.rawValue)), .texts(decisions.map(\.nextStep.rawValue)),
                 .bigints(decisions.map(\.delay.milliseconds)), .booleans(decisions.map(\.countsAttempt)),
-                .booleans(results.map(\.mayHaveReached)), .booleans(decisions.map(\.rotatesKey)),
+                .booleans(results.map(\.mayHaveReached)), .texts(decisions.map(\.keyUse.rawValue)),
                 .integers(results.map(\.httpStatus)), .texts(results.map { Self.bounded($0.requestID, 100) }),
                 .texts(results.map { Self.bounded($0.providerID, 255) }),
                 .texts(results.map { Self.bounded($0.providerStatus, 100) }),

@@ -47,8 +47,28 @@ extension Queue {
         try await value("expire_jobs", [.integer(limit)])
     }
 
+    /// Lets go what stands behind a job that has gone, for up to `limit` order keys after `last`; returns the last
+    /// one looked at, nil at the end.
+    package func repairOrderKeys(
+        after last: OrderKey?, limit: Int
+    ) async throws(PostgresError) -> OrderKey? {
+        let rows = try await run(
+            "repair_order_keys",
+            [.integer(limit), .texts([last?.provider]), .texts([last?.key])])
+        guard let row = rows.first, let provider = try row.decode(String?.self, at: 0),
+            let key = try row.decode(String?.self, at: 1)
+        else { return nil }
+        return OrderKey(provider: provider, key: key)
+    }
+
     /// Whether anything of `providers` is due, running, waiting for another attempt, or blocked on such.
     package func hasWork(_ providers: [ProviderName]) async throws(PostgresError) -> Bool {
         try await value("has_work", [.texts(providers.map(\.value))])
     }
+}
+
+/// An order key of one provider.
+package struct OrderKey: Sendable, Equatable {
+    let provider: String
+    let key: String
 }

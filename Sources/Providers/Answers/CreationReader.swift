@@ -4,7 +4,7 @@ import JobModel
 /// Reads the answer to a request that creates: what each status means (`providers.md`, section 7).
 struct CreationReader: Sendable {
     /// Where the new record stands.
-    let record: RecordReader
+    var record: RecordReader
     /// What an answer of 5xx means: `.unavailable` where sending again is safe, else `.ambiguous`.
     let lostAnswer: Outcome
 
@@ -26,7 +26,7 @@ struct CreationReader: Sendable {
             return CallResult(.unauthorized, mayHaveReached: false, httpStatus: answer.status)
         case 429:
             return CallResult(.throttled, mayHaveReached: false, httpStatus: answer.status)
-        case 503 where answer.headers["retry-after"] != nil:
+        case 503 where RetryAfter.isAsked(answer.headers):
             return CallResult(.throttled, mayHaveReached: false, httpStatus: answer.status)
         case 408, 425, 500...:
             return CallResult(lostAnswer, mayHaveReached: true, httpStatus: answer.status)

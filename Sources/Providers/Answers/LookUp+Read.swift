@@ -7,17 +7,23 @@ extension LookUp {
         let outcome: Outcome
         switch answer.status {
         case 200:
-            guard let body = answer.json else { outcome = .unavailable; break }
-            guard let found = find(body, context) else { outcome = .notFound; break }
-            var result = CallResult(.adopted, mayHaveReached: false, httpStatus: answer.status)
-            result.providerID = found.id
-            result.providerStatus = found.status
-            return result
+            switch answer.json.map({ find($0, context) }) ?? .unreadable {
+            case .found(let record):
+                var result = CallResult(.adopted, mayHaveReached: false, httpStatus: answer.status)
+                result.providerID = record.id
+                result.providerStatus = record.status
+                return result
+            case .absent: outcome = .notFound
+            // After a conflict on the first attempt, the record in the way is somebody else's (design, section 5).
+            case .others where context.claim.lastCreateStatus == 409 && context.claim.attempt <= 1: outcome = .notFound
+            // What cannot be read proves nothing, least of all that there is no record.
+            case .others, .unreadable: outcome = .unavailable
+            }
         case 404: outcome = .notFound
         case 400, 405, 410, 414, 422: outcome = .rejected
         case 401, 403: outcome = .unauthorized
         case 429: outcome = .throttled
-        case 503 where answer.headers["retry-after"] != nil: outcome = .throttled
+        case 503 where RetryAfter.isAsked(answer.headers): outcome = .throttled
         default: outcome = .unavailable
         }
         return CallResult(outcome, mayHaveReached: false, httpStatus: answer.status)

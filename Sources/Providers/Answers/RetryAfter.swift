@@ -5,6 +5,11 @@ enum RetryAfter {
     /// No wait is longer, whatever the provider says.
     static let cap: Duration = .seconds(86_400)
 
+    /// Whether the provider asks for a wait at all, readable or not.
+    static func isAsked(_ headers: [String: String]) -> Bool {
+        headers["retry-after"] != nil || headers["retry_after"] != nil
+    }
+
     /// The wait, or nil without a header that can be read. A date counts from the answer's own `Date`,
     /// so that a wrong clock here does not matter; without one from `now`.
     static func wait(_ headers: [String: String], now: Date) -> Duration? {

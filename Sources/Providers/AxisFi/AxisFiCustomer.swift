@@ -6,19 +6,22 @@ extension Operation {
     /// `partner_customer_id` is the natural key that the look-up asks for.
     static let axisFiCustomer = Operation(
         kind: JobKind("axisfi.customer.create"), provider: ProviderName("axisfi"),
-        policy: RecoveryPolicy(resend: .afterLookUp(settle: .seconds(5)), offersLookUp: true),
+        policy: RecoveryPolicy(resend: .afterLookUp(settle: .seconds(15)), offersLookUp: true),
         createPath: { _ in "/api/customers/create" }, missingForPath: "",
         keyHeader: nil, contentType: "application/json",
-        creation: CreationReader(record: RecordReader(path: [], id: "customer_id"), lostAnswer: .unavailable),
+        creation: CreationReader(record: record, lostAnswer: .unavailable),
         lookUp: LookUp(
             path: { context in
                 context.payload["partner_customer_id"]?.string.flatMap(CallContext.encoded)
                     .map { "/api/customers/detail?partner_customer_id=\($0)" }
             },
             find: { body, context in
-                guard body["partner_customer_id"]?.string == context.payload["partner_customer_id"]?.string else {
-                    return nil
-                }
-                return RecordReader(path: [], id: "customer_id").record(in: body)
+                // The query asked by it; the answer may leave it out.
+                let id = record.record(of: body)?["partner_customer_id"]?.string
+                if let id, id != context.payload["partner_customer_id"]?.string { return .others }
+                return Finding(record.record(in: body))
             }))
+
+    /// Whether the answer is wrapped is not documented (`providers.md` 4).
+    private static let record = RecordReader(wrapper: "data", isTolerant: true, id: "customer_id")
 }

@@ -9,6 +9,6 @@ extension Operation {
         policy: RecoveryPolicy(resend: .never, offersLookUp: false),
         createPath: { _ in "/customers/individual" }, missingForPath: "",
         keyHeader: nil, contentType: "application/json",
-        creation: CreationReader(record: RecordReader(path: ["data"]), lostAnswer: .ambiguous),
+        creation: CreationReader(record: RecordReader(wrapper: "data"), lostAnswer: .ambiguous),
         lookUp: nil)
 }

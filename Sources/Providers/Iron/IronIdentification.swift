@@ -15,19 +15,12 @@ extension Operation {
         missingForPath: "customer_id is missing: give it in parameters, or name the customer job in after_job_id",
         keyHeader: "IDEMPOTENCY-KEY", contentType: "application/json; charset=utf-8",
         parameterHeaders: ["sub_partner_id": "X-SUB-PARTNER-ID"],
-        creation: CreationReader(record: RecordReader(path: []), lostAnswer: .unavailable),
+        creation: CreationReader(record: RecordReader(), lostAnswer: .unavailable),
         lookUp: LookUp(
             path: { context in
                 context.customerID.flatMap(CallContext.encoded).map { "/customers/\($0)/identifications?page_size=100" }
             },
-            find: { body, context in
-                // The list comes newest first; what is over does not count as open (`providers.md` 2.6).
-                body["items"]?.array?.first { item in
-                    !closedStatuses.contains(item["status"]?.string ?? "")
-                        && (item["customer_id"]?.string ?? context.customerID) == context.customerID
-                }.flatMap { RecordReader(path: []).record(in: $0) }
-            }))
+            find: { body, context in IdentificationList(body, context).finding() }))
 
     private static let secondVersionTypes: Set<String> = ["Link", "Token", "Person", "Business"]
-    private static let closedStatuses: Set<String> = ["Declined", "Expired", "Archived"]
 }

@@ -8,14 +8,19 @@ extension Operation {
         policy: RecoveryPolicy(resend: .underSameKey(life: .seconds(86_400)), offersLookUp: true),
         createPath: { _ in "/customers" }, missingForPath: "",
         keyHeader: "Idempotency-Key", contentType: "application/json",
-        creation: CreationReader(record: RecordReader(path: ["data"]), lostAnswer: .unavailable),
+        creation: CreationReader(record: RecordReader(wrapper: "data"), lostAnswer: .unavailable),
         lookUp: LookUp(
             path: { context in
                 context.payload["email"]?.string.flatMap(CallContext.encoded).map { "/customers?email=\($0)" }
             },
             find: { body, context in
                 let email = context.payload["email"]?.string?.lowercased()
-                return body["data"]?.array?.first { $0["email"]?.string?.lowercased() == email }
-                    .flatMap { RecordReader(path: []).record(in: $0) }
+                guard let list = body["data"]?.array else { return .unreadable }
+                if list.isEmpty { return .absent }
+                // Others than asked for: the filter was not heard, or the address is written otherwise there.
+                guard let ours = list.first(where: { $0["email"]?.string?.lowercased() == email }) else {
+                    return .others
+                }
+                return Finding(RecordReader().record(in: ours))
             }))
 }

@@ -1,4 +1,5 @@
 import Contracts
+import FoundationEssentials
 import JobModel
 
 /// A claim with its payload and parameters read, for the length of one call.
@@ -6,11 +7,14 @@ struct CallContext: Sendable {
     let claim: Claim
     let payload: JSONValue
     let parameters: JSONValue
+    /// The moment on this machine's clock.
+    let now: Date
 
     /// Nil when the payload or the parameters cannot be read.
-    init?(_ claim: Claim) {
+    init?(_ claim: Claim, now: Date = .distantPast) {
         do {
             self.claim = claim
+            self.now = now
             payload = try JSONValue(parsing: claim.payload ?? [])
             parameters = try JSONValue(parsing: claim.parameters)
         } catch {

@@ -38,8 +38,24 @@ package struct Operation: Sendable {
 struct LookUp: Sendable {
     /// The path with its query; nil when this job cannot be looked up.
     let path: @Sendable (CallContext) -> String?
-    /// The record that belongs to the job, in the body of a 200; nil when there is none.
-    let find: @Sendable (JSONValue, CallContext) -> FoundRecord?
+    /// What the body of a 200 says about the job's record.
+    let find: @Sendable (JSONValue, CallContext) -> Finding
+}
+
+/// What a look-up's answer says.
+enum Finding: Sendable, Equatable {
+    case found(FoundRecord)
+    /// There certainly is none.
+    case absent
+    /// The answer shows records, and none that matches the payload.
+    case others
+    /// The answer proves nothing.
+    case unreadable
+
+    /// Found, or nothing proved.
+    init(_ record: FoundRecord?) {
+        self = record.map(Finding.found) ?? .unreadable
+    }
 }
 
 /// A record at the provider.

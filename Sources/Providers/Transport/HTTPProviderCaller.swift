@@ -75,7 +75,7 @@ package final class HTTPProviderCaller: ProviderCaller {
         guard let endpoint = endpoints[operation.provider] else {
             return CallResult(.notSent, mayHaveReached: false, error: "no credentials for \(operation.provider)")
         }
-        guard let context = CallContext(claim) else {
+        guard let context = CallContext(claim, now: now()) else {
             return CallResult(.invalidPayload, mayHaveReached: false, error: "the payload cannot be read as JSON")
         }
         if let refusal = refusal(step, context, operation) { return refusal }

@@ -85,7 +85,7 @@ final class Claimer: Sendable {
             do {
                 let batch = try await queue.claim(
                     provider, for: identity.worker, wanted: allowance.jobs, byteBudget: allowance.bytes,
-                    atLeastOne: allowance.atLeastOne, lease: configuration.lease, cursor: &schedules[index].cursor)
+                    singleBudget: allowance.singleBytes, lease: configuration.lease, cursor: &schedules[index].cursor)
                 schedules[index].claimReturned(
                     batch, wasSweep: wasSweep, from: began, to: clock.now - start,
                     pollInterval: configuration.pollInterval)

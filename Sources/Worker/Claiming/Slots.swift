@@ -10,8 +10,9 @@ struct Slots: Sendable {
     struct Allowance: Equatable, Sendable {
         var jobs: Int
         var bytes: Int
-        /// Whether a job larger than `bytes` may come alone: only when nothing else is in flight.
-        var atLeastOne: Bool
+        /// How many bytes a job larger than `bytes` may have to come alone: what is free, and anything for a
+        /// provider that has nothing in flight, or the others' documents would keep its large ones out for ever.
+        var singleBytes: Int
     }
 
     /// The largest sum of payloads that one claim brings; its answer is in memory twice for a moment.
@@ -38,8 +39,11 @@ struct Slots: Sendable {
 
     func allowance(for provider: ProviderName) -> Allowance {
         let jobs = min(free, ceiling - perProvider[provider, default: 0])
+        let free = max(0, maxBytes - bytes)
+        let hasNothing = perProvider[provider, default: 0] == 0
         return Allowance(
-            jobs: max(0, jobs), bytes: max(0, min(maxBytes - bytes, Self.bytesPerClaim)), atLeastOne: inFlight == 0)
+            jobs: max(0, jobs), bytes: min(free, Self.bytesPerClaim),
+            singleBytes: hasNothing && (free > 0 || inFlight == 0) ? .max : free)
     }
 
     mutating func taken(by claim: Claim) {

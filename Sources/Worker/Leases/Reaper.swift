@@ -16,9 +16,12 @@ struct Reaper: Sendable {
     var interval: Duration = .seconds(1)
     /// How many jobs it takes at a time.
     var batch = 500
+    /// How many order keys it looks at a time.
+    var orderKeys = 200
 
     /// Works until cancelled.
     func run() async {
+        var lastKey: OrderKey?
         while !Task.isCancelled {
             // Spread, so that the workers of a fleet do not all look at once. Cancelled: the loop ends.
             try? await Task.sleep(for: interval * Double.random(in: 0.5...1.5))
@@ -27,6 +30,7 @@ struct Reaper: Sendable {
                 let taken = try await queue.takeOver(by: trust.identity.worker, holding: held(), limit: batch)
                 if taken > 0 { logger.notice("took over jobs of lost workers", metadata: ["jobs": "\(taken)"]) }
                 let expired = try await queue.expireJobs(limit: batch)
+                lastKey = try await queue.repairOrderKeys(after: lastKey, limit: orderKeys)
                 if expired > 0 { logger.notice("failed jobs whose time is over", metadata: ["jobs": "\(expired)"]) }
             } catch {
                 logger.warning("could not look after lost jobs", metadata: ["error": "\(error)"])

@@ -113,7 +113,13 @@ struct Jobs: AsyncParsableCommand {
             } catch {
                 throw Failure(.answerIsNo, "the payload is \(error)")
             }
-            return String(decoding: data, as: UTF8.self)
+            let text = String(decoding: data, as: UTF8.self)
+            // The server would refuse these, and write the payload around them to its log.
+            guard !text.contains("\\u0000"), text.firstMatch(of: /[0-9][eE][+-]?[0-9]{4,}/) == nil else {
+                throw Failure(
+                    .answerIsNo, "the payload holds \\u0000 or a number beyond 1e999, which PostgreSQL cannot store")
+            }
+            return text
         }
     }
 

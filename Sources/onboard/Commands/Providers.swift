@@ -29,7 +29,9 @@ struct Providers: AsyncParsableCommand {
 
         func run() async throws {
             let wait = duration.flatMap(Quantity.duration)
-            if duration != nil, wait == nil { throw ValidationError("--for must be a duration such as 30s, 5m or 24h") }
+            if duration != nil, wait.map({ $0 <= .zero || $0 > .seconds(366 * 86_400) }) ?? true {
+                throw ValidationError("--for must be a duration such as 30s, 5m or 24h, at most a year")
+            }
             try await database.withDesk { desk throws(PostgresError) in
                 try await desk.pause(provider, reason: reason, duration: wait)
             }

@@ -54,9 +54,10 @@ struct Work: AsyncParsableCommand {
         let watch = Task(name: "second-signal") {
             // Unstructured: it ends with the process.
             var count = 0
-            for await _ in await UnixSignalsSequence(trapping: .sigterm, .sigint) {
+            for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint) {
                 count += 1
-                if count > 1 { Foundation.exit(1) }
+                // As if the signal had ended it, which in effect it did.
+                if count > 1 { Foundation.exit(128 + signal.rawValue) }
             }
         }
         defer { watch.cancel() }

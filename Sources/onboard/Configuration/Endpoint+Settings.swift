@@ -20,10 +20,12 @@ extension Endpoint {
             guard let secret = try settings.text("ONBOARD_AXISFI_API_SECRET", isSecret: true) else {
                 throw Failure(.wrongConfiguration, "ONBOARD_AXISFI_API_KEY is set but ONBOARD_AXISFI_API_SECRET is not")
             }
+            try checkHeader(secret, "ONBOARD_AXISFI_API_SECRET")
             endpoints.append(.axisFi(baseURL: url, apiKey: key, apiSecret: secret))
         }
         if let (url, key) = try pair("JUICYWAY", settings, defaultURL: "https://api.spendjuice.com") {
             let scheme = try settings.text("ONBOARD_JUICYWAY_AUTH_SCHEME")
+            if let scheme { try checkHeader(scheme, "ONBOARD_JUICYWAY_AUTH_SCHEME") }
             endpoints.append(.juicyway(baseURL: url, apiKey: key, scheme: scheme == "none" ? nil : scheme))
         }
         return endpoints
@@ -44,15 +46,22 @@ extension Endpoint {
         guard let url = set ?? defaultURL else {
             throw Failure(.wrongConfiguration, "ONBOARD_\(name)_API_KEY is set but ONBOARD_\(name)_BASE_URL is not")
         }
-        guard key.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value < 0x7F }) else {
-            throw Failure(.wrongConfiguration, "ONBOARD_\(name)_API_KEY has characters that no header can carry")
-        }
+        try checkHeader(key, "ONBOARD_\(name)_API_KEY")
         return (url, key)
     }
 
+    private static func checkHeader(_ value: String, _ name: String) throws(Failure) {
+        guard value.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value < 0x7F }) else {
+            throw Failure(.wrongConfiguration, "\(name) has characters that no header can carry")
+        }
+    }
+
     private static func check(_ url: String, _ name: String) throws(Failure) {
-        guard let parsed = URL(string: url), parsed.scheme == "http" || parsed.scheme == "https",
-            parsed.host?.isEmpty == false, parsed.query == nil
+        guard let parsed = URLComponents(string: url), parsed.scheme == "http" || parsed.scheme == "https",
+            parsed.host?.isEmpty == false, (parsed.port.map { (1...65_535).contains($0) } ?? true),
+            parsed.query == nil, parsed.fragment == nil, parsed.user == nil, parsed.password == nil,
+            // Characters that Foundation would mend in silence.
+            parsed.string == url
         else {
             throw Failure(
                 .wrongConfiguration, "ONBOARD_\(name)_BASE_URL is not an address such as https://api.example.com/api")

@@ -49,10 +49,10 @@ struct Settings {
         return value
     }
 
-    /// A duration such as `500ms`, `30s`, `5m`, `24h`, not zero.
+    /// A duration such as `500ms`, `30s`, `5m`, `24h`, not zero and at most a day.
     func duration(_ name: String, default fallback: Duration) throws(Failure) -> Duration {
-        try value(name, default: fallback, form: "a duration such as 500ms, 30s, 5m or 24h") {
-            Quantity.duration($0).flatMap { $0 > .zero ? $0 : nil }
+        try value(name, default: fallback, form: "a duration such as 500ms, 30s, 5m or 24h, at most 24h") {
+            Quantity.duration($0).flatMap { $0 > .zero && $0 <= .seconds(86_400) ? $0 : nil }
         }
     }
 

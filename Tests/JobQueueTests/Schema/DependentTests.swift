@@ -13,7 +13,7 @@ import Testing
             _ = try await session.column(SQL.complete("a", 1, providerID: "customer-7"))
             #expect(try await session.value("SELECT state FROM onboarding.jobs WHERE id = 2") == "available")
             let after = try await session.value(
-                "SELECT after_provider_id FROM onboarding.claim('a', 'iron', 1, 1000, true, 1000)")
+                "SELECT after_provider_id FROM onboarding.claim('a', 'iron', 1, 1000, 1000, 1000)")
             #expect(after == "customer-7")
         }
     }

@@ -81,6 +81,42 @@ import Testing
         }
     }
 
+    @Test func `an enqueue that is repeated after its end is still the same job`() async throws {
+        try await withSessions { sessions in
+            let call = SQL.enqueue(
+                "iron.customer.create", SQL.person,
+                "unique_key => 'u', run_at => now() - interval '1 h', expires_at => clock_timestamp() + interval '50 ms'"
+            )
+            try await sessions[0].run(call)
+            try await sessions[0].run("SELECT pg_sleep(0.1)")
+            let again = "unique_key => 'u', expires_at => now() - interval '1 s'"
+            try await sessions[0].run(SQL.enqueue("iron.customer.create", SQL.person, again))
+            #expect(try await sessions[0].value("SELECT count(*) FROM onboarding.jobs") == "1")
+        }
+    }
+
+    @Test func `an identification follows an Iron customer, or names its own`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(SQL.enqueue("connect.individual.create", SQL.connect))
+            let identification = { SQL.enqueue("iron.identification.create", #"{"type": "Direct"}"#, $0) }
+            #expect(await session.error(identification("after_job_id => 1"))?.column == "parameters")
+            try await session.run(
+                identification(#"after_job_id => 1, parameters => '{"customer_id": "c-1"}'"#)
+                    + SQL.enqueue() + identification("after_job_id => 4"))
+        }
+    }
+
+    @Test func `a monitor sees what holds the horizon, and since when`() async throws {
+        try await withSessions(2) { sessions in
+            try await sessions[1].run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")
+            try await sessions[0].run("SET ROLE onboarding_monitor")
+            let rows = "SELECT count(*) FROM onboarding.vacuum_horizon WHERE since IS NOT NULL AND state IS NOT NULL"
+            #expect(try await sessions[0].value("(\(rows)) > 0") == "true")
+            try await sessions[1].run("ROLLBACK")
+        }
+    }
+
     @Test func `a caller cannot write what is the worker's`() async throws {
         try await withSessions { sessions in
             try await sessions[0].run(SQL.enqueue())
@@ -89,8 +125,9 @@ import Testing
                 "INSERT INTO onboarding.jobs (kind, payload, state) VALUES ('iron.customer.create', '\(SQL.person)', 'completed')",
                 "UPDATE onboarding.jobs SET state = 'completed'", "DELETE FROM onboarding.jobs",
                 "SELECT payload FROM onboarding.jobs", "SELECT idempotency_key FROM onboarding.jobs",
-                "SELECT * FROM onboarding.claim('w', 'iron', 1, 1, true, 1)",
-                "SELECT onboarding.pause_provider('iron')", "SELECT onboarding.settle_dependents('{1}')",
+                "SELECT * FROM onboarding.claim('w', 'iron', 1, 1, 1, 1)",
+                "SELECT onboarding.cancel(1)", "SELECT onboarding.pause_provider('iron')",
+                "SELECT onboarding.settle_dependents('{1}')",
             ] {
                 #expect(await sessions[0].error(statement)?.sqlState?.code == "42501", "\(statement)")
             }

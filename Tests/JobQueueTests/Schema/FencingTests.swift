@@ -15,7 +15,7 @@ import Testing
             )
         }
         let token = try await a.value("SELECT claim_token FROM onboarding.jobs WHERE id = 1") ?? ""
-        try await a.run("UPDATE onboarding.workers SET lease_expires_at = now() - interval '1 s' WHERE id = 'a'")
+        try await a.run("UPDATE onboarding.worker_leases SET lease_expires_at = now() - interval '1 s' WHERE id = 'a'")
         #expect(try await a.value("onboarding.take_over('b', 100)") == "1")
         return token
     }
@@ -31,7 +31,7 @@ import Testing
                 try await a.value("SELECT count(*) FROM onboarding.attempts WHERE late AND provider_id = 'late-1'")
                     == "1")
             let evidence = try await b.value(
-                "SELECT evidence_id FROM onboarding.claim('b', 'iron', 1, 1000, true, 1000)")
+                "SELECT evidence_id FROM onboarding.claim('b', 'iron', 1, 1000, 1000, 1000)")
             #expect(evidence == "late-1")
         }
     }
@@ -77,8 +77,8 @@ import Testing
             let a = sessions[0]
             try await a.run(SQL.enqueue("connect.individual.create", SQL.connect) + SQL.worker("a"))
             _ = try await a.column(SQL.claim("a", "connect"))
-            try await a.run("UPDATE onboarding.workers SET lease_expires_at = now() - interval '1 s'")
-            #expect(try await a.value("SELECT hint FROM onboarding.claim('a', 'connect', 1, 1, true, 1)") == "fenced")
+            try await a.run("UPDATE onboarding.worker_leases SET lease_expires_at = now() - interval '1 s'")
+            #expect(try await a.value("SELECT hint FROM onboarding.claim('a', 'connect', 1, 1, 1, 1)") == "fenced")
             #expect(try await a.value("onboarding.renew_lease('a', 1000, 0, false)") == "false")
             let marked =
                 "SELECT * FROM onboarding.mark_sent('a', '{1}', ARRAY[(SELECT claim_token FROM onboarding.jobs WHERE id = 1)])"

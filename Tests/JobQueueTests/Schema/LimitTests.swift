@@ -17,7 +17,7 @@ import Testing
             #expect(try await sessions[0].column(SQL.claim("a", "iron", 7)).count == 7)
             #expect(try await sessions[1].column(SQL.claim("b", "iron", 7)).count == 3)
             #expect(
-                try await sessions[0].value("SELECT hint FROM onboarding.claim('a', 'iron', 1, 1000, true, 1)")
+                try await sessions[0].value("SELECT hint FROM onboarding.claim('a', 'iron', 1, 1000, 1000, 1)")
                     == "in_flight")
             #expect(try await sessions[0].value("SELECT reason FROM onboarding.why(99)") == "concurrency_limit")
         }
@@ -46,7 +46,7 @@ import Testing
                 "UPDATE onboarding.providers SET rate_per_second = 0.001, burst = 5 WHERE provider = 'iron'")
             #expect(try await sessions[0].column(SQL.claim("a", "iron", 50)).count == 5)
             #expect(
-                try await sessions[0].value("SELECT hint FROM onboarding.claim('a', 'iron', 1, 1000, true, 1)")
+                try await sessions[0].value("SELECT hint FROM onboarding.claim('a', 'iron', 1, 1000, 1000, 1)")
                     == "rate")
             #expect(try await sessions[0].value("SELECT reason FROM onboarding.why(99)") == "rate_limit")
         }
@@ -63,7 +63,7 @@ import Testing
                     "a", 1, outcome: "throttled", state: "available", delay: 9000, counted: false, reached: false,
                     providerID: nil, hold: 9000))
             #expect(
-                try await session.value("SELECT hint FROM onboarding.claim('b', 'iron', 1, 1000, true, 1)") == "held")
+                try await session.value("SELECT hint FROM onboarding.claim('b', 'iron', 1, 1000, 1000, 1)") == "held")
             #expect(try await session.column(SQL.claim("b", "connect")) == ["3"])
             #expect(try await session.value("SELECT attempt FROM onboarding.jobs WHERE id = 1") == "0")
         }
@@ -79,14 +79,14 @@ import Testing
                     "a", 1, outcome: "unauthorized", state: "available", counted: false, reached: false, providerID: nil
                 ))
             #expect(
-                try await session.value("SELECT hint FROM onboarding.claim('a', 'iron', 5, 1000, true, 1)") == "circuit"
+                try await session.value("SELECT hint FROM onboarding.claim('a', 'iron', 5, 1000, 1000, 1)") == "circuit"
             )
             #expect(try await session.value("SELECT string_agg(reason, ',') FROM onboarding.why(2)") == "circuit_open")
             try await session.run("UPDATE onboarding.providers SET circuit_probe_at = now() WHERE provider = 'iron'")
             let probe = try await session.column(SQL.claim("a", "iron", 5))
             #expect(probe == ["2"])
             #expect(
-                try await session.value("SELECT hint FROM onboarding.claim('b', 'iron', 5, 1000, true, 1)") == "circuit"
+                try await session.value("SELECT hint FROM onboarding.claim('b', 'iron', 5, 1000, 1000, 1)") == "circuit"
             )
             _ = try await session.column(SQL.complete("a", 2))
             #expect(
@@ -100,12 +100,73 @@ import Testing
             let session = sessions[0]
             try await fill(session, 5)
             let size = Int(try await session.value("SELECT payload_bytes FROM onboarding.jobs LIMIT 1") ?? "") ?? 0
-            let claim = { (budget: Int, force: Bool) in
-                "SELECT id FROM onboarding.claim('a', 'iron', 10, \(budget), \(force), 1000) WHERE id IS NOT NULL"
+            let claim = { (budget: Int, single: Int) in
+                "SELECT id FROM onboarding.claim('a', 'iron', 10, \(budget), \(single), 1000) WHERE id IS NOT NULL"
             }
-            #expect(try await session.column(claim(size * 2, false)) == ["1", "2"])
-            #expect(try await session.column(claim(size - 1, false)) == [])
-            #expect(try await session.column(claim(size - 1, true)) == ["3"])
+            #expect(try await session.column(claim(size * 2, 0)) == ["1", "2"])
+            #expect(try await session.column(claim(size - 1, size - 1)) == [])
+            #expect(try await session.column(claim(size - 1, size)) == ["3"])
+        }
+    }
+
+    @Test func `what was booked under a slow rate does not bind a faster one`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await fill(session, 50)
+            try await session.run(
+                "UPDATE onboarding.providers SET rate_per_second = 0.01, burst = 20 WHERE provider = 'iron'")
+            #expect(try await session.column(SQL.claim("a", "iron", 50)).count == 20)
+            #expect(try await session.column(SQL.claim("a", "iron", 50)).isEmpty)
+            try await session.run(
+                "UPDATE onboarding.providers SET rate_per_second = 1000, burst = 10 WHERE provider = 'iron';"
+                    + "SELECT pg_sleep(0.05)")
+            #expect(try await session.column(SQL.claim("a", "iron", 50)).count == 10)
+        }
+    }
+
+    @Test func `a job that is refused alone stops the provider once, not each time`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await fill(session, 5)
+            let circuit = "SELECT circuit FROM onboarding.providers WHERE provider = 'iron'"
+            func refuse(_ id: Int) async throws {
+                _ = try await session.column(
+                    SQL.complete(
+                        "a", id, outcome: "unauthorized", state: "available", counted: false, reached: false,
+                        providerID: nil))
+            }
+            _ = try await session.column(SQL.claim("a", "iron", 1))
+            try await refuse(1)
+            #expect(try await session.value(circuit) == "open")
+            try await session.run("UPDATE onboarding.providers SET circuit_probe_at = now() WHERE provider = 'iron'")
+            #expect(try await session.column(SQL.claim("a", "iron", 5)) == ["2"])
+            _ = try await session.column(SQL.complete("a", 2))
+            #expect(try await session.value(circuit) == "closed")
+            // The same job again: others were let in since. Another one: that is news.
+            #expect(try await session.column(SQL.claim("a", "iron", 5)).contains("1"))
+            try await refuse(1)
+            #expect(try await session.value(circuit) == "closed")
+            try await refuse(3)
+            #expect(try await session.value(circuit) == "open")
+        }
+    }
+
+    @Test(arguments: [("invalid_payload", "failed"), ("not_sent", "available"), ("unavailable", "available")])
+    func `a probe that told nothing makes room for another`(outcome: String, state: String) async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await fill(session, 5)
+            try await session.run(
+                "UPDATE onboarding.providers SET circuit = 'open', circuit_probe_at = now() WHERE provider = 'iron'")
+            #expect(try await session.column(SQL.claim("a", "iron", 5)) == ["1"])
+            _ = try await session.column(
+                SQL.complete(
+                    "a", 1, outcome: outcome, state: state, delay: 60_000, counted: false, reached: false,
+                    providerID: nil, status: nil))
+            #expect(
+                try await session.value(
+                    "SELECT circuit || (circuit_probe_at <= now() + interval '1 s') FROM onboarding.providers WHERE provider = 'iron'"
+                ) == "opentrue")
         }
     }
 }

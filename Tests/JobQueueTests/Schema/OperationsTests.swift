@@ -46,13 +46,96 @@ import Testing
                 SQL.complete("a", 1, outcome: "unavailable", state: "available", delay: 60_000, providerID: nil))
             #expect(try await session.value("onboarding.cancel(1, 'withdrawn')") == "available")
             #expect(
-                try await session.value("SELECT step FROM onboarding.claim('a', 'iron', 1, 1000, true, 1000)")
+                try await session.value("SELECT step FROM onboarding.claim('a', 'iron', 1, 1000, 1000, 1000)")
                     == "look_up")
             _ = try await session.column(
                 SQL.complete(
                     "a", 1, outcome: "not_found", state: "available", counted: false, reached: false, providerID: nil,
                     step: "look_up"))
             #expect(try await session.value("SELECT state FROM onboarding.jobs") == "cancelled")
+        }
+    }
+
+    @Test(arguments: [
+        ("iron.customer.create", SQL.person, "available look_up"),
+        (
+            "iron.customer.create", #"{"customer_type": "Person", "email": "a@b", "external_id": null}"#,
+            "uncertain create"
+        ),
+        ("axisfi.customer.create", SQL.business, "available look_up"),
+    ])
+    func `nothing is created after a cancel: a lost answer is looked up, or stays in doubt`(
+        kind: String, payload: String, expected: String
+    ) async throws {
+        for isKilled in [false, true] {
+            try await withSessions { sessions in
+                let session = sessions[0]
+                let provider = String(kind.prefix { $0 != "." })
+                try await session.run(SQL.enqueue(kind, payload) + SQL.worker("a") + SQL.worker("b"))
+                _ = try await session.column(SQL.claim("a", provider))
+                #expect(try await session.value("onboarding.cancel(1, 'withdrawn')") == "running")
+                if isKilled {
+                    try await session.run("SELECT onboarding.remove_worker('a'); SELECT onboarding.take_over('b', 10)")
+                } else {
+                    let next = kind.hasPrefix("axisfi") ? "look_up" : "create"
+                    _ = try await session.column(
+                        SQL.complete(
+                            "a", 1, outcome: "unavailable", state: "available", nextStep: next, providerID: nil))
+                }
+                #expect(try await session.value("SELECT state || ' ' || step FROM onboarding.jobs") == expected)
+                #expect(
+                    try await session.value(
+                        "SELECT reason FROM onboarding.transitions WHERE job_id = 1 AND reason LIKE 'cancel requested%'"
+                    )
+                        == "cancel requested: withdrawn")
+            }
+        }
+    }
+
+    @Test func `a look-up that is to be repeated is not cut short by a cancel`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(SQL.enqueue("axisfi.customer.create", SQL.business) + SQL.worker("a"))
+            _ = try await session.column(SQL.claim("a", "axisfi"))
+            _ = try await session.column(
+                SQL.complete(
+                    "a", 1, outcome: "unavailable", state: "available", nextStep: "look_up", providerID: nil))
+            #expect(try await session.value("onboarding.cancel(1)") == "available")
+            for (next, state) in [("look_up", "available"), ("create", "cancelled")] {
+                _ = try await session.column(SQL.claim("a", "axisfi"))
+                _ = try await session.column(
+                    SQL.complete(
+                        "a", 1, outcome: "not_found", state: "available", nextStep: next, counted: false,
+                        reached: false, providerID: nil, step: "look_up"))
+                #expect(try await session.value("SELECT state FROM onboarding.jobs") == state)
+            }
+        }
+    }
+
+    @Test func `what may exist and expires is looked up, and a new payload waits for what that finds`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(SQL.enqueue() + SQL.enqueue() + SQL.worker("a"))
+            _ = try await session.column(SQL.claim("a", "iron", 1))
+            _ = try await session.column(
+                SQL.complete("a", 1, outcome: "unavailable", state: "available", delay: 60_000, providerID: nil))
+            try await session.run("UPDATE onboarding.jobs SET expires_at = now() - interval '1 s'")
+            #expect(try await session.value("onboarding.expire_jobs(10)") == "1")
+            #expect(
+                try await session.value(
+                    "SELECT string_agg(state || ' ' || step, ', ' ORDER BY id) FROM onboarding.jobs")
+                    == "available look_up, failed create")
+            // It is claimed although its time is over, for the look-up alone.
+            #expect(try await session.column(SQL.claim("a", "iron", 5)) == ["1"])
+            _ = try await session.column(
+                SQL.complete(
+                    "a", 1, outcome: "unavailable", state: "failed", counted: false, reached: false, providerID: nil,
+                    step: "look_up"))
+            let corrected = SQL.person.replacing("user-42", with: "user-43")
+            let refused = await session.error("SELECT onboarding.retry(1, 'corrected', '\(corrected)')")
+            #expect(refused?.message.contains("may exist at the provider as it was sent") == true)
+            _ = try await session.value("onboarding.retry(1, 'look')")
+            #expect(try await session.value("SELECT step FROM onboarding.jobs WHERE id = 1") == "look_up")
         }
     }
 
@@ -113,7 +196,7 @@ import Testing
             try await session.run("SELECT onboarding.pause_provider('iron', 'maintenance')")
             #expect(try await session.column(SQL.claim("a")) == [])
             #expect(
-                try await session.value("SELECT hint FROM onboarding.claim('a', 'iron', 1, 1, true, 1)") == "paused")
+                try await session.value("SELECT hint FROM onboarding.claim('a', 'iron', 1, 1, 1, 1)") == "paused")
             #expect(try await session.value("SELECT detail FROM onboarding.why(1)") == "provider paused: maintenance")
             try await session.run("SELECT onboarding.resume_provider('iron')")
             #expect(try await session.column(SQL.claim("a")) == ["1"])

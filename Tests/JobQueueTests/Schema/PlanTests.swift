@@ -53,23 +53,19 @@ import Testing
         func measure(_ name: String, _ statement: String) async throws {
             result.append((name, try await cost(session, statement)))
         }
-        let held = "(SELECT array_agg(id ORDER BY id) FROM onboarding.jobs WHERE state = 'running')"
-        let tokens = "(SELECT array_agg(claim_token ORDER BY id) FROM onboarding.jobs WHERE state = 'running')"
         try await measure("claim", SQL.claim("a", "iron", 100))
         try await measure("has work", "SELECT onboarding.has_work('{iron}')")
         try await measure("complete", SQL.completeAll("a"))
-        _ = try await session.column(SQL.claim("a", "iron", 100))
-        try await measure("release", "SELECT onboarding.release(\(held), \(tokens), 'drained')")
         _ = try await session.column(SQL.claim("gone", "iron", 100))
         try await session.run(
-            "UPDATE onboarding.workers SET lease_expires_at = now() - interval '1 s' WHERE id = 'gone'")
+            "UPDATE onboarding.worker_leases SET lease_expires_at = now() - interval '1 s' WHERE id = 'gone'")
         try await measure("take over", "SELECT onboarding.take_over('a', 100)")
         try await session.run(
             "UPDATE onboarding.jobs SET expires_at = now() - interval '1 s' WHERE id = ANY (ARRAY("
                 + "SELECT id FROM onboarding.jobs WHERE state = 'available' AND provider = 'iron' "
                 + "ORDER BY priority, run_at, id LIMIT 100))")
         try await measure("expire", "SELECT onboarding.expire_jobs(100)")
-        try await session.run("UPDATE onboarding.workers SET lease_expires_at = now() + interval '1 h'")
+        try await session.run("UPDATE onboarding.worker_leases SET lease_expires_at = now() + interval '1 h'")
         return result
     }
 

@@ -80,22 +80,22 @@ enum SQL {
     }
 
     static func claim(_ worker: String, _ provider: String = "iron", _ wanted: Int = 100) -> String {
-        "SELECT id FROM onboarding.claim('\(worker)', '\(provider)', \(wanted), 100000000, true, 3600000) WHERE id IS NOT NULL"
+        "SELECT id FROM onboarding.claim('\(worker)', '\(provider)', \(wanted), 100000000, 100000000, 3600000) WHERE id IS NOT NULL"
     }
 
     /// Completes job `id` of `worker` with the token that the claim gave it.
     static func complete(
         _ worker: String, _ id: Int, token: String? = nil, outcome: String = "succeeded", state: String = "completed",
         nextStep: String = "create", delay: Int = 0, counted: Bool = true, reached: Bool = true, rotates: Bool = false,
-        providerID: String? = "provider-1", hold: Int? = nil, step: String = "create"
+        providerID: String? = "provider-1", hold: Int? = nil, step: String = "create", status: Int? = 201
     ) -> String {
         let token = token ?? "(SELECT claim_token FROM onboarding.jobs WHERE id = \(id))"
         let provider = providerID.map { "'\($0)'" } ?? "NULL"
         return """
             SELECT written FROM onboarding.complete('\(worker)', ARRAY[\(id)]::bigint[], ARRAY[\(token)]::bigint[],
                 ARRAY[now()::text], ARRAY[1]::smallint[], ARRAY['\(step)'], ARRAY['\(outcome)'], ARRAY['\(state)'],
-                ARRAY['\(nextStep)'], ARRAY[\(delay)]::bigint[], ARRAY[\(counted)], ARRAY[\(reached)], ARRAY[\(rotates)],
-                ARRAY[201], ARRAY[NULL]::text[], ARRAY[\(provider)]::text[], ARRAY['Active'], ARRAY[NULL]::text[],
+                ARRAY['\(nextStep)'], ARRAY[\(delay)]::bigint[], ARRAY[\(counted)], ARRAY[\(reached)], ARRAY['\(rotates ? "new" : "same")'],
+                ARRAY[\(status.map(String.init) ?? "NULL")]::integer[], ARRAY[NULL]::text[], ARRAY[\(provider)]::text[], ARRAY['Active'], ARRAY[NULL]::text[],
                 ARRAY['because'], ARRAY[5]::bigint[], ARRAY[\(hold.map(String.init) ?? "NULL")]::bigint[],
                 ARRAY[(SELECT idempotency_key::text FROM onboarding.jobs WHERE id = \(id))], ARRAY['\\x00'::bytea])
             """
@@ -108,7 +108,7 @@ enum SQL {
         }
         let columns = [
             "id", "claim_token", "claimed_at::text", "attempt", "step", "'succeeded'::text", "'completed'::text",
-            "'create'::text", "0::bigint", "true", "true", "false", "201", "NULL::text", "'record'::text",
+            "'create'::text", "0::bigint", "true", "true", "'same'::text", "201", "NULL::text", "'record'::text",
             "'Active'::text", "NULL::text", "'because'::text", "5::bigint", "NULL::bigint", "idempotency_key::text",
             "'\\x00'::bytea",
         ]

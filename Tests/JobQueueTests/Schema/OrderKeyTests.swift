@@ -1,0 +1,115 @@
+import Postgres
+import Testing
+
+/// Jobs of one order key: one at a time, in order, and however many there are they slow no other.
+@Suite struct OrderKeyTests {
+    private func fill(_ session: Session, _ count: Int, key: String = "k") async throws {
+        try await session.run(
+            """
+            INSERT INTO onboarding.jobs (kind, payload, order_key)
+            SELECT 'iron.customer.create', '\(SQL.person)', '\(key)' FROM generate_series(1, \(count));
+            """)
+    }
+
+    @Test func `the first of a key is claimed, and each end lets the next go`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(SQL.worker("a"))
+            try await fill(session, 4)
+            for (id, outcome, state) in [(1, "succeeded", "completed"), (2, "rejected", "failed")] {
+                #expect(try await session.column(SQL.claim("a")) == ["\(id)"])
+                #expect(try await session.column(SQL.claim("a")) == [])
+                _ = try await session.column(
+                    SQL.complete("a", id, outcome: outcome, state: state, providerID: state == "completed" ? "p" : nil))
+            }
+            try await session.run("SELECT onboarding.cancel(3)")
+            #expect(try await session.column(SQL.claim("a")) == ["4"])
+        }
+    }
+
+    @Test func `the head may end in any way`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(SQL.worker("a"))
+            try await fill(session, 3)
+            // Expired, and then uncertain and resolved.
+            try await session.run(
+                "UPDATE onboarding.jobs SET expires_at = now() WHERE id = 1; SELECT onboarding.expire_jobs(10)")
+            #expect(try await session.column(SQL.claim("a")) == ["2"])
+            _ = try await session.column(
+                SQL.complete("a", 2, outcome: "ambiguous", state: "uncertain", providerID: nil))
+            #expect(try await session.column(SQL.claim("a")) == [])
+            try await session.run("SELECT onboarding.resolve(2, 'happened', 'p')")
+            #expect(try await session.column(SQL.claim("a")) == ["3"])
+        }
+    }
+
+    @Test func `a hundred thousand behind one head cost a claim nothing`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(SQL.worker("a"))
+            try await session.run("SET statement_timeout = '120s'")
+            try await session.connection.run(
+                script: """
+                    INSERT INTO onboarding.jobs (kind, payload, order_key)
+                    SELECT 'iron.customer.create', '\(SQL.person)', 'k' FROM generate_series(1, 100000);
+                    INSERT INTO onboarding.jobs (kind, payload)
+                    SELECT 'iron.customer.create', '\(SQL.person)' FROM generate_series(1, 10);
+                    """, timeout: .seconds(120))
+            let start = ContinuousClock.now
+            #expect(try await session.column(SQL.claim("a")).count == 11)
+            #expect(ContinuousClock.now - start < .seconds(1))
+            #expect(
+                try await session.value("SELECT due > 99990 FROM onboarding.queue_health WHERE provider = 'iron'")
+                    == "true")
+        }
+    }
+
+    @Test func `of two ends at one moment the later sees what the earlier did`() async throws {
+        try await withSessions(2) { sessions in
+            let (completer, canceller) = (sessions[0], sessions[1])
+            try await completer.run(SQL.worker("a"))
+            try await fill(completer, 3)
+            #expect(try await completer.column(SQL.claim("a")) == ["1"])
+            // The canceller ends the next in line while its head still runs.
+            try await canceller.run("BEGIN; SELECT onboarding.cancel(2)")
+            async let done = completer.column(SQL.complete("a", 1))
+            while try await canceller.value("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0" {
+                await Task.yield()
+            }
+            try await canceller.run("COMMIT")
+            _ = try await done
+            #expect(try await completer.column(SQL.claim("a")) == ["3"])
+        }
+    }
+
+    @Test func `what was inserted while its head ended unseen is found by the repair`() async throws {
+        try await withSessions(2) { sessions in
+            let (worker, caller) = (sessions[0], sessions[1])
+            try await worker.run(SQL.worker("a"))
+            try await fill(worker, 1)
+            #expect(try await worker.column(SQL.claim("a")) == ["1"])
+            try await caller.run("BEGIN")
+            try await fill(caller, 1)
+            _ = try await worker.column(SQL.complete("a", 1))
+            try await caller.run("COMMIT")
+            #expect(try await worker.column(SQL.claim("a")) == [])
+            let repaired = try await worker.value(
+                "SELECT from_key IS NULL FROM onboarding.repair_order_keys(10, NULL, NULL)")
+            #expect(repaired == "true")
+            #expect(try await worker.column(SQL.claim("a")) == ["2"])
+        }
+    }
+
+    @Test func `the repair walks all keys in turns`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            for key in ["a", "b", "c"] { try await fill(session, 2, key: key) }
+            #expect(
+                try await session.value("SELECT r::text FROM onboarding.repair_order_keys(2, NULL, NULL) r")
+                    == "(iron,b)")
+            #expect(
+                try await session.value("SELECT r::text FROM onboarding.repair_order_keys(2, 'iron', 'b') r") == "(,)")
+        }
+    }
+}
