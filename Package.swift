@@ -86,6 +86,10 @@ let package = Package(
                 "Postgres", "SQLCatalog", locks, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: strict),
+        .target(name: "ProtocolModel", swiftSettings: strict),
+        .executableTarget(
+            name: "onboard-chaos",
+            dependencies: ["Postgres", "ProtocolModel", "TestKit", arguments, "onboard", "onboard-simulator"], swiftSettings: strict),
         .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestKit", locks], swiftSettings: strict),
         .testTarget(
@@ -117,6 +121,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests", dependencies: ["onboard", "onboard-simulator", "Postgres", "TestKit", locks],
             swiftSettings: strict),
+        .testTarget(name: "ProtocolModelTests", dependencies: ["ProtocolModel"], swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
     ]
 )

@@ -112,7 +112,7 @@ CREATE FUNCTION onboarding.can_look_up(job onboarding.jobs) RETURNS boolean
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT k.lost_answer <> 'none' AND (k.look_up_field IS NULL
-        OR (jsonb_typeof(job.payload -> k.look_up_field) = 'string' AND job.payload ->> k.look_up_field <> ''))
+        OR (coalesce(jsonb_typeof(job.payload -> k.look_up_field), '') = 'string' AND job.payload ->> k.look_up_field <> ''))
     FROM onboarding.kinds k WHERE k.kind = job.kind;
 $$;
 
@@ -294,9 +294,9 @@ BEGIN
     END IF;
     SELECT * INTO permit FROM onboarding.permits(provider_name, wanted);
     IF permit.allowed > 0 THEN
-        -- Where a lost answer would end a job as uncertain, the worker writes a mark of its own just
-        -- before it sends (`mark_sent`); elsewhere the claim alone is taken for a send.
-        SELECT coalesce(array_agg(k.kind), '{}') INTO marked FROM onboarding.kinds k WHERE k.lost_answer = 'none';
+        -- Where no key makes a resend harmless, the worker writes a mark of its own just before it sends
+        -- (`mark_sent`); elsewhere the claim alone is taken for a send.
+        SELECT coalesce(array_agg(k.kind), '{}') INTO marked FROM onboarding.kinds k WHERE k.lost_answer <> 'same_key';
         RETURN QUERY
         WITH claimed AS (
             UPDATE onboarding.jobs j
@@ -402,6 +402,8 @@ BEGIN
             provider_id = coalesce(r.provider_id, j.provider_id),
             provider_status = coalesce(r.provider_status, j.provider_status),
             last_outcome = r.outcome, last_http_status = r.http_status,
+            -- What was not answered may be on its way until now.
+            last_sent_at = CASE WHEN r.reached AND j.step = 'create' THEN now() ELSE j.last_sent_at END,
             last_create_status = CASE WHEN r.key_use <> 'same' THEN NULL WHEN j.step = 'create' THEN r.http_status
                 ELSE j.last_create_status END,
             last_error = CASE WHEN r.state = 'completed' THEN NULL ELSE coalesce(r.error || ': ', '') || r.reason END,
@@ -443,7 +445,7 @@ BEGIN
     RETURN QUERY SELECT * FROM unnest(ids, fences, done, became);
 
     IF 'new' = ANY (key_uses) THEN PERFORM onboarding.rotate_keys(job_ids, tokens, key_uses); END IF;
-    IF late THEN PERFORM onboarding.settle_late_successes(job_ids, tokens); END IF;
+    IF late OR 'uncertain' = ANY (became) THEN PERFORM onboarding.settle_late_successes(job_ids); END IF;
     SELECT array_agg(s.id) INTO ended FROM (
         SELECT d.after_job_id AS id FROM unnest(job_ids) AS b (id)
         JOIN onboarding.jobs d ON d.after_job_id = b.id AND d.state = 'blocked'
@@ -987,7 +989,6 @@ BEGIN
         IF jsonb_typeof(retry.payload) <> 'object' THEN PERFORM onboarding.refuse('payload', 'must be a JSON object'); END IF;
         PERFORM onboarding.check_required_fields(job.kind, kind.required_fields, retry.payload);
     END IF;
-    IF job.last_outcome IN ('rejected', 'invalid_payload') OR new_payload <> job.payload THEN new_key := gen_random_uuid(); END IF;
     -- A refusal proves that its own request created nothing, not that an earlier one without an answer
     -- did not; only a look-up that found nothing does.
     may_exist := job.first_sent_at IS NOT NULL AND EXISTS (
@@ -998,6 +999,9 @@ BEGIN
     IF may_exist AND kind.lost_answer = 'none' THEN
         RAISE EXCEPTION 'onboarding: job % may have been sent and its provider cannot tell; it cannot be retried', job.id
             USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF NOT may_exist AND (job.last_outcome IN ('rejected', 'invalid_payload') OR new_payload <> job.payload) THEN
+        new_key := gen_random_uuid();
     END IF;
     IF may_exist AND new_payload <> job.payload THEN
         RAISE EXCEPTION 'onboarding: job % may exist at the provider as it was sent; retry it without a payload and cancel it: that looks it up', job.id
@@ -1091,7 +1095,7 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION onboarding.settle_late_successes(job_ids bigint[], tokens bigint[]) RETURNS void
+CREATE FUNCTION onboarding.settle_late_successes(job_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1100,8 +1104,8 @@ DECLARE
 BEGIN
     WITH evidence AS (
         SELECT DISTINCT ON (l.job_id) l.job_id, l.claim_token, l.provider_id, l.provider_status, l.worker
-        FROM unnest(job_ids, tokens) AS b (id, token)
-        JOIN onboarding.attempts l ON l.job_id = b.id AND l.claim_token = b.token
+        FROM unnest(job_ids) AS b (id)
+        JOIN onboarding.attempts l ON l.job_id = b.id
         WHERE l.late AND l.provider_id IS NOT NULL
         ORDER BY l.job_id, l.finished_at DESC
     ), settled AS (
@@ -1201,13 +1205,15 @@ BEGIN
             finished_at = CASE WHEN next_state = 'cancelled' THEN now() END,
             last_outcome = 'lost', last_error = why,
             last_create_status = CASE WHEN may_exist AND lost.step = 'create' THEN NULL ELSE j.last_create_status END,
-            -- A worker that only stalled may send until now.
-            last_sent_at = CASE WHEN may_exist AND lost.step = 'create' THEN clock_timestamp() ELSE j.last_sent_at END
+            -- A worker that lives on may have sent for as long as it trusted its lease: until three seconds before its end.
+            last_sent_at = CASE WHEN lost.step = 'create' AND lost.last_sent_at >= lost.claimed_at
+                THEN clock_timestamp() - interval '3 s'
+                ELSE j.last_sent_at END
         WHERE j.id = lost.id;
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, attempt, step,
             worker, outcome, next_state, next_step, next_run_at, reason, body_sha256)
         VALUES (lost.id, lost.claim_token, lost.claimed_at,
-            CASE WHEN lost.lost_answer = 'none' THEN lost.last_sent_at END, lost.idempotency_key, lost.attempt,
+            CASE WHEN lost.lost_answer <> 'same_key' THEN lost.last_sent_at END, lost.idempotency_key, lost.attempt,
             lost.step, lost.claimed_by, 'lost', next_state, next_step, now(), why, lost.body_sha256)
         ON CONFLICT DO NOTHING;
         IF next_state <> 'available' THEN
@@ -1216,7 +1222,10 @@ BEGIN
         END IF;
         taken := taken + 1;
     END LOOP;
-    IF ended <> '{}' THEN PERFORM onboarding.settle_dependents(ended); END IF;
+    IF ended <> '{}' THEN
+        PERFORM onboarding.settle_late_successes(ended);
+        PERFORM onboarding.settle_dependents(ended);
+    END IF;
     IF taken > 0 THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
     DELETE FROM onboarding.worker_leases w
     WHERE w.lease_expires_at < clock_timestamp() - interval '1 minute' AND w.id <> reaper;
@@ -1917,7 +1926,7 @@ REVOKE ALL ON FUNCTION onboarding.same_job(kind text, unique_key text, payload j
 
 REVOKE ALL ON FUNCTION onboarding.settle_dependents(ended bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION onboarding.settle_late_successes(job_ids bigint[], tokens bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION onboarding.settle_late_successes(job_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.snapshot_holders() FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.snapshot_holders() TO onboarding_operator;

@@ -6,9 +6,13 @@ package struct AttemptDecider: Sendable {
     package var backoff: Backoff
     /// How many answers of 500 in a row a provider may replay for a key before the record is looked up.
     package var replayedErrorLimit: Int
+    /// How long after the end of a call without an answer a look-up that finds nothing proves nothing: what it left on
+    /// its way may land until then.
+    package var settle: Duration
 
     /// Uses the design's backoff and looks after five answers of 500 whether they are replays.
-    package init(backoff: Backoff = Backoff(), replayedErrorLimit: Int = 5) {
+    package init(backoff: Backoff = Backoff(), replayedErrorLimit: Int = 5, settle: Duration = .seconds(8)) {
+        self.settle = settle
         self.backoff = backoff
         self.replayedErrorLimit = replayedErrorLimit
     }
@@ -27,7 +31,7 @@ package struct AttemptDecider: Sendable {
         if result.outcome == .throttled { wait = max(wait, .seconds(1)) }
         let situation = Situation(
             claim: claim, result: result, step: step, policy: policy, canLookUp: canLookUp, wait: wait,
-            replayedErrorLimit: replayedErrorLimit)
+            replayedErrorLimit: replayedErrorLimit, settle: settle)
         return situation.decision()
     }
 }
@@ -41,6 +45,7 @@ private struct Situation {
     let canLookUp: Bool
     let wait: Duration
     let replayedErrorLimit: Int
+    let settle: Duration
 
     /// Whether this attempt or an earlier one may have created the record.
     var mayExist: Bool { claim.firstSentAge != nil || (step == .create && result.mayHaveReached) }
@@ -75,17 +80,18 @@ private struct Situation {
     }
 
     private func afterNotFound() -> Decision {
-        // What no look-up finds yet may still land, as long as a request may be on its way.
-        if let age = claim.lastSentAge, age < settle {
-            return again(.lookUp, reason: "an earlier request may still land", counted: false, wait: settle - age)
-        }
-        guard !attemptsAreUsedUp else {
-            return Decision(.failed, reason: "attempts used up; a look-up found no record", countsAttempt: false)
-        }
         if claim.lastCreateStatus == 409, claim.attempt <= 1 {
             return Decision(
                 .failed, reason: "the provider reports a conflict and shows no record that matches",
                 countsAttempt: false)
+        }
+        // What no look-up finds yet may still land, as long as a request may be on its way.
+        let age = claim.lastSentAge ?? .zero
+        if age < settle {
+            return again(.lookUp, reason: "an earlier request may still land", counted: false, wait: settle - age)
+        }
+        guard !attemptsAreUsedUp else {
+            return Decision(.failed, reason: "attempts used up; a look-up found no record", countsAttempt: false)
         }
         // The provider says that the record is there, and does not show it: no reason to ask without a pause.
         let wait = claim.lastCreateStatus == 409 ? self.wait : .zero
@@ -96,16 +102,6 @@ private struct Situation {
         var decision = again(.create, reason: "no such record: send again", counted: false, wait: wait)
         if keyHoldsAnError { decision.keyUse = .new } else if keyHasExpired { decision.keyUse = .renewed }
         return decision
-    }
-
-    /// How long after a send a look-up that finds nothing proves nothing.
-    private var settle: Duration {
-        switch policy.resend {
-        case .afterLookUp(let settle): settle
-        // Under the same key a request that lands late is harmless; under a new one it would be a second.
-        case .underSameKey: keyHoldsAnError ? .seconds(120) : .zero
-        case .never: .zero
-        }
     }
 
     private var keyHoldsAnError: Bool {

@@ -62,6 +62,9 @@ package final class Program: @unchecked Sendable {
     /// Whether it has been started and has not ended.
     package var isRunning: Bool { process.isRunning }
 
+    /// Its exit code, or the number of the signal that ended it; nil while it runs.
+    package var exitCode: Int32? { process.isRunning ? nil : process.terminationStatus }
+
     /// Starts the process and returns at once.
     @discardableResult package func start() throws -> Program {
         try process.run()
@@ -91,6 +94,9 @@ package final class Program: @unchecked Sendable {
 package struct NotInTime: Error, CustomStringConvertible {
     /// What it was, and how long the wait.
     package let description: String
+
+    /// One sentence.
+    package init(description: String) { self.description = description }
 }
 
 /// Waits until `condition` holds, looking every 20 ms; other processes have no probe to await.

@@ -66,7 +66,8 @@ package final class Daemon: Service {
             if free >= threshold { bell.ring() }
         }
         let claimer = Claimer(
-            queue: queue, runner: AttemptRunner(caller: caller, marker: marker, trust: trust), completer: completer,
+            queue: queue,
+            runner: AttemptRunner(caller: caller, marker: marker, trust: trust), completer: completer,
             trust: trust, configuration: configuration, slots: slots, bell: bell, logger: logger)
         let heartbeat = Heartbeat(
             queue: Queue(pool: leasePool), trust: trust, configuration: configuration,

@@ -24,6 +24,10 @@ enum SourceRules {
         "TestKit": [
             "Postgres", "SQLCatalog", "Foundation", "Glibc", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix",
         ],
+        "ProtocolModel": [],
+        "onboard-chaos": [
+            "Postgres", "ProtocolModel", "TestKit", "ArgumentParser", "Foundation",
+        ],
         "onboard": [
             "JobModel", "JobQueue", "Postgres", "Contracts", "Providers", "Worker", "ArgumentParser", "Configuration",
             "Foundation",
@@ -40,7 +44,7 @@ enum SourceRules {
         "fatalError(": [], "try!": [], "as!": [],
         "print(": [
             "Terminal.swift", "Migrate.swift", "Status.swift", "Jobs.swift", "Providers.swift", "PrintContract.swift",
-            "Validate.swift", "Main.swift",
+            "Validate.swift", "Main.swift", "Campaign.swift",
         ],
     ]
 

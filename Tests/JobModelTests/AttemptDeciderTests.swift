@@ -70,7 +70,9 @@ import Testing
         for status in [nil, 409, 502] {
             let decision = decide(
                 .notFound,
-                for: makeClaim(step: .lookUp, attempt: 2, firstSentAge: .seconds(60), lastCreateStatus: status),
+                for: makeClaim(
+                    step: .lookUp, attempt: 2, firstSentAge: .seconds(60), lastSentAge: .seconds(60),
+                    lastCreateStatus: status),
                 doing: .lookUp, reached: false)
             #expect(decision.state == .available)
             #expect(decision.nextStep == .create)
@@ -80,12 +82,14 @@ import Testing
 
     @Test func `a key that holds an error is replaced once nothing can land under it any more`() {
         var claim = makeClaim(
-            step: .lookUp, firstSentAge: .seconds(600), lastSentAge: .seconds(30), lastCreateStatus: 500)
+            step: .lookUp, firstSentAge: .seconds(600), lastSentAge: .seconds(3), lastCreateStatus: 500)
         let early = decide(.notFound, for: claim, doing: .lookUp, reached: false)
         #expect(early.nextStep == .lookUp)
-        #expect(early.delay == .seconds(90))
+        #expect(early.delay == .seconds(5))
         #expect(early.keyUse == .same)
-        claim.lastSentAge = .seconds(121)
+        claim.lastSentAge = nil
+        #expect(decide(.notFound, for: claim, doing: .lookUp, reached: false).nextStep == .lookUp)
+        claim.lastSentAge = .seconds(46)
         let late = decide(.notFound, for: claim, doing: .lookUp, reached: false)
         #expect(late.nextStep == .create)
         #expect(late.keyUse == .new)
@@ -93,19 +97,22 @@ import Testing
 
     @Test func `a dead key begins a new life once a look-up found nothing`() {
         let decision = decide(
-            .notFound, for: makeClaim(step: .lookUp, firstSentAge: .seconds(90_000)), doing: .lookUp, reached: false)
+            .notFound, for: makeClaim(step: .lookUp, firstSentAge: .seconds(90_000), lastSentAge: .seconds(90)),
+            doing: .lookUp, reached: false)
         #expect(decision.nextStep == .create)
         #expect(decision.keyUse == .renewed)
     }
 
     @Test func `a conflict that no look-up explains is asked again with pauses, and fails in the end`() {
         let claim = makeClaim(
-            step: .lookUp, attempt: 2, firstSentAge: .seconds(9), lastCreateStatus: 409, backoffStep: 3)
+            step: .lookUp, attempt: 2, firstSentAge: .seconds(90), lastSentAge: .seconds(90), lastCreateStatus: 409,
+            backoffStep: 3)
         #expect(decide(.notFound, for: claim, doing: .lookUp, reached: false).delay == .seconds(16))
         let first = makeClaim(step: .lookUp, firstSentAge: .seconds(9), lastCreateStatus: 409)
         #expect(decide(.notFound, for: first, doing: .lookUp, reached: false).state == .failed)
         let ending = makeClaim(
-            step: .lookUp, attempt: 2, firstSentAge: .seconds(9), remaining: .seconds(5), lastCreateStatus: 409,
+            step: .lookUp, attempt: 2, firstSentAge: .seconds(90), lastSentAge: .seconds(90), remaining: .seconds(5),
+            lastCreateStatus: 409,
             backoffStep: 3)
         #expect(decide(.notFound, for: ending, doing: .lookUp, reached: false).state == .failed)
     }
@@ -121,7 +128,7 @@ import Testing
             .notFound, for: makeClaim(step: .lookUp, firstSentAge: .seconds(60), lastSentAge: .seconds(2)),
             doing: .lookUp, policy: Policies.lookUpFirst, reached: false)
         #expect(decision.nextStep == .lookUp)
-        #expect(decision.delay == .seconds(3))
+        #expect(decision.delay == .seconds(6))
     }
 
     @Test func `answers of 500 that look replayed are looked up`() {
@@ -136,7 +143,8 @@ import Testing
         #expect(decide(.unavailable, for: last, reached: true).state == .available)
         #expect(decide(.unavailable, for: last, canLookUp: false, reached: true).state == .uncertain)
         #expect(decide(.unavailable, for: last, reached: false).state == .failed)
-        let lookedUp = makeClaim(step: .lookUp, attempt: 3, maxAttempts: 3, firstSentAge: .seconds(9))
+        let lookedUp = makeClaim(
+            step: .lookUp, attempt: 3, maxAttempts: 3, firstSentAge: .seconds(90), lastSentAge: .seconds(90))
         #expect(decide(.notFound, for: lookedUp, doing: .lookUp, reached: false).state == .failed)
     }
 

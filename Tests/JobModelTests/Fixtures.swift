@@ -20,7 +20,7 @@ struct Seeded: RandomNumberGenerator {
 
 enum Policies {
     static let sameKey = RecoveryPolicy(resend: .underSameKey(life: .seconds(86_400)), offersLookUp: true)
-    static let lookUpFirst = RecoveryPolicy(resend: .afterLookUp(settle: .seconds(5)), offersLookUp: true)
+    static let lookUpFirst = RecoveryPolicy(resend: .afterLookUp, offersLookUp: true)
     static let never = RecoveryPolicy(resend: .never, offersLookUp: false)
 }
 

@@ -114,9 +114,9 @@ BEGIN
     END IF;
     SELECT * INTO permit FROM onboarding.permits(provider_name, wanted);
     IF permit.allowed > 0 THEN
-        -- Where a lost answer would end a job as uncertain, the worker writes a mark of its own just
-        -- before it sends (`mark_sent`); elsewhere the claim alone is taken for a send.
-        SELECT coalesce(array_agg(k.kind), '{}') INTO marked FROM onboarding.kinds k WHERE k.lost_answer = 'none';
+        -- Where no key makes a resend harmless, the worker writes a mark of its own just before it sends
+        -- (`mark_sent`); elsewhere the claim alone is taken for a send.
+        SELECT coalesce(array_agg(k.kind), '{}') INTO marked FROM onboarding.kinds k WHERE k.lost_answer <> 'same_key';
         RETURN QUERY
         WITH claimed AS (
             UPDATE onboarding.jobs j
@@ -248,7 +248,7 @@ $$;
 CREATE FUNCTION onboarding.can_look_up(job onboarding.jobs) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT k.lost_answer <> 'none' AND (k.look_up_field IS NULL
-        OR (jsonb_typeof(job.payload -> k.look_up_field) = 'string' AND job.payload ->> k.look_up_field <> ''))
+        OR (coalesce(jsonb_typeof(job.payload -> k.look_up_field), '') = 'string' AND job.payload ->> k.look_up_field <> ''))
     FROM onboarding.kinds k WHERE k.kind = job.kind;
 $$;
 
@@ -315,13 +315,15 @@ BEGIN
             finished_at = CASE WHEN next_state = 'cancelled' THEN now() END,
             last_outcome = 'lost', last_error = why,
             last_create_status = CASE WHEN may_exist AND lost.step = 'create' THEN NULL ELSE j.last_create_status END,
-            -- A worker that only stalled may send until now.
-            last_sent_at = CASE WHEN may_exist AND lost.step = 'create' THEN clock_timestamp() ELSE j.last_sent_at END
+            -- A worker that lives on may have sent for as long as it trusted its lease: until three seconds before its end.
+            last_sent_at = CASE WHEN lost.step = 'create' AND lost.last_sent_at >= lost.claimed_at
+                THEN clock_timestamp() - interval '3 s'
+                ELSE j.last_sent_at END
         WHERE j.id = lost.id;
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, attempt, step,
             worker, outcome, next_state, next_step, next_run_at, reason, body_sha256)
         VALUES (lost.id, lost.claim_token, lost.claimed_at,
-            CASE WHEN lost.lost_answer = 'none' THEN lost.last_sent_at END, lost.idempotency_key, lost.attempt,
+            CASE WHEN lost.lost_answer <> 'same_key' THEN lost.last_sent_at END, lost.idempotency_key, lost.attempt,
             lost.step, lost.claimed_by, 'lost', next_state, next_step, now(), why, lost.body_sha256)
         ON CONFLICT DO NOTHING;
         IF next_state <> 'available' THEN
@@ -330,7 +332,10 @@ BEGIN
         END IF;
         taken := taken + 1;
     END LOOP;
-    IF ended <> '{}' THEN PERFORM onboarding.settle_dependents(ended); END IF;
+    IF ended <> '{}' THEN
+        PERFORM onboarding.settle_late_successes(ended);
+        PERFORM onboarding.settle_dependents(ended);
+    END IF;
     IF taken > 0 THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
     DELETE FROM onboarding.worker_leases w
     WHERE w.lease_expires_at < clock_timestamp() - interval '1 minute' AND w.id <> reaper;

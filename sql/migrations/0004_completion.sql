@@ -49,6 +49,8 @@ BEGIN
             provider_id = coalesce(r.provider_id, j.provider_id),
             provider_status = coalesce(r.provider_status, j.provider_status),
             last_outcome = r.outcome, last_http_status = r.http_status,
+            -- What was not answered may be on its way until now.
+            last_sent_at = CASE WHEN r.reached AND j.step = 'create' THEN now() ELSE j.last_sent_at END,
             last_create_status = CASE WHEN r.key_use <> 'same' THEN NULL WHEN j.step = 'create' THEN r.http_status
                 ELSE j.last_create_status END,
             last_error = CASE WHEN r.state = 'completed' THEN NULL ELSE coalesce(r.error || ': ', '') || r.reason END,
@@ -90,7 +92,7 @@ BEGIN
     RETURN QUERY SELECT * FROM unnest(ids, fences, done, became);
 
     IF 'new' = ANY (key_uses) THEN PERFORM onboarding.rotate_keys(job_ids, tokens, key_uses); END IF;
-    IF late THEN PERFORM onboarding.settle_late_successes(job_ids, tokens); END IF;
+    IF late OR 'uncertain' = ANY (became) THEN PERFORM onboarding.settle_late_successes(job_ids); END IF;
     SELECT array_agg(s.id) INTO ended FROM (
         SELECT d.after_job_id AS id FROM unnest(job_ids) AS b (id)
         JOIN onboarding.jobs d ON d.after_job_id = b.id AND d.state = 'blocked'
@@ -134,16 +136,17 @@ BEGIN
 END;
 $$;
 
--- Late evidence of a success ends a job that is uncertain; elsewhere the next claim finds it.
-CREATE FUNCTION onboarding.settle_late_successes(job_ids bigint[], tokens bigint[]) RETURNS void
+-- Late evidence of a success ends a job that is uncertain, whichever of the two came first; elsewhere the
+-- next claim finds it.
+CREATE FUNCTION onboarding.settle_late_successes(job_ids bigint[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     proven bigint[];
 BEGIN
     WITH evidence AS (
         SELECT DISTINCT ON (l.job_id) l.job_id, l.claim_token, l.provider_id, l.provider_status, l.worker
-        FROM unnest(job_ids, tokens) AS b (id, token)
-        JOIN onboarding.attempts l ON l.job_id = b.id AND l.claim_token = b.token
+        FROM unnest(job_ids) AS b (id)
+        JOIN onboarding.attempts l ON l.job_id = b.id
         WHERE l.late AND l.provider_id IS NOT NULL
         ORDER BY l.job_id, l.finished_at DESC
     ), settled AS (

@@ -82,7 +82,6 @@ BEGIN
         IF jsonb_typeof(retry.payload) <> 'object' THEN PERFORM onboarding.refuse('payload', 'must be a JSON object'); END IF;
         PERFORM onboarding.check_required_fields(job.kind, kind.required_fields, retry.payload);
     END IF;
-    IF job.last_outcome IN ('rejected', 'invalid_payload') OR new_payload <> job.payload THEN new_key := gen_random_uuid(); END IF;
     -- A refusal proves that its own request created nothing, not that an earlier one without an answer
     -- did not; only a look-up that found nothing does.
     may_exist := job.first_sent_at IS NOT NULL AND EXISTS (
@@ -93,6 +92,9 @@ BEGIN
     IF may_exist AND kind.lost_answer = 'none' THEN
         RAISE EXCEPTION 'onboarding: job % may have been sent and its provider cannot tell; it cannot be retried', job.id
             USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF NOT may_exist AND (job.last_outcome IN ('rejected', 'invalid_payload') OR new_payload <> job.payload) THEN
+        new_key := gen_random_uuid();
     END IF;
     IF may_exist AND new_payload <> job.payload THEN
         RAISE EXCEPTION 'onboarding: job % may exist at the provider as it was sent; retry it without a payload and cancel it: that looks it up', job.id

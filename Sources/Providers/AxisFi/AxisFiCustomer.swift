@@ -6,7 +6,7 @@ extension Operation {
     /// `partner_customer_id` is the natural key that the look-up asks for.
     static let axisFiCustomer = Operation(
         kind: JobKind("axisfi.customer.create"), provider: ProviderName("axisfi"),
-        policy: RecoveryPolicy(resend: .afterLookUp(settle: .seconds(15)), offersLookUp: true),
+        policy: RecoveryPolicy(resend: .afterLookUp, offersLookUp: true),
         createPath: { _ in "/api/customers/create" }, missingForPath: "",
         keyHeader: nil, contentType: "application/json",
         creation: CreationReader(record: record, lostAnswer: .unavailable),

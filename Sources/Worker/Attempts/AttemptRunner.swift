@@ -39,19 +39,48 @@ struct AttemptRunner: Sendable {
     private func call(
         _ step: Step, _ job: ClaimedJob, _ operation: Operation, _ identity: LeaseTrust.Identity
     ) async -> CompletedAttempt {
-        if step == .create, operation.policy.resend == .never, !(await marker.mark(job.claim, by: identity.worker)) {
+        if step == .create, operation.policy.marksBeforeSend,
+            !(await marker.mark(job.claim, by: identity.worker))
+        {
             let result = CallResult(.notSent, mayHaveReached: false, error: "the mark could not be written")
             return decide(job, step, result, operation, sentAge: nil)
         }
         let sentAt = NIOLockedValueBox<ContinuousClock.Instant?>(nil)
-        let result = await caller.call(step, for: job.claim, operation: operation) {
-            let now = ContinuousClock.now
-            guard trust.holds(for: identity, at: now) else { return false }
-            sentAt.withLockedValue { $0 = now }
-            return true
+        let call = { @Sendable in
+            await caller.call(step, for: job.claim, operation: operation) {
+                let now = ContinuousClock.now
+                guard trust.holds(for: identity, at: now) else { return false }
+                sentAt.withLockedValue { $0 = now }
+                return true
+            }
         }
+        // Where only a look-up protects a resend, nothing of ours may land after another has looked.
+        let endsWithLease = step == .create && operation.policy.resend == .afterLookUp
+        let result = endsWithLease ? await whileTrusted(identity, call) : await call()
         return decide(
             job, step, result, operation, sentAge: sentAt.withLockedValue { $0 }.map { ContinuousClock.now - $0 })
+    }
+
+    /// Cancels the call once the lease is in doubt, which is before others may take the job.
+    private func whileTrusted(
+        _ identity: LeaseTrust.Identity, _ call: @escaping @Sendable () async -> CallResult
+    ) async -> CallResult {
+        await withTaskGroup(of: CallResult?.self) { group in
+            group.addTask(name: "call") { await call() }
+            group.addTask(name: "lease-watch") {
+                while !Task.isCancelled, trust.holds(for: identity, at: ContinuousClock.now) {
+                    // Cancelled: the call has ended.
+                    try? await Task.sleep(for: .milliseconds(250))
+                }
+                return nil
+            }
+            var result: CallResult?
+            for await end in group {
+                result = end ?? result
+                group.cancelAll()
+            }
+            return result ?? CallResult(.ambiguous, mayHaveReached: true)
+        }
     }
 
     private func decide(

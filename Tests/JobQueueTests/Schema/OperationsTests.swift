@@ -73,6 +73,8 @@ import Testing
                 let provider = String(kind.prefix { $0 != "." })
                 try await session.run(SQL.enqueue(kind, payload) + SQL.worker("a") + SQL.worker("b"))
                 _ = try await session.column(SQL.claim("a", provider))
+                try await session.run(
+                    "SELECT onboarding.mark_sent('a', '{1}', ARRAY(SELECT claim_token FROM onboarding.jobs))")
                 #expect(try await session.value("onboarding.cancel(1, 'withdrawn')") == "running")
                 if isKilled {
                     try await session.run("SELECT onboarding.remove_worker('a'); SELECT onboarding.take_over('b', 10)")
@@ -97,6 +99,8 @@ import Testing
             let session = sessions[0]
             try await session.run(SQL.enqueue("axisfi.customer.create", SQL.business) + SQL.worker("a"))
             _ = try await session.column(SQL.claim("a", "axisfi"))
+            try await session.run(
+                "SELECT onboarding.mark_sent('a', '{1}', ARRAY(SELECT claim_token FROM onboarding.jobs))")
             _ = try await session.column(
                 SQL.complete(
                     "a", 1, outcome: "unavailable", state: "available", nextStep: "look_up", providerID: nil))

@@ -1,0 +1,165 @@
+import Foundation
+import TestKit
+
+/// One campaign from an empty database to the comparison of the books.
+struct Campaign: Sendable {
+    let seed: UInt64
+    let duration: Duration
+    let rate: Int
+    let workers: Int
+    let pause: Double
+    let faults: [Fault]
+    let sqlFolder: URL
+
+    /// A word that stands in every free field of every payload, and may stand nowhere else.
+    private static let mark = "piimark"
+
+    /// Whether every invariant held.
+    func run() async throws -> Bool {
+        say("seed \(seed), \(duration.components.seconds) s, \(rate) calls a second, \(workers) workers")
+        if Stage.fakeTimeLibrary == nil { say("libfaketime is not installed: no worker gets a wrong clock") }
+        let stage = try await Stage.set(up: sqlFolder)
+        let fleet = Fleet(stage, mark: Self.mark)
+        let loader = Loader(stage, mark: Self.mark)
+        let holds: Bool
+        do {
+            let made = try await disturb(stage, fleet, loader)
+            let endedAll = try await settle(stage, fleet)
+            holds = try await report(stage, fleet, loader, made: made, endedAll: endedAll)
+        } catch {
+            try? await fleet.end()  // The first error is the one to tell.
+            try? await stage.takeDown()
+            throw error
+        }
+        try await stage.takeDown()
+        return holds
+    }
+
+    private func disturb(_ stage: Stage, _ fleet: Fleet, _ loader: Loader) async throws -> [Fault: Int] {
+        for _ in 0..<workers { try await fleet.start() }
+        let driver = FaultDriver(stage: stage, fleet: fleet)
+        return try await withThrowingTaskGroup { group in
+            group.addTask(name: "callers") { [rate] in try await loader.run(rate: rate) }
+            var random = Seeded(seed)
+            var made: [Fault: Int] = [:]
+            // From a shuffled deck, so that a short campaign meets most kinds.
+            var deck: [Fault] = []
+            let end = ContinuousClock.now + duration
+            while ContinuousClock.now < end {
+                try await Task.sleep(for: .seconds(pause * Double.random(in: 0.5...1.5, using: &random)))
+                if deck.isEmpty { deck = faults.shuffled(using: &random) }
+                let fault = deck.removeLast()
+                let start = ContinuousClock.now
+                try await driver.make(fault, using: &random)
+                made[fault, default: 0] += 1
+                let took = (ContinuousClock.now - start).components.seconds
+                say(
+                    "\(fault.rawValue) (\(took) s); \(try await stage.desk.count("SELECT count(*) FROM onboarding.jobs")) jobs, "
+                        + "\(try await stage.desk.count("SELECT count(*) FROM onboarding.jobs WHERE finished_at IS NOT NULL")) ended"
+                )
+                try await fleet.mend(to: workers)
+            }
+            group.cancelAll()
+            return made
+        }
+    }
+
+    /// Ends every fault and lets the workers finish; false when they do not.
+    private func settle(_ stage: Stage, _ fleet: Fleet) async throws -> Bool {
+        say("no more faults: the workers finish")
+        stage.link.set(.open)
+        try await stage.setProviderFaults([])
+        try await fleet.mend(to: workers)
+        let left = "SELECT count(*) FROM onboarding.jobs WHERE state IN ('available', 'running', 'blocked', 'waiting')"
+        let end = ContinuousClock.now + .seconds(240)
+        var ended = false
+        while !ended, ContinuousClock.now < end {
+            // What an operator would do rather than wait for an hour of backoff.
+            try await stage.desk.run(
+                """
+                UPDATE chaos.settings SET value = 0;
+                SELECT onboarding.resume_provider(provider) FROM onboarding.providers;
+                UPDATE onboarding.jobs SET run_at = now() WHERE state = 'available' AND run_at > now() + interval '2 s'
+                    AND (step = 'create' OR last_sent_at IS NULL OR last_sent_at < now() - interval '2 minutes');
+                """)
+            try await Task.sleep(for: .seconds(2))
+            ended = try await stage.desk.count(left) == 0
+        }
+        try await fleet.end()
+        return ended
+    }
+
+    private func report(
+        _ stage: Stage, _ fleet: Fleet, _ loader: Loader, made: [Fault: Int], endedAll: Bool
+    ) async throws -> Bool {
+        let books = try Books(stage, mark: Self.mark, sqlFolder: sqlFolder)
+        let committed = await loader.committed
+        try await books.open(committed: committed)
+        var isFine = endedAll
+        say(
+            "\nfaults made: "
+                + made.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue) \($0.value)" }.joined(
+                    separator: ", "))
+        for row in try await stage.desk.rows(
+            "SELECT provider || ' ' || state || ' ' || count(*) FROM onboarding.jobs GROUP BY provider, state ORDER BY 1"
+        ) {
+            say(row[0] ?? "")
+        }
+        say("\(committed.count) jobs committed, \(await loader.refused) transactions withdrawn or refused")
+        say(
+            "\(try await stage.desk.count("SELECT count(*) FROM chaos.ledger")) effects, "
+                + "\(try await stage.desk.count("SELECT count(*) FROM onboarding.attempts")) attempts, "
+                + "\(try await stage.desk.count("SELECT count(*) FROM onboarding.attempts WHERE late")) late, "
+                + "\(try await stage.desk.count("SELECT count(*) FROM onboarding.attempts WHERE outcome = 'lost'")) lost"
+        )
+        tellKills(
+            await fleet.kills,
+            uncertain: try await stage.desk.count("SELECT count(*) FROM onboarding.jobs WHERE state = 'uncertain'"))
+        for finding in try await books.compare() {
+            say("\(finding.violations.isEmpty ? "holds " : "BROKEN") \(finding.invariant)")
+            for violation in finding.violations {
+                isFine = false
+                say("       job \(violation.job ?? "none"): \(violation.problem)")
+            }
+            for job in finding.violations.compactMap(\.job).prefix(3) { say(try await books.story(of: job)) }
+        }
+        for (name, lines) in [
+            ("no personal data in a worker's log", await fleet.leaks + serverLeaks(stage)),
+            ("no worker ended by itself", await fleet.unexpectedEnds),
+        ] {
+            say("\(lines.isEmpty ? "holds " : "BROKEN") \(name)")
+            for line in lines.prefix(5) { say("       \(line)") }
+            isFine = isFine && lines.isEmpty
+        }
+        say(isFine ? "\nEvery invariant held." : "\nBroken: see above.")
+        return isFine
+    }
+
+    private func tellKills(_ kills: [Fleet.Kill], uncertain: Int) {
+        let times = kills.filter { $0.held > 0 }.map {
+            Double($0.takenOverAfter.components.seconds) + Double($0.takenOverAfter.components.attoseconds) / 1e18
+        }.sorted()
+        guard !times.isEmpty else { return }
+        say(
+            String(
+                format:
+                    "%d kills, %d of them with jobs in hand; those were taken over after %.1f s (median), %.1f s (most)",
+                kills.count, times.count, times[times.count / 2], times.last ?? 0))
+        say(
+            "\(kills.map(\.markedConnect).reduce(0, +)) Connect jobs were killed between mark and answer; \(uncertain) jobs ended uncertain, these and lost answers"
+        )
+    }
+
+    private func serverLeaks(_ stage: Stage) -> [String] {
+        let log = (try? String(contentsOfFile: "\(stage.server.folder)/log", encoding: .utf8)) ?? ""
+        return log.split(separator: "\n").filter { $0.lowercased().contains(Self.mark) }.map {
+            "server: \($0.prefix(200))"
+        }
+    }
+}
+
+/// Tells the person at the terminal, at once.
+func say(_ text: String) {
+    print(text)
+    fflush(nil)
+}

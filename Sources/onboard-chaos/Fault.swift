@@ -1,0 +1,76 @@
+/// One thing that goes wrong.
+enum Fault: String, CaseIterable {
+    // Workers.
+    case kill = "kill"
+    case killBeforeClaimCommits = "kill-before-claim-commits"
+    case killAfterClaim = "kill-after-claim"
+    case killBetweenSendAndAnswer = "kill-between-send-and-answer"
+    case killBeforeCompletionCommits = "kill-before-completion-commits"
+    case stall = "stall"
+    case terminate = "terminate"
+    case wrongClock = "wrong-clock"
+    // The database.
+    case restartFast = "restart-fast"
+    case restartImmediate = "restart-immediate"
+    case endBackends = "end-backends"
+    case useUpConnections = "use-up-connections"
+    case cutLink = "cut-link"
+    case stallLink = "stall-link"
+    case busyErrors = "busy-errors"
+    case diskFull = "disk-full"
+    case lockTable = "lock-table"
+    case openTransaction = "open-transaction"
+    // Providers.
+    case loseAnswers = "lose-answers"
+    case breakAnswers = "break-answers"
+    case slowAnswers = "slow-answers"
+    case serverErrors = "server-errors"
+    case throttles = "throttles"
+    case refuseCredentials = "refuse-credentials"
+    case forgetKeys = "forget-keys"
+    // Callers and operators.
+    case cancels = "cancels"
+    case pauses = "pauses"
+
+    /// The simulator's rules for the faults of providers; empty for the others.
+    var rules: [String] {
+        switch self {
+        case .loseAnswers:
+            [
+                #"{"method": "POST", "every": 3, "fault": "lost_answer"}"#,
+                #"{"method": "POST", "every": 5, "fault": "half_body"}"#,
+                #"{"every": 7, "fault": "cut"}"#,
+            ]
+        case .breakAnswers:
+            [
+                #"{"every": 5, "fault": "wrong_content_type"}"#, #"{"every": 7, "fault": "redirect"}"#,
+                #"{"method": "POST", "every": 6, "fault": "no_id"}"#, #"{"every": 11, "fault": "endless_body"}"#,
+            ]
+        case .slowAnswers:
+            [
+                #"{"every": 4, "fault": "hang", "seconds": 4}"#,
+                #"{"method": "POST", "every": 5, "fault": "delay", "milliseconds": 3000}"#,
+                #"{"every": 9, "fault": "slow_body", "milliseconds": 20}"#,
+            ]
+        case .serverErrors:
+            [
+                #"{"every": 3, "fault": "status", "status": 503}"#, #"{"every": 4, "fault": "status", "status": 500}"#,
+                #"{"method": "POST", "every": 17, "fault": "stored_error"}"#,
+            ]
+        case .throttles:
+            [
+                #"{"provider": "iron", "every": 9, "fault": "throttle", "seconds": 1}"#,
+                #"{"provider": "juicyway", "every": 9, "fault": "throttle", "seconds": 2, "as_date": true}"#,
+                #"{"every": 12, "fault": "throttle"}"#,
+            ]
+        case .refuseCredentials: [#"{"first": 2, "fault": "unauthorized"}"#]
+        case .killBetweenSendAndAnswer: [#"{"method": "POST", "fault": "delay", "milliseconds": 700}"#]
+        case .forgetKeys:
+            [
+                #"{"provider": "iron", "first": 1, "fault": "forgotten_keys"}"#,
+                #"{"provider": "juicyway", "first": 1, "fault": "forgotten_keys"}"#,
+            ]
+        default: []
+        }
+    }
+}

@@ -1,0 +1,160 @@
+import Foundation
+import Postgres
+import TestKit
+
+/// Makes one fault at a time happen, and ends it again.
+struct FaultDriver: Sendable {
+    let stage: Stage
+    let fleet: Fleet
+
+    /// Makes `fault` happen; returns when what it changed is as before.
+    func make(_ fault: Fault, using random: inout Seeded) async throws {
+        let names = await fleet.names
+        guard let victim = names.randomElement(using: &random) else { return }
+        let seconds = Double.random(in: 1...4, using: &random)
+        switch fault {
+        case .kill: try await fleet.kill(victim, at: fault)
+        case .killBeforeClaimCommits: try await killInside("pause_claim", fault, victim)
+        case .killBeforeCompletionCommits: try await killInside("pause_complete", fault, victim)
+        case .killAfterClaim:
+            try await killWhen("state = 'running' AND claimed_at > now() - interval '20 ms'", fault, victim)
+        case .killBetweenSendAndAnswer:
+            try await stage.setProviderFaults(fault.rules)
+            try await killWhen("state = 'running' AND claimed_at < now() - interval '200 ms'", fault, victim)
+            try await stage.setProviderFaults([])
+        case .stall: try await fleet.stall(victim, for: .seconds(11 + seconds))
+        case .terminate: try await fleet.terminate(victim)
+        case .wrongClock:
+            try await fleet.terminate(victim, successorClock: Bool.random(using: &random) ? "+1h" : "-1h")
+        case .restartFast, .restartImmediate:
+            try await stage.server.stop(fault == .restartFast ? .fast : .immediate)
+            try await Task.sleep(for: .seconds(seconds / 4))
+            try await stage.server.start()
+        case .endBackends:
+            for _ in 0..<Int(seconds) {
+                try await stage.desk.run(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'worker-%' "
+                        + "AND random() < 0.5")
+                try await Task.sleep(for: .milliseconds(500))
+            }
+        case .useUpConnections: try await useUpConnections(for: seconds)
+        case .cutLink, .stallLink:
+            stage.link.set(fault == .cutLink ? .cut : .stalled)
+            try await Task.sleep(for: .seconds(fault == .cutLink ? seconds : seconds * 3))
+            stage.link.set(.open)
+        case .busyErrors: try await disturb("errors", 0.05, for: seconds)
+        case .diskFull: try await disturb("disk_full", 1, for: seconds)
+        case .lockTable:
+            try await hold("LOCK TABLE onboarding.jobs IN EXCLUSIVE MODE; SELECT pg_sleep(\(seconds * 2))")
+        case .openTransaction:
+            try await hold(
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM onboarding.jobs; SELECT pg_sleep(\(seconds * 5))"
+            )
+        case .loseAnswers, .breakAnswers, .slowAnswers, .serverErrors, .throttles, .refuseCredentials:
+            try await stage.setProviderFaults(fault.rules)
+            try await Task.sleep(for: .seconds(seconds))
+            try await stage.setProviderFaults([])
+        case .forgetKeys: try await forgetKeys()
+        case .cancels:
+            try await stage.desk.run(
+                """
+                DO $$ DECLARE j bigint; BEGIN
+                    FOR j IN SELECT id FROM onboarding.jobs WHERE state IN ('available', 'running', 'blocked')
+                        ORDER BY random() LIMIT 5
+                    LOOP
+                        BEGIN PERFORM onboarding.cancel(j, 'campaign'); EXCEPTION WHEN OTHERS THEN NULL; END;
+                    END LOOP;
+                END $$
+                """)
+        case .pauses:
+            try await stage.desk.run("SELECT onboarding.pause_provider('iron', 'campaign', now() + interval '1 hour')")
+            try await Task.sleep(for: .seconds(seconds))
+            try await stage.desk.run("SELECT onboarding.resume_provider('iron')")
+        }
+    }
+
+    /// Kills a worker while one of its sessions is held open by the trigger, before its COMMIT.
+    private func killInside(_ setting: String, _ fault: Fault, _ victim: String) async throws {
+        try await stage.desk.run("UPDATE chaos.settings SET value = 0.5 WHERE name = '\(setting)'")
+        try await waitFor(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = '\(victim)' AND wait_event = 'PgSleep'")
+        try await stage.desk.run("UPDATE chaos.settings SET value = 0 WHERE name = '\(setting)'")
+        try await fleet.kill(victim, at: fault)
+    }
+
+    /// Kills a worker when it holds a job that fits.
+    private func killWhen(_ condition: String, _ fault: Fault, _ victim: String) async throws {
+        try await waitFor("SELECT count(*) FROM onboarding.jobs WHERE \(condition)")
+        try await fleet.kill(victim, at: fault)
+    }
+
+    /// Waits until the count is not zero, for two seconds at most: then the fault hits where it hits.
+    private func waitFor(_ count: String) async throws {
+        let end = ContinuousClock.now + .seconds(2)
+        while try await stage.desk.count(count) == 0, ContinuousClock.now < end {
+            try await Task.sleep(for: .milliseconds(2))
+        }
+    }
+
+    private func disturb(_ setting: String, _ value: Double, for seconds: Double) async throws {
+        try await stage.desk.run("UPDATE chaos.settings SET value = \(value) WHERE name = '\(setting)'")
+        try await Task.sleep(for: .seconds(seconds))
+        try await stage.desk.run("UPDATE chaos.settings SET value = 0 WHERE name = '\(setting)'")
+    }
+
+    /// A transaction of somebody else's that is in the way.
+    private func hold(_ statements: String) async throws {
+        var configuration = ConnectionConfiguration(connectionString: try stage.server.connectionString.keywordForm)
+        configuration.lockTimeout = .seconds(5)
+        // It may fail for want of a lock or a server: then it is in nobody's way.
+        guard let connection = try? await Connection.open(configuration) else { return }
+        try? await connection.run(script: "BEGIN; \(statements); COMMIT", timeout: .seconds(60))
+        await connection.close()
+    }
+
+    private func useUpConnections(for seconds: Double) async throws {
+        let string = try stage.server.connectionString.keywordForm
+        var taken: [Connection] = []
+        // Superusers have a few of their own; those are taken too, until the server refuses.
+        while taken.count < Stage.maxConnections,
+            let connection = try? await Connection.open(
+                ConnectionConfiguration(connectionString: string, applicationName: "greedy"))
+        { taken.append(connection) }
+        // The workers' sessions are ended, so that they need new ones and get none.
+        try? await taken.first?.run(
+            script: "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'worker-%'")
+        while taken.count < Stage.maxConnections,
+            let connection = try? await Connection.open(
+                ConnectionConfiguration(connectionString: string, applicationName: "greedy"))
+        { taken.append(connection) }
+        try await Task.sleep(for: .seconds(seconds))
+        for connection in taken { await connection.close() }
+    }
+
+    /// A day passes for the keys alone: nothing is in flight, every unfinished send is a day older, and the providers
+    /// that keep keys have forgotten them.
+    private func forgetKeys() async throws {
+        let pause = ["iron", "juicyway"].map {
+            "SELECT onboarding.pause_provider('\($0)', 'a day passes', now() + interval '1 hour')"
+        }
+        try await stage.desk.run(pause.joined(separator: ";"))
+        let running =
+            "SELECT count(*) FROM onboarding.jobs WHERE state = 'running' AND provider IN ('iron', 'juicyway')"
+        let end = ContinuousClock.now + .seconds(25)
+        while try await stage.desk.count(running) > 0, ContinuousClock.now < end {
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        if try await stage.desk.count(running) == 0 {
+            try await stage.setProviderFaults(Fault.forgetKeys.rules)
+            try await stage.desk.run(
+                "UPDATE onboarding.jobs SET first_sent_at = first_sent_at - interval '25 hours', "
+                    + "last_sent_at = last_sent_at - interval '25 hours' "
+                    + "WHERE provider IN ('iron', 'juicyway') AND state IN ('available', 'blocked') AND first_sent_at > now() - interval '1 hour'"
+            )
+        }
+        try await stage.desk.run(
+            "SELECT onboarding.resume_provider('iron'); SELECT onboarding.resume_provider('juicyway')")
+        try await Task.sleep(for: .seconds(2))
+        try await stage.setProviderFaults([])
+    }
+}

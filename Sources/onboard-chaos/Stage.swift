@@ -1,0 +1,102 @@
+import Foundation
+import Postgres
+import TestKit
+
+/// The real parts of a campaign: a PostgreSQL, a link to it that can break, the simulator, and worker processes.
+final class Stage: Sendable {
+    let server: PostgresServer
+    let link: TCPProxy
+    let simulator: Program
+    let ledgerFile: URL
+    let base: String
+    let desk: Desk
+    private let folder: URL
+    private let providerEnvironment: [String: String]
+
+    /// A connection limit that workers, callers and the campaign fit into with a little to spare.
+    static let maxConnections = 60
+
+    static func set(up sqlFolder: URL) async throws -> Stage {
+        let server = try PostgresServer(settings: [
+            "max_connections = \(maxConnections)", "shared_buffers = 256MB", "log_min_messages = warning",
+            "max_wal_size = 4GB",
+        ])
+        try await server.start()
+        let url = try server.connectionString.keywordForm
+        let migrated = try await Program.run("onboard", ["migrate"], environment: ["ONBOARD_DATABASE_URL": url])
+        guard migrated.exitCode == 0 else { throw NotInTime(description: "the migration failed: \(migrated.errors)") }
+        let desk = Desk(url)
+        try await desk.run(try String(contentsOf: sqlFolder.appendingPathComponent("install.sql"), encoding: .utf8))
+        return try await Stage(server: server, desk: desk)
+    }
+
+    private init(server: PostgresServer, desk: Desk) async throws {
+        self.server = server
+        self.desk = desk
+        link = try await TCPProxy.start(to: server.port)
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("onboard-chaos-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        ledgerFile = folder.appendingPathComponent("ledger.jsonl")
+        let portFile = folder.appendingPathComponent("port")
+        simulator = try Program(
+            "onboard-simulator",
+            ["--port", "0", "--port-file", portFile.path, "--ledger", ledgerFile.path, "--delay", "10"]
+        ).start()
+        try await eventually("the simulator's port") { FileManager.default.fileExists(atPath: portFile.path) }
+        let port = try String(contentsOf: portFile, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+        base = "http://127.0.0.1:\(port)"
+        let printed = try await Program.run("onboard-simulator", ["--print-environment", "--port", port])
+        var environment: [String: String] = [:]
+        for line in printed.output.split(separator: "\n") {
+            let words = line.replacing("export ", with: "").split(separator: "=", maxSplits: 1)
+            guard words.count == 2 else { continue }
+            environment[String(words[0])] = words[1].trimmingCharacters(in: CharacterSet(charactersIn: "'"))
+        }
+        providerEnvironment = environment
+    }
+
+    /// Where libfaketime is, if it is installed.
+    static let fakeTimeLibrary = ["x86_64", "aarch64"].map { "/usr/lib/\($0)-linux-gnu/faketime/libfaketime.so.1" }
+        .first { FileManager.default.fileExists(atPath: $0) }
+
+    /// Starts a worker whose sessions bear its name.
+    ///
+    /// - Parameter clockOffset: such as `+1h`, by which its clock is wrong.
+    func startWorker(_ name: String, clockOffset: String? = nil) throws -> Program {
+        var environment = providerEnvironment.merging([
+            "ONBOARD_DATABASE_URL": "host=127.0.0.1 port=\(link.port) user=postgres dbname=postgres sslmode=disable "
+                + "application_name=\(name)",
+            "ONBOARD_HTTP_BIND": "off", "ONBOARD_HTTP_TIMEOUT": "2s", "ONBOARD_POLL_INTERVAL": "500ms",
+            "ONBOARD_DRAIN_TIMEOUT": "5s", "ONBOARD_CONCURRENCY": "32", "ONBOARD_LOG_LEVEL": "info",
+        ]) { $1 }
+        if let clockOffset, let library = Self.fakeTimeLibrary {
+            environment["LD_PRELOAD"] = library
+            environment["FAKETIME"] = clockOffset
+            environment["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
+        }
+        return try Program("onboard", ["work"], environment: environment).start()
+    }
+
+    /// Replaces the simulator's faults.
+    func setProviderFaults(_ rules: [String]) async throws {
+        let put = Process()
+        put.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        put.arguments = [
+            "curl", "-sf", "--max-time", "10", "-X", "PUT", "-d", "[\(rules.joined(separator: ","))]",
+            "\(base)/_simulator/faults",
+        ]
+        put.standardOutput = FileHandle.nullDevice
+        try put.run()
+        put.waitUntilExit()
+        guard put.terminationStatus == 0 else { throw NotInTime(description: "the simulator took no faults") }
+    }
+
+    /// Takes everything down.
+    func takeDown() async throws {
+        simulator.signal(SIGKILL)
+        await desk.close()
+        try await link.stop()
+        try await server.stop(.immediate)
+        try FileManager.default.removeItem(at: folder)
+    }
+}

@@ -1,0 +1,34 @@
+import Testing
+
+@testable import ProtocolModel
+
+/// Which half of "at most one effect" is the provider's and the operator's.
+@Suite(.serialized) struct AssumptionTests {
+    @Test(arguments: Assumption.allCases)
+    func `without the assumption there are two effects, where it is needed`(assumption: Assumption) {
+        for policy in Policy.allCases {
+            let isNeeded = Self.needs(policy, assumption)
+            // That nothing is found takes all states: there without the operator's rounds.
+            let rules = Rules(policy, without: assumption, maxRounds: isNeeded ? 1 : 0)
+            let found = Explorer.seek(.effectAtMostOnce, rules)
+            #expect(found.broken.isEmpty != isNeeded)
+        }
+    }
+
+    private static func needs(_ policy: Policy, _ assumption: Assumption) -> Bool {
+        switch assumption {
+        case .keyMemoryIsAtomic, .landsBeforeKeyIsForgotten, .refusalIsOfTheBody: policy.hasKey
+        case .landsWithinSettleTime: policy.canLookUp
+        case .verdictHoldsForGood, .turnedAwayHasNoEffect: true
+        }
+    }
+
+    /// The second line of defence behind a verdict that came too soon: late evidence read at every claim.
+    @Test func `evidence that is ignored after a verdict leads to a second send`() {
+        let rules = Rules(.neither, mutation: .evidenceOnlyAfterBackoff, without: .verdictHoldsForGood)
+        let found = Explorer.seek(.proofStopsSending, rules)
+        #expect(found.broken == [.proofStopsSending])
+        let mended = Rules(.neither, without: .verdictHoldsForGood)
+        #expect(Explorer.seek(.proofStopsSending, mended).broken == [])
+    }
+}

@@ -1,0 +1,26 @@
+import Testing
+
+@testable import ProtocolModel
+
+/// The protocol itself, explored to the last state.
+@Suite(.serialized) struct ProtocolTests {
+    @Test(arguments: Policy.allCases)
+    func `the protocol keeps every promise`(policy: Policy) {
+        let found = Explorer.explore(Rules(policy))
+        #expect(found.broken == [], "\(found)")
+    }
+
+    /// A model in which nothing happens breaks nothing either.
+    @Test(arguments: Policy.allCases)
+    func `every state of a job is reached`(policy: Policy) {
+        var states: Set<RowState> = []
+        var seen: Set<ModelState> = [ModelState()]
+        var queue = [ModelState()]
+        let rules = Rules(policy, maxAttempts: 1, maxRounds: 0)
+        while let state = queue.popLast() {
+            states.insert(state.row.state)
+            for next in state.successors(rules) where seen.insert(next.state).inserted { queue.append(next.state) }
+        }
+        #expect(states == Set(RowState.allCases).subtracting([.blocked, .waiting]))
+    }
+}

@@ -1,0 +1,89 @@
+-- What the fault campaign puts into its own database, beside the schema: never into another.
+CREATE SCHEMA chaos;
+
+-- What is disturbed at this moment, set by the campaign: seconds of pause, or a probability.
+CREATE TABLE chaos.settings (name text PRIMARY KEY, value double precision NOT NULL);
+INSERT INTO chaos.settings VALUES ('pause_claim', 0), ('pause_complete', 0), ('errors', 0), ('disk_full', 0);
+
+-- Holds a claim or a completion open before its commit, or fails it with an error of a busy server.
+CREATE FUNCTION chaos.disturb() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    pause double precision;
+    errors double precision;
+BEGIN
+    SELECT max(s.value) FILTER (WHERE s.name = CASE WHEN NEW.state = 'running' THEN 'pause_claim' ELSE 'pause_complete' END),
+        max(s.value) FILTER (WHERE s.name = 'errors')
+    INTO pause, errors FROM chaos.settings s;
+    -- Once a transaction, however many rows it has.
+    IF pause > 0 AND coalesce(current_setting('chaos.paused', true), '') <> 'yes' THEN
+        PERFORM set_config('chaos.paused', 'yes', true), pg_sleep(pause);
+    END IF;
+    IF random() < errors THEN
+        RAISE EXCEPTION 'an error on demand'
+            USING ERRCODE = (ARRAY['serialization_failure', 'deadlock_detected', 'query_canceled', 'lock_not_available'])[1 + floor(random() * 4)::integer];
+    END IF;
+    RETURN NULL;
+END;
+$$;
+CREATE TRIGGER chaos_disturb AFTER UPDATE OF state ON onboarding.jobs
+FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION chaos.disturb();
+
+CREATE FUNCTION chaos.fill_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT s.value FROM chaos.settings s WHERE s.name = 'disk_full') > 0 THEN
+        RAISE EXCEPTION 'could not extend the journal: no space left on device' USING ERRCODE = 'disk_full';
+    END IF;
+    RETURN NULL;
+END;
+$$;
+CREATE TRIGGER chaos_fill_disk AFTER INSERT ON onboarding.attempts FOR EACH STATEMENT EXECUTE FUNCTION chaos.fill_disk();
+
+-- The other two books: what the callers know that they committed, and what the providers did.
+CREATE TABLE chaos.enqueued (job_id bigint PRIMARY KEY);
+CREATE TABLE chaos.ledger (
+    seq bigint, provider text, operation text, provider_id text, idempotency_key uuid, body_sha256 bytea, at timestamptz);
+
+-- One job as the campaign's callers put it in. Every field that takes free text has the mark; the body is the job's own.
+CREATE FUNCTION chaos.enqueue(n bigint, mark text) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
+DECLARE
+    body jsonb := jsonb_build_object('chaos', n);
+    customer bigint;
+    kind integer := n % 5;
+    -- Every seventh waits its turn behind the others of its key; every eleventh expires, long after it should be done.
+    ordered text := CASE WHEN n % 7 = 0 THEN 'key-' || n % 3 END;
+    ends timestamptz := CASE WHEN n % 11 = 0 THEN now() + interval '2 hours' END;
+BEGIN
+    IF kind <= 1 THEN
+        customer := onboarding.enqueue('iron.customer.create', body || jsonb_build_object('customer_type', 'Person',
+            'email', format('%s.%s@example.com', mark, n), 'name', mark || ' Person', 'external_id', 'ext-' || n),
+            reference => 'ref-' || n, unique_key => 'u-' || n, order_key => ordered, expires_at => ends);
+        RETURN NEXT customer;
+        IF kind = 1 THEN
+            RETURN NEXT onboarding.enqueue('iron.identification.create', body || '{"type": "Direct"}',
+                reference => 'ref-' || n, after_job_id => customer, priority => (n % 10)::integer);
+        END IF;
+    ELSIF kind = 2 THEN
+        RETURN NEXT onboarding.enqueue('connect.individual.create', body || jsonb_build_object('email', format('%s.%s@example.com', mark, n),
+            'basicData', jsonb_build_object('firstName', mark, 'lastName', mark || 'son', 'gender', 'F'),
+            'taxInformation', jsonb_build_object('taxNumber', mark || '-' || n, 'type', 'TAX_CODE', 'country', 'DE'),
+            'identification', jsonb_build_object('code', mark || '-' || n, 'country', 'DE'),
+            'mainAddress', jsonb_build_object('street', mark || ' Street', 'city', mark, 'zipCode', '10115', 'country', 'DE')),
+            reference => 'ref-' || n, expires_at => ends, run_at => now() + random() * interval '1 s');
+    ELSIF kind = 3 THEN
+        RETURN NEXT onboarding.enqueue('axisfi.customer.create', body || jsonb_build_object(
+            'partner_customer_id', 'partner-customer-' || lpad(n::text, 10, '0'),
+            'business_details', jsonb_build_object('business_name_english', mark || ' Ltd', 'website', 'https://www.example.com',
+                'business_identifier_number', 'B' || n, 'business_identifier_country_code', 'US',
+                'business_identifier_document_list', jsonb_build_array('file-1')),
+            'registration_address', jsonb_build_object('registration_address_line1', mark || ' Road',
+                'registration_address_city', mark, 'registration_address_state', 'NY',
+                'registration_address_postcode', '10001', 'registration_address_country_code', 'US')),
+            reference => 'ref-' || n, order_key => ordered, expires_at => ends);
+    ELSE
+        RETURN NEXT onboarding.enqueue('juicyway.customer.create', body || jsonb_build_object('first_name', mark, 'last_name', mark || 'son',
+            'email', format('%s.%s@example.com', lower(mark), n), 'phone', '+2348000000000', 'type', 'individual',
+            'billing_address', jsonb_build_object('line1', mark || ' Road', 'city', mark, 'state', 'Lagos', 'zip_code', '100001', 'country', 'NG')),
+            reference => 'ref-' || n, unique_key => 'u-' || n, order_key => ordered, expires_at => ends);
+    END IF;
+END;
+$$;
