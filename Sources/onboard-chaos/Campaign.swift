@@ -115,7 +115,11 @@ struct Campaign: Sendable {
         tellKills(
             await fleet.kills,
             uncertain: try await stage.desk.count("SELECT count(*) FROM onboarding.jobs WHERE state = 'uncertain'"))
-        for finding in try await books.compare() {
+        let traces = try await Traces(stage: stage).compare()
+        let asModelled = Books.Finding(
+            invariant: "each of \(traces.count) histories is a path of the model",
+            violations: Array(traces.violations.prefix(20)))
+        for finding in try await books.compare() + [asModelled] {
             say("\(finding.violations.isEmpty ? "holds " : "BROKEN") \(finding.invariant)")
             for violation in finding.violations {
                 isFine = false

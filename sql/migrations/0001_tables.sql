@@ -147,7 +147,7 @@ CREATE TABLE onboarding.attempts (
     claim_token     bigint      NOT NULL,
     claimed_at      timestamptz NOT NULL,
     sent_at         timestamptz,
-    finished_at     timestamptz NOT NULL DEFAULT now(),
+    finished_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     next_run_at     timestamptz,
     idempotency_key uuid        NOT NULL,
     http_status     integer,
@@ -171,7 +171,7 @@ CREATE TABLE onboarding.attempts (
 CREATE TABLE onboarding.state_changes (
     id         bigint      GENERATED ALWAYS AS IDENTITY,
     job_id     bigint      NOT NULL,
-    at         timestamptz NOT NULL DEFAULT now(),
+    at         timestamptz NOT NULL DEFAULT clock_timestamp(),
     from_state text        NOT NULL,
     to_state   text        NOT NULL,
     actor      text        NOT NULL,

@@ -106,6 +106,8 @@ DECLARE
     permit record;
     taken integer;
     marked text[];
+    -- Not now(): the claim may have waited for its permits, and what it finds may have ended since it began.
+    t timestamptz;
 BEGIN
     IF NOT EXISTS (
         SELECT 1 FROM onboarding.worker_leases w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
@@ -117,16 +119,17 @@ BEGIN
         -- Where no key makes a resend harmless, the worker writes a mark of its own just before it sends
         -- (`mark_sent`); elsewhere the claim alone is taken for a send.
         SELECT coalesce(array_agg(k.kind), '{}') INTO marked FROM onboarding.kinds k WHERE k.lost_answer <> 'same_key';
+        t := clock_timestamp();
         RETURN QUERY
         WITH claimed AS (
             UPDATE onboarding.jobs j
             SET state = 'running', claim_token = nextval('onboarding.claim_tokens'), claimed_by = worker_id,
-                claimed_at = now(), updated_at = now(), lease_expires_at = now() + lease_ms * interval '1 ms',
+                claimed_at = t, updated_at = t, lease_expires_at = t + lease_ms * interval '1 ms',
                 attempt = j.attempt + CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
                 first_sent_at = CASE WHEN j.step = 'create' AND j.kind <> ALL (marked)
-                    THEN coalesce(j.first_sent_at, now()) ELSE j.first_sent_at END,
+                    THEN coalesce(j.first_sent_at, t) ELSE j.first_sent_at END,
                 last_sent_at = CASE WHEN j.step = 'create' AND j.kind <> ALL (marked)
-                    THEN now() ELSE j.last_sent_at END,
+                    THEN t ELSE j.last_sent_at END,
                 body_sha256 = coalesce(j.body_sha256, sha256(convert_to(j.payload::text, 'UTF8')))
             WHERE j.id = ANY (ARRAY(
                 SELECT due.id FROM (
@@ -136,9 +139,9 @@ BEGIN
                     CROSS JOIN LATERAL (
                         SELECT q.id, q.payload_bytes FROM onboarding.jobs q
                         WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.priority = c.priority
-                          AND q.run_at <= now()
+                          AND q.run_at <= t
                           AND (q.run_at, q.id) > (coalesce(c.run_at, '-infinity'::timestamptz), coalesce(c.id, 0))
-                          AND (q.expires_at IS NULL OR q.expires_at > now() OR q.step = 'look_up')
+                          AND (q.expires_at IS NULL OR q.expires_at > t OR q.step = 'look_up')
                           AND (q.order_key IS NULL OR (
                               q.id = (SELECT o.id FROM onboarding.jobs o
                                   WHERE o.provider = provider_name AND o.order_key = q.order_key
@@ -158,9 +161,9 @@ BEGIN
             c.idempotency_key::text, c.payload::text, c.payload_bytes, c.body_sha256, c.parameters::text,
             CASE WHEN c.after_job_id IS NOT NULL
                 THEN (SELECT a.provider_id FROM onboarding.jobs a WHERE a.id = c.after_job_id AND a.kind = 'iron.customer.create') END,
-            c.traceparent, onboarding.milliseconds(c.expires_at - now()),
-            CASE WHEN c.first_sent_at < now() THEN onboarding.milliseconds(now() - c.first_sent_at) END,
-            CASE WHEN c.last_sent_at < now() THEN onboarding.milliseconds(now() - c.last_sent_at) END,
+            c.traceparent, onboarding.milliseconds(c.expires_at - t),
+            CASE WHEN c.first_sent_at < t THEN onboarding.milliseconds(t - c.first_sent_at) END,
+            CASE WHEN c.last_sent_at < t THEN onboarding.milliseconds(t - c.last_sent_at) END,
             c.last_create_status, e.provider_id, e.provider_status, c.claimed_at::text, c.priority,
             -- In one form whatever the session's time zone, so that its order is the order of the texts.
             (c.run_at AT TIME ZONE 'UTC')::text || '+00',
