@@ -47,10 +47,17 @@ struct Campaign: Sendable {
             let end = ContinuousClock.now + duration
             while ContinuousClock.now < end {
                 try await Task.sleep(for: .seconds(pause * Double.random(in: 0.5...1.5, using: &random)))
-                if deck.isEmpty { deck = faults.shuffled(using: &random) }
+                // Kills twice: they come at moments of their own.
+                if deck.isEmpty {
+                    deck = (faults + faults.filter { $0.rawValue.hasPrefix("kill") }).shuffled(using: &random)
+                }
                 let fault = deck.removeLast()
                 let start = ContinuousClock.now
-                try await driver.make(fault, using: &random)
+                say("\(fault.rawValue) …")
+                let killed = try await driver.make(fault, using: &random)
+                if let killed {
+                    group.addTask(name: "take-over") { try await fleet.follow(killed, killedAt: fault) }
+                }
                 made[fault, default: 0] += 1
                 let took = (ContinuousClock.now - start).components.seconds
                 say(
@@ -59,7 +66,8 @@ struct Campaign: Sendable {
                 )
                 try await fleet.mend(to: workers)
             }
-            group.cancelAll()
+            await loader.stop()
+            try await group.waitForAll()
             return made
         }
     }

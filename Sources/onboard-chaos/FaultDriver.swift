@@ -7,21 +7,22 @@ struct FaultDriver: Sendable {
     let stage: Stage
     let fleet: Fleet
 
-    /// Makes `fault` happen; returns when what it changed is as before.
-    func make(_ fault: Fault, using random: inout Seeded) async throws {
+    /// Makes `fault` happen; returns when what it changed is as before, with the process that it killed.
+    func make(_ fault: Fault, using random: inout Seeded) async throws -> Int32? {
         let names = await fleet.names
-        guard let victim = names.randomElement(using: &random) else { return }
+        guard let victim = names.randomElement(using: &random) else { return nil }
         let seconds = Double.random(in: 1...4, using: &random)
         switch fault {
-        case .kill: try await fleet.kill(victim, at: fault)
-        case .killBeforeClaimCommits: try await killInside("pause_claim", fault, victim)
-        case .killBeforeCompletionCommits: try await killInside("pause_complete", fault, victim)
+        case .kill: return try await fleet.kill(victim)
+        case .killBeforeClaimCommits: return try await killInside("pause_claim", victim)
+        case .killBeforeCompletionCommits: return try await killInside("pause_complete", victim)
         case .killAfterClaim:
-            try await killWhen("state = 'running' AND claimed_at > now() - interval '20 ms'", fault, victim)
+            return try await killWhen("state = 'running' AND claimed_at > now() - interval '20 ms'", victim)
         case .killBetweenSendAndAnswer:
             try await stage.setProviderFaults(fault.rules)
-            try await killWhen("state = 'running' AND claimed_at < now() - interval '200 ms'", fault, victim)
+            let killed = try await killWhen("state = 'running' AND claimed_at < now() - interval '200 ms'", victim)
             try await stage.setProviderFaults([])
+            return killed
         case .stall: try await fleet.stall(victim, for: .seconds(11 + seconds))
         case .terminate: try await fleet.terminate(victim)
         case .wrongClock:
@@ -71,21 +72,22 @@ struct FaultDriver: Sendable {
             try await Task.sleep(for: .seconds(seconds))
             try await stage.desk.run("SELECT onboarding.resume_provider('iron')")
         }
+        return nil
     }
 
     /// Kills a worker while one of its sessions is held open by the trigger, before its COMMIT.
-    private func killInside(_ setting: String, _ fault: Fault, _ victim: String) async throws {
+    private func killInside(_ setting: String, _ victim: String) async throws -> Int32? {
         try await stage.desk.run("UPDATE chaos.settings SET value = 0.5 WHERE name = '\(setting)'")
         try await waitFor(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = '\(victim)' AND wait_event = 'PgSleep'")
         try await stage.desk.run("UPDATE chaos.settings SET value = 0 WHERE name = '\(setting)'")
-        try await fleet.kill(victim, at: fault)
+        return try await fleet.kill(victim)
     }
 
     /// Kills a worker when it holds a job that fits.
-    private func killWhen(_ condition: String, _ fault: Fault, _ victim: String) async throws {
+    private func killWhen(_ condition: String, _ victim: String) async throws -> Int32? {
         try await waitFor("SELECT count(*) FROM onboarding.jobs WHERE \(condition)")
-        try await fleet.kill(victim, at: fault)
+        return try await fleet.kill(victim)
     }
 
     /// Waits until the count is not zero, for two seconds at most: then the fault hits where it hits.

@@ -8,13 +8,17 @@ actor Loader {
     private(set) var committed: [Int64] = []
     private(set) var refused = 0
     private var number = 0
+    private var isStopped = false
 
     init(_ stage: Stage, mark: String) {
         self.stage = stage
         self.mark = mark
     }
 
-    /// Loads until cancelled, `rate` calls a second in transactions of a tenth of that.
+    /// Ends `run` after the transaction at hand.
+    func stop() { isStopped = true }
+
+    /// Loads until stopped or cancelled, `rate` calls a second in transactions of a tenth of that.
     func run(rate: Int) async throws {
         let pool = Pool(
             ConnectionConfiguration(
@@ -22,7 +26,7 @@ actor Loader {
             size: 1)
         let batch = max(1, rate / 10)
         var next = ContinuousClock.now
-        while !Task.isCancelled {
+        while !isStopped, !Task.isCancelled {
             next += .milliseconds(1000 * batch / rate)
             let first = number
             number += batch
