@@ -89,7 +89,8 @@ let package = Package(
         .target(name: "ProtocolModel", swiftSettings: strict),
         .executableTarget(
             name: "onboard-chaos",
-            dependencies: ["Postgres", "ProtocolModel", "TestKit", arguments, "onboard", "onboard-simulator"], swiftSettings: strict),
+            dependencies: ["Postgres", "ProtocolModel", "TestKit", arguments, "onboard", "onboard-simulator"],
+            swiftSettings: strict),
         .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestKit", locks], swiftSettings: strict),
         .testTarget(

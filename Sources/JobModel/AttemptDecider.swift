@@ -21,11 +21,12 @@ package struct AttemptDecider: Sendable {
     ///
     /// - Parameters:
     ///   - canLookUp: whether this very job can be looked up.
+    ///   - jitter: a fresh random number from 0 to 1.
     package func decide(
         _ result: CallResult, for claim: Claim, doing step: Step, policy: RecoveryPolicy, canLookUp: Bool,
-        using random: inout some RandomNumberGenerator
+        jitter: Double
     ) -> Decision {
-        var wait = backoff.delay(step: claim.backoffStep, using: &random)
+        var wait = backoff.delay(step: claim.backoffStep, jitter: jitter)
         // "At once" is no wish that a client in a loop should follow.
         if let asked = result.retryAfter, asked >= .seconds(1) { wait = asked }
         if result.outcome == .throttled { wait = max(wait, .seconds(1)) }

@@ -12,8 +12,10 @@ package struct Backoff: Sendable, Equatable {
     }
 
     /// The wait before the next attempt after `step` waits in a row.
-    package func delay(step: Int, using random: inout some RandomNumberGenerator) -> Duration {
+    ///
+    /// - Parameter jitter: a fresh random number from 0 to 1, the part of the longest wait that is taken.
+    package func delay(step: Int, jitter: Double) -> Duration {
         let doubled = base * (1 << min(max(step, 0), 20))
-        return min(doubled, cap) * Double.random(in: 0...1, using: &random)
+        return min(doubled, cap) * jitter
     }
 }

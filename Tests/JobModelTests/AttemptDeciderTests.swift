@@ -172,7 +172,8 @@ import Testing
             result.retryAfter = Bool.random(using: &random) ? .seconds(30) : nil
             let canLookUp = policy.offersLookUp && Bool.random(using: &random)
             let decision = AttemptDecider().decide(
-                result, for: claim, doing: .create, policy: policy, canLookUp: canLookUp, using: &random)
+                result, for: claim, doing: .create, policy: policy, canLookUp: canLookUp,
+                jitter: Double.random(in: 0...1, using: &random))
             #expect(decision.state != .failed)
             if let remaining = claim.remaining, decision.state == .available {
                 #expect(decision.delay < remaining || decision.delay == .zero)

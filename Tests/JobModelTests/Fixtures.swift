@@ -1,10 +1,5 @@
 import JobModel
 
-/// A generator that always gives the largest number, so that backoff waits its full length.
-struct FullWait: RandomNumberGenerator {
-    mutating func next() -> UInt64 { .max }
-}
-
 /// A repeatable generator (SplitMix64).
 struct Seeded: RandomNumberGenerator {
     var state: UInt64
@@ -49,7 +44,6 @@ func decide(
 ) -> Decision {
     var result = CallResult(outcome, mayHaveReached: reached, httpStatus: status)
     result.retryAfter = retryAfter
-    var random = FullWait()
     return AttemptDecider().decide(
-        result, for: claim, doing: step, policy: policy, canLookUp: canLookUp ?? policy.offersLookUp, using: &random)
+        result, for: claim, doing: step, policy: policy, canLookUp: canLookUp ?? policy.offersLookUp, jitter: 1)
 }

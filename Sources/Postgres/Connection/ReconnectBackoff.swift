@@ -3,9 +3,9 @@ struct ReconnectBackoff {
     private var failures = 0
 
     /// The pause after one more failure.
-    mutating func next(_ generator: inout some RandomNumberGenerator) -> Duration {
+    mutating func next() -> Duration {
         let ceiling = min(5_000, 50 << min(failures, 10))
         failures += 1
-        return .milliseconds(Int.random(in: ceiling / 2...ceiling, using: &generator))
+        return .milliseconds(Int.random(in: ceiling / 2...ceiling))
     }
 }

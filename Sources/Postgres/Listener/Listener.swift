@@ -25,7 +25,6 @@ package final class Listener: Sendable {
     /// Connects, listens and reads until the task is cancelled; reconnects after a growing pause.
     package func run() async {
         var backoff = ReconnectBackoff()
-        var generator = SystemRandomNumberGenerator()
         while !Task.isCancelled {
             do throws(PostgresError) {
                 let connection = try await Connection.open(configuration)
@@ -40,7 +39,7 @@ package final class Listener: Sendable {
                 guard error.code != .cancelled else { break }
                 report(error)
                 // Thrown only when the task is cancelled, which the loop sees.
-                try? await Task.sleep(for: backoff.next(&generator))
+                try? await Task.sleep(for: backoff.next())
             }
         }
         continuation.finish()

@@ -232,11 +232,10 @@ extension Pool {
         } catch let error as PostgresError where error.code == .poolTimeout {
             throw error
         } catch let error as PostgresError where error.code != .cancelled {
-            var generator = SystemRandomNumberGenerator()
             self.wake(
                 state.withLockedValue { state in
                     state.lastFailure = error
-                    return state.machine.openFailed(pause: state.backoff.next(&generator))
+                    return state.machine.openFailed(pause: state.backoff.next())
                 })
             throw error
         } catch {

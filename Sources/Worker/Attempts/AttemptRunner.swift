@@ -86,11 +86,10 @@ struct AttemptRunner: Sendable {
     private func decide(
         _ job: ClaimedJob, _ step: Step, _ result: CallResult, _ operation: Operation, sentAge: Duration?
     ) -> CompletedAttempt {
-        var random = SystemRandomNumberGenerator()
         let isDone = result.outcome == .succeeded || result.outcome == .adopted
         let decision = decider.decide(
             result, for: job.claim, doing: step, policy: operation.policy,
-            canLookUp: isDone ? false : operation.canLookUp(job.claim), using: &random)
+            canLookUp: isDone ? false : operation.canLookUp(job.claim), jitter: Double.random(in: 0...1))
         return end(job, step, result, decision, sentAge: sentAge)
     }
 
