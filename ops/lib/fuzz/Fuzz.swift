@@ -1,0 +1,80 @@
+import FoundationEssentials
+
+@testable import Contracts
+@testable import JobModel
+@testable import Providers
+
+/// One input of the fuzzer: the first byte says who reads the rest. Nothing may trap, and what must hold is checked.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+    guard count > 1 else { return 0 }
+    let bytes = Array(UnsafeBufferPointer(start: start + 1, count: count - 1))
+    switch start[0] % 4 {
+    case 0: readPayload(bytes)
+    case 1: readAnswer(bytes)
+    case 2: readRetryAfter(bytes)
+    default: readHeaders(bytes)
+    }
+    return 0
+}
+
+/// A caller's payload: every contract judges it, and what was read and written again is the same value.
+private func readPayload(_ bytes: [UInt8]) {
+    // What is no JSON ends here, with its error.
+    guard let value = try? JSONValue(parsing: bytes) else { return }
+    for contract in Contract.all {
+        let faults = contract.faults(in: value)
+        // A fault names a path, never a value: a mark that only a value holds must not come out.
+        for fault in faults { precondition(!fault.description.contains("piimark"), "a value in a fault") }
+    }
+    guard let again = try? JSONValue(parsing: Array(value.serialized.utf8)) else {
+        preconditionFailure("what was written cannot be read")
+    }
+    precondition(again == value, "read and written is not the same")
+}
+
+/// A provider's answer to a create and to a look-up, of every kind; the first byte makes the status.
+private func readAnswer(_ bytes: [UInt8]) {
+    let statuses = [200, 201, 204, 301, 400, 401, 403, 404, 408, 409, 422, 429, 500, 502, 503, 600]
+    let status = statuses[Int(bytes[0]) % statuses.count]
+    let answer = Answer(status: status, headers: [:], body: Array(bytes.dropFirst()))
+    for operation in OperationRegistry.all {
+        let created = operation.creation.read(answer)
+        precondition(created.outcome != .succeeded || created.providerID?.isEmpty == false, "a success without an id")
+        precondition(
+            operation.kind.value != "connect.individual.create" || created.outcome != .unavailable,
+            "Connect would be sent again")
+        var claim = Claim(
+            id: JobID(1), token: ClaimToken(1), kind: operation.kind, idempotencyKey: "k",
+            payload: Array(#"{"external_id": "x", "partner_customer_id": "x", "email": "x"}"#.utf8), payloadBytes: 1,
+            bodySHA256: [])
+        claim.parameters = Array(#"{"customer_id": "c"}"#.utf8)
+        claim.firstSentAge = .seconds(1)
+        guard let lookUp = operation.lookUp, let context = CallContext(claim) else { continue }
+        let found = lookUp.read(answer, for: context)
+        precondition(found.outcome != .adopted || found.providerID?.isEmpty == false, "adopted without an id")
+        precondition(!found.mayHaveReached, "a look-up creates nothing")
+        if let status = found.providerStatus { precondition(status.utf8.count <= 64, "a status that is none") }
+        _ = Redaction.describe(answer)
+    }
+}
+
+private func readRetryAfter(_ bytes: [UInt8]) {
+    let text = String(decoding: bytes, as: UTF8.self)
+    for name in ["retry-after", "retry_after"] {
+        let wait = RetryAfter.wait([name: text, "date": text], now: Date(timeIntervalSince1970: 0))
+        if let wait { precondition(wait >= .zero && wait <= RetryAfter.cap, "a wait out of bounds") }
+    }
+}
+
+/// Header lines `name: value`.
+private func readHeaders(_ bytes: [UInt8]) {
+    var headers: [String: String] = [:]
+    for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
+        let parts = line.split(separator: ":", maxSplits: 1)
+        if parts.count == 2 { headers[parts[0].lowercased()] = String(parts[1]) }
+    }
+    let answer = Answer(status: 503, headers: headers, body: bytes)
+    for operation in OperationRegistry.all { _ = operation.creation.read(answer) }
+    _ = RetryAfter.wait(headers, now: Date(timeIntervalSince1970: 1_000_000))
+}
