@@ -114,7 +114,8 @@ struct FaultDriver: Sendable {
         await connection.close()
     }
 
-    private func useUpConnections(for seconds: Double) async throws {
+    /// Takes every connection that the server has, and ends the workers' own.
+    func useUpConnections(for seconds: Double) async throws {
         let string = try stage.server.connectionString.keywordForm
         var taken: [Connection] = []
         // Superusers have a few of their own; those are taken too, until the server refuses.

@@ -18,6 +18,12 @@ import Foundation
     @Option(help: "Worker processes.") var workers = 3
     @Option(help: "Seconds between two faults, on average.") var pause = 1.0
     @Option(help: "Comma-separated faults to choose from; all when not given.") var faults: String?
+    @Flag(
+        help:
+            "Measure how soon the rate is back after restarts, ended backends, used-up connections and failovers instead."
+    )
+    var recovery = false
+    @Option(help: "With --recovery: how often each.") var repeats = 10
     @Option(help: "The folder with install.sql and books.sql.") var sql: String
 
     func validate() throws {
@@ -28,6 +34,11 @@ import Foundation
     }
 
     func run() async throws {
+        if recovery {
+            let measurement = Recovery(repeats: repeats, workers: workers, sqlFolder: URL(fileURLWithPath: sql))
+            guard try await measurement.run() else { throw ExitCode(1) }
+            return
+        }
         let campaign = Campaign(
             seed: seed, duration: .seconds(duration), rate: rate, workers: workers, pause: pause,
             faults: try chosenFaults(), sqlFolder: URL(fileURLWithPath: sql))
