@@ -1529,7 +1529,8 @@ UNION ALL
     s.at,
     s.actor,
     s.reason
-   FROM onboarding.state_changes s;
+   FROM onboarding.state_changes s
+  WHERE (s.from_state <> s.to_state);
 
 CREATE VIEW onboarding.uncertain_jobs AS
  SELECT j.id AS job_id,

@@ -18,7 +18,56 @@ struct Recovery: Sendable {
         for fault in [Fault.restartFast, .restartImmediate, .endBackends, .useUpConnections] {
             isFine = try await measure(fault) && isFine
         }
+        for replication in [Stage.Replication.synchronous, .asynchronous] {
+            isFine = try await measureFailover(replication) && isFine
+        }
         return isFine
+    }
+
+    /// The primary is lost and its standby promoted; a stage of its own each time.
+    private func measureFailover(_ replication: Stage.Replication) async throws -> Bool {
+        var times: [Double] = []
+        var doubles = 0
+        for _ in 0..<max(1, repeats / 3) {
+            let stage = try await Stage.set(up: sqlFolder, replication: replication)
+            guard let standby = stage.standby else { return false }
+            let fleet = Fleet(stage, mark: "piimark")
+            for _ in 0..<workers { try await fleet.start() }
+            try await refill(stage.desk)
+            let before = try await steadyRate(stage.desk)
+            try await stage.server.stop(.immediate)
+            try await standby.promote()
+            let promoted = ContinuousClock.now
+            let desk = Desk(try standby.connectionString.keywordForm)
+            // The synchronous standby has none of its own; nothing waits for one any more.
+            try await desk.run("ALTER SYSTEM RESET synchronous_standby_names")
+            try await desk.run("SELECT pg_reload_conf()")
+            times.append(try await secondsUntil(before * Self.part, since: promoted, desk))
+            try await Task.sleep(for: .seconds(2))
+            try await fleet.end()
+            doubles += try keysWithSeveralEffects(stage)
+            await desk.close()
+            try await stage.takeDown()
+        }
+        return tell("failover to \(replication.rawValue) standby", times, limit: 10, doubles: doubles)
+    }
+
+    /// Keys under which the provider made more than one record.
+    private func keysWithSeveralEffects(_ stage: Stage) throws -> Int {
+        let lines = try String(contentsOf: stage.ledgerFile, encoding: .utf8).split(separator: "\n")
+        let keys = lines.compactMap { $0.firstMatch(of: /"idempotency_key":"([^"]+)"/)?.output.1 }
+        return Dictionary(grouping: keys) { $0 }.filter { $1.count > 1 }.count
+    }
+
+    private func tell(_ name: String, _ times: [Double], limit: Double, doubles: Int) -> Bool {
+        let sorted = times.sorted()
+        let within = sorted.filter { $0 <= limit }.count
+        say(
+            String(
+                format:
+                    "%@: back at 95 %% of the rate after %.1f s (median), %.1f s (most); %d of %d within %.0f s; %d done twice",
+                name, sorted[sorted.count / 2], sorted.last ?? 0, within, sorted.count, limit, doubles))
+        return within == sorted.count && doubles == 0
     }
 
     private func measure(_ fault: Fault) async throws -> Bool {
@@ -28,36 +77,27 @@ struct Recovery: Sendable {
         var times: [Double] = []
         do {
             for _ in 0..<repeats {
-                try await refill(stage)
-                let before = try await steadyRate(stage)
+                try await refill(stage.desk)
+                let before = try await steadyRate(stage.desk)
                 let returned = try await disturb(fault, stage)
-                times.append(try await secondsUntil(before * Self.part, since: returned, stage))
+                times.append(try await secondsUntil(before * Self.part, since: returned, stage.desk))
             }
         } catch {
             try? await fleet.end()  // The first error is the one to tell.
             try? await stage.takeDown()
             throw error
         }
-        let doubles = try await stage.desk.count(
-            "SELECT count(*) FROM (SELECT 1 FROM onboarding.attempts WHERE outcome = 'succeeded' AND NOT late GROUP BY job_id HAVING count(*) > 1) d"
-        )
         try await fleet.end()
+        let doubles = try keysWithSeveralEffects(stage)
         try await stage.takeDown()
-        times.sort()
-        let within = times.filter { $0 <= Self.limit }.count
-        say(
-            String(
-                format:
-                    "%@: back at 95 %% of the rate after %.1f s (median), %.1f s (most); %d of %d within %.0f s; %d completed twice",
-                fault.rawValue, times[times.count / 2], times.last ?? 0, within, times.count, Self.limit, doubles))
-        return within == times.count && doubles == 0
+        return tell(fault.rawValue, times, limit: Self.limit, doubles: doubles)
     }
 
     /// More work than will be done until the next refill.
-    private func refill(_ stage: Stage) async throws {
-        let due = try await stage.desk.count("SELECT count(*) FROM onboarding.jobs WHERE state = 'available'")
+    private func refill(_ desk: Desk) async throws {
+        let due = try await desk.count("SELECT count(*) FROM onboarding.jobs WHERE state = 'available'")
         guard due < 30_000 else { return }
-        try await stage.desk.run(
+        try await desk.run(
             """
             INSERT INTO onboarding.jobs (kind, payload)
             SELECT 'juicyway.customer.create', jsonb_build_object('first_name', 'Ada', 'last_name', 'Test', 'email', gen_random_uuid() || '@example.com',
@@ -67,19 +107,19 @@ struct Recovery: Sendable {
     }
 
     /// Jobs ended within the last second, on the database's clock.
-    private func rate(_ stage: Stage) async throws -> Double {
+    private func rate(_ desk: Desk) async throws -> Double {
         Double(
-            try await stage.desk.count(
+            try await desk.count(
                 "SELECT count(*) FROM onboarding.jobs WHERE finished_at > now() - interval '1 s'"))
     }
 
     /// The rate over five seconds, once work has begun.
-    private func steadyRate(_ stage: Stage) async throws -> Double {
+    private func steadyRate(_ desk: Desk) async throws -> Double {
         let end = ContinuousClock.now + .seconds(30)
-        while try await rate(stage) < 50, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(100)) }
+        while try await rate(desk) < 50, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(100)) }
         try await Task.sleep(for: .seconds(5))
         return Double(
-            try await stage.desk.count(
+            try await desk.count(
                 "SELECT count(*) FROM onboarding.jobs WHERE finished_at > now() - interval '4 s'")) / 4
     }
 
@@ -99,7 +139,7 @@ struct Recovery: Sendable {
         return ContinuousClock.now
     }
 
-    private func secondsUntil(_ wanted: Double, since start: ContinuousClock.Instant, _ stage: Stage) async throws
+    private func secondsUntil(_ wanted: Double, since start: ContinuousClock.Instant, _ desk: Desk) async throws
         -> Double
     {
         let end = start + .seconds(60)
@@ -110,7 +150,7 @@ struct Recovery: Sendable {
             let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
             let window = min(1, seconds)
             let ended = Double(
-                try await stage.desk.count(
+                try await desk.count(
                     "SELECT count(*) FROM onboarding.jobs WHERE finished_at > now() - interval '\(window) s'"))
             if ended / window >= wanted { return seconds }
             try await Task.sleep(for: .milliseconds(100))

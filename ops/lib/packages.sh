@@ -10,6 +10,7 @@ require_packages() {
     if [ "${1:-}" = tests ]; then
         python3 -c 'import jsonschema' 2>/dev/null || missing+=(python3 python3-jsonschema)
         command -v curl >/dev/null || missing+=(curl)
+        command -v openssl >/dev/null || missing+=(openssl)
     fi
     if [ ${#missing[@]} -gt 0 ]; then
         if [ "$(id -u)" -ne 0 ]; then

@@ -19,8 +19,7 @@ SELECT j.id, 'available', 'running', j.claimed_at, j.claimed_by, 'claimed'
 FROM onboarding.jobs j WHERE j.state = 'running'
 UNION ALL
 SELECT s.job_id, s.from_state, s.to_state, s.at, s.actor, s.reason
--- A wish to cancel a running job changes no state, but belongs to the story.
-FROM onboarding.state_changes s;
+FROM onboarding.state_changes s WHERE s.from_state <> s.to_state;
 
 -- The processes whose lease has not ended.
 CREATE VIEW onboarding.workers AS

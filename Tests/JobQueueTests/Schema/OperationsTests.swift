@@ -87,7 +87,7 @@ import Testing
                 #expect(try await session.value("SELECT state || ' ' || step FROM onboarding.jobs") == expected)
                 #expect(
                     try await session.value(
-                        "SELECT reason FROM onboarding.transitions WHERE job_id = 1 AND reason LIKE 'cancel requested%'"
+                        "SELECT reason FROM onboarding.state_changes WHERE job_id = 1 AND reason LIKE 'cancel requested%'"
                     )
                         == "cancel requested: withdrawn")
             }
