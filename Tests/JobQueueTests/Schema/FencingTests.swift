@@ -72,6 +72,22 @@ import Testing
         }
     }
 
+    @Test func `a mark under an old token is not written, though the worker lives`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(SQL.enqueue("connect.individual.create", SQL.connect) + SQL.worker("a"))
+            _ = try await session.column(SQL.claim("a", "connect"))
+            let old = try #require(try await session.value("SELECT claim_token FROM onboarding.jobs"))
+            // Given back unsent, and claimed again by the same worker.
+            _ = try await session.column(
+                SQL.complete(
+                    "a", 1, outcome: "not_sent", state: "available", counted: false, reached: false, providerID: nil))
+            _ = try await session.column(SQL.claim("a", "connect"))
+            #expect(try await session.column("SELECT onboarding.mark_sent('a', '{1}', '{\(old)}')").isEmpty)
+            #expect(try await session.value("SELECT first_sent_at FROM onboarding.jobs") == nil)
+        }
+    }
+
     @Test func `a worker whose lease has ended claims nothing, marks nothing and renews nothing`() async throws {
         try await withSessions { sessions in
             let a = sessions[0]
