@@ -286,7 +286,7 @@ DECLARE
     permit record;
     taken integer;
     marked text[];
-    -- Not now(): the claim may have waited for its permits, and what it finds may have ended since it began.
+    -- Not now(): the claim may have waited for its permits. Sends before it were those of earlier claims.
     t timestamptz;
 BEGIN
     IF NOT EXISTS (
@@ -304,12 +304,12 @@ BEGIN
         WITH claimed AS (
             UPDATE onboarding.jobs j
             SET state = 'running', claim_token = nextval('onboarding.claim_tokens'), claimed_by = worker_id,
-                claimed_at = t, updated_at = t, lease_expires_at = t + lease_ms * interval '1 ms',
+                claimed_at = clock_timestamp(), updated_at = t, lease_expires_at = t + lease_ms * interval '1 ms',
                 attempt = j.attempt + CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
                 first_sent_at = CASE WHEN j.step = 'create' AND j.kind <> ALL (marked)
-                    THEN coalesce(j.first_sent_at, t) ELSE j.first_sent_at END,
+                    THEN coalesce(j.first_sent_at, clock_timestamp()) ELSE j.first_sent_at END,
                 last_sent_at = CASE WHEN j.step = 'create' AND j.kind <> ALL (marked)
-                    THEN t ELSE j.last_sent_at END,
+                    THEN clock_timestamp() ELSE j.last_sent_at END,
                 body_sha256 = coalesce(j.body_sha256, sha256(convert_to(j.payload::text, 'UTF8')))
             WHERE j.id = ANY (ARRAY(
                 SELECT due.id FROM (

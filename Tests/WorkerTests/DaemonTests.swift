@@ -223,6 +223,8 @@ import Testing
                 try await bench.until(
                     "(SELECT count(*) = 200 FROM onboarding.jobs WHERE state = 'completed')", within: .seconds(40))
             }
+            // Each was kept and written, not called again.
+            #expect(caller.calls.count == 200)
             #expect(try await bench.states() == "completed=200")
         }
     }
