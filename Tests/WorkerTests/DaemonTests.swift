@@ -1,6 +1,7 @@
 import JobModel
 import Postgres
 import Providers
+import TestKit
 import Testing
 
 @testable import Worker
@@ -227,5 +228,34 @@ import Testing
             #expect(caller.calls.count == 200)
             #expect(try await bench.states() == "completed=200")
         }
+    }
+
+    @Test func `results wait for a database that is away, and no call is made twice`() async throws {
+        guard let server = try await TestCluster.shared.server() else { return }
+        let proxy = try await TCPProxy.start(to: server.port)
+        try await withBench { direct in
+            let name = try #require(try await direct.value("SELECT current_database()"))
+            let bench = Bench(
+                database: ConnectionConfiguration(
+                    connectionString: "host=127.0.0.1 port=\(proxy.port) user=postgres dbname=\(name) sslmode=disable"),
+                connection: direct.connection)
+            try await bench.enqueue(count: 20)
+            let gate = Gate()
+            let caller = ScriptedCaller { _, claim in
+                _ = await gate.pass()
+                return ScriptedCaller.created(claim)
+            }
+            try await bench.with([bench.daemon(caller) { $0.concurrency = 20 }]) {
+                while caller.calls.count < 20 { try await Task.sleep(for: .milliseconds(2)) }
+                proxy.set(.cut)
+                gate.open()
+                // Many tries to write fail meanwhile, and the lease does not end.
+                try await Task.sleep(for: .seconds(2))
+                proxy.set(.open)
+                try await bench.until("(SELECT count(*) = 20 FROM onboarding.jobs WHERE state = 'completed')")
+            }
+            #expect(caller.calls.count == 20)
+        }
+        try await proxy.stop()
     }
 }
