@@ -239,22 +239,22 @@ import Testing
                 database: ConnectionConfiguration(
                     connectionString: "host=127.0.0.1 port=\(proxy.port) user=postgres dbname=\(name) sslmode=disable"),
                 connection: direct.connection)
-            try await bench.enqueue(count: 20)
+            try await bench.enqueue(count: 10)
             let gate = Gate()
             let caller = ScriptedCaller { _, claim in
                 _ = await gate.pass()
                 return ScriptedCaller.created(claim)
             }
             try await bench.with([bench.daemon(caller) { $0.concurrency = 20 }]) {
-                while caller.calls.count < 20 { try await Task.sleep(for: .milliseconds(2)) }
+                while caller.calls.count < 10 { try await Task.sleep(for: .milliseconds(2)) }
                 proxy.set(.cut)
                 gate.open()
                 // Many tries to write fail meanwhile, and the lease does not end.
                 try await Task.sleep(for: .seconds(2))
                 proxy.set(.open)
-                try await bench.until("(SELECT count(*) = 20 FROM onboarding.jobs WHERE state = 'completed')")
+                try await bench.until("(SELECT count(*) = 10 FROM onboarding.jobs WHERE state = 'completed')")
             }
-            #expect(caller.calls.count == 20)
+            #expect(caller.calls.count == 10)
         }
         try await proxy.stop()
     }
