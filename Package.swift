@@ -87,16 +87,21 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: strict),
         .target(name: "ProtocolModel", swiftSettings: strict),
+        .target(name: "SeededRandom", swiftSettings: strict),
         .executableTarget(
             name: "onboard-chaos",
-            dependencies: ["Postgres", "ProtocolModel", "TestKit", arguments, "onboard", "onboard-simulator"],
+            dependencies: [
+                "Postgres", "ProtocolModel", "SeededRandom", "TestKit", arguments, "onboard", "onboard-simulator",
+            ],
             swiftSettings: strict),
-        .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
-        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestKit", locks], swiftSettings: strict),
+        .testTarget(name: "JobModelTests", dependencies: ["JobModel", "SeededRandom"], swiftSettings: strict),
+        .testTarget(
+            name: "PostgresTests", dependencies: ["Postgres", "SeededRandom", "TestKit", locks], swiftSettings: strict),
         .testTarget(
             name: "JobQueueTests", dependencies: ["JobModel", "JobQueue", "Postgres", "SQLCatalog", "TestKit"],
             swiftSettings: strict),
-        .testTarget(name: "ContractsTests", dependencies: ["JobModel", "Contracts"], swiftSettings: strict),
+        .testTarget(
+            name: "ContractsTests", dependencies: ["JobModel", "Contracts", "SeededRandom"], swiftSettings: strict),
         .testTarget(
             name: "ProvidersTests",
             dependencies: [
@@ -122,7 +127,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests", dependencies: ["onboard", "onboard-simulator", "Postgres", "TestKit", locks],
             swiftSettings: strict),
-        .testTarget(name: "ProtocolModelTests", dependencies: ["ProtocolModel"], swiftSettings: strict),
+        .testTarget(
+            name: "ProtocolModelTests", dependencies: ["ProtocolModel", "SeededRandom"], swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
     ]
 )

@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import TestKit
 
 /// One campaign from an empty database to the comparison of the books.

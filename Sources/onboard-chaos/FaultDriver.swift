@@ -1,5 +1,6 @@
 import Foundation
 import Postgres
+import SeededRandom
 import TestKit
 
 /// Makes one fault at a time happen, and ends it again.

@@ -25,8 +25,9 @@ enum SourceRules {
             "Postgres", "SQLCatalog", "Foundation", "Glibc", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix",
         ],
         "ProtocolModel": [],
+        "SeededRandom": [],
         "onboard-chaos": [
-            "Postgres", "ProtocolModel", "TestKit", "ArgumentParser", "Foundation",
+            "Postgres", "ProtocolModel", "SeededRandom", "TestKit", "ArgumentParser", "Foundation",
         ],
         "onboard": [
             "JobModel", "JobQueue", "Postgres", "Contracts", "Providers", "Worker", "ArgumentParser", "Configuration",

@@ -1,6 +1,7 @@
 import Contracts
 import Foundation
 import JobModel
+import SeededRandom
 import Testing
 
 @Suite struct ContractTests {
@@ -56,7 +57,7 @@ import Testing
 
     /// The printed schema and our own check, against a validator that neither of us wrote.
     @Test func `an independent validator agrees on thousands of payloads`() throws {
-        var random = Seeded(state: 2026)
+        var random = Seeded(2026)
         var lines: [String] = []
         var verdicts: [Bool] = []
         for (kind, text) in Payloads.valid {

@@ -1,4 +1,5 @@
 import JobModel
+import SeededRandom
 import Testing
 
 @Suite struct AttemptDeciderTests {
@@ -158,7 +159,7 @@ import Testing
     }
 
     @Test func `whatever happens, what may exist never just fails`() {
-        var random = Seeded(state: 42)
+        var random = Seeded(42)
         let outcomes: [Outcome] = [.unavailable, .ambiguous, .notSent, .throttled, .unauthorized]
         for _ in 0..<20_000 {
             let policy = [Policies.sameKey, Policies.lookUpFirst, Policies.never].randomElement(using: &random)!

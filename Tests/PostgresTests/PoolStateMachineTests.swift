@@ -1,22 +1,10 @@
+import SeededRandom
 import Testing
 
 @testable import Postgres
 
 @Suite struct PoolStateMachineTests {
     typealias Machine = PoolStateMachine<Int, Int>
-
-    /// SplitMix64, so that a failure can be run again from its seed.
-    struct Generator: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
-        }
-    }
 
     /// What a user of the machine holds.
     struct World {
@@ -42,7 +30,7 @@ import Testing
             }
         }
 
-        mutating func step(_ generator: inout Generator) {
+        mutating func step(_ generator: inout Seeded) {
             next += 1
             switch Int.random(in: 0..<7, using: &generator) {
             case 0, 1:
@@ -76,7 +64,7 @@ import Testing
 
     @Test(arguments: 0..<50)
     func `it never leases more than its size, and nobody waits beside something free`(seed: Int) {
-        var generator = Generator(state: UInt64(seed))
+        var generator = Seeded(UInt64(seed))
         var world = World()
         for _ in 0..<500 {
             world.step(&generator)

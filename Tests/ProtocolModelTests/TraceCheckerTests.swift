@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 
 @testable import ProtocolModel
@@ -92,7 +93,7 @@ import Testing
     func `every walk through the model is a job's history`(policy: Policy) {
         let rules = Rules(policy, maxAttempts: 3, maxRounds: 2)
         for seed in 0..<UInt64(300) {
-            var random = SplitMix(seed: seed)
+            var random = Seeded(seed)
             let walk = Walk(rules, length: 60, using: &random)
             #expect(TraceChecker.check(walk.events, policy: policy) == nil, "seed \(seed): \(walk.events)")
         }
@@ -105,7 +106,7 @@ import Testing
     func `some walk through a mutated model is not`(policy: Policy, mutation: Mutation) {
         let rules = Rules(policy, mutation: mutation)
         let refused = (0..<UInt64(1000)).contains { seed in
-            var random = SplitMix(seed: seed)
+            var random = Seeded(seed)
             let walk = Walk(rules, length: 60, using: &random)
             return TraceChecker.check(walk.events, policy: policy) != nil
         }
