@@ -79,15 +79,6 @@ package actor PostgresServer {
         try await tell("promote")
     }
 
-    /// Appends lines to `postgresql.conf`; they hold after the next start.
-    package func configure(_ settings: [String]) throws {
-        let file = open("\(folder)/extra.conf", O_WRONLY | O_CREAT | O_APPEND, 0o666)
-        guard file >= 0 else { throw Failure(description: "cannot write \(folder)/extra.conf") }
-        defer { close(file) }
-        let text = settings.map { $0 + "\n" }.joined()
-        _ = text.withCString { write(file, $0, strlen($0)) }
-    }
-
     /// One command to the supervisor, and its answer. Its own work is bounded by the server's.
     private func tell(_ command: String) async throws {
         _ = (command + "\n").withCString { send(supervisor, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
@@ -146,14 +137,12 @@ extension PostgresServer {
                 $as openssl req -new -x509 -days 3650 -nodes -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 \\
                     -keyout "$2/data/server.key" -out "$2/data/server.crt" 2>/dev/null || return 1
                 $as chmod 600 "$2/data/server.key"
-                printf '%s\\n' "ssl = on" "include_if_exists '$2/common.conf'" "include_if_exists '$2/extra.conf'" \\
+                printf '%s\\n' "ssl = on" "include_if_exists '$2/common.conf'" \\
                     >>"$2/data/postgresql.conf"
             fi
             cp "$2/data/server.crt" "$2/server.crt" 2>/dev/null
-            sed -i "s|include_if_exists '.*/common.conf'|include_if_exists '$2/common.conf'|; \\
-                s|include_if_exists '.*/extra.conf'|include_if_exists '$2/extra.conf'|" "$2/data/postgresql.conf"
+            sed -i "s|include_if_exists '.*/common.conf'|include_if_exists '$2/common.conf'|" "$2/data/postgresql.conf"
             printf '%s\\n' "listen_addresses = '127.0.0.1'" "port = $3" "unix_socket_directories = '$2'" "$5" >"$2/common.conf"
-            touch "$2/extra.conf"
             made=yes
         }
         while read -r command; do

@@ -33,7 +33,7 @@ struct Books: Sendable {
             let ids = committed[part..<min(part + 10_000, committed.count)].map { "(\($0))" }.joined(separator: ",")
             try await stage.desk.run("INSERT INTO chaos.enqueued VALUES \(ids) ON CONFLICT DO NOTHING")
         }
-        let lines = try String(contentsOf: stage.ledgerFile, encoding: .utf8).split(separator: "\n")
+        let lines = try stage.simulator.ledger()
         for part in stride(from: 0, to: lines.count, by: 5000) {
             let array = "[" + lines[part..<min(part + 5000, lines.count)].joined(separator: ",") + "]"
             try await stage.desk.run(

@@ -57,7 +57,7 @@ struct Campaign: Sendable {
                 say("\(fault.rawValue) …")
                 let killed = try await driver.make(fault, using: &random)
                 if let killed {
-                    group.addTask(name: "take-over") { try await fleet.follow(killed, killedAt: fault) }
+                    group.addTask(name: "take-over") { try await fleet.follow(killed) }
                 }
                 made[fault, default: 0] += 1
                 let took = (ContinuousClock.now - start).components.seconds
@@ -77,7 +77,7 @@ struct Campaign: Sendable {
     private func settle(_ stage: Stage, _ fleet: Fleet) async throws -> Bool {
         say("no more faults: the workers finish")
         stage.link.set(.open)
-        try await stage.setProviderFaults([])
+        try stage.simulator.setFaults([])
         try await fleet.mend(to: workers)
         let left = "SELECT count(*) FROM onboarding.jobs WHERE state IN ('available', 'running', 'blocked', 'waiting')"
         let end = ContinuousClock.now + .seconds(240)
@@ -121,9 +121,7 @@ struct Campaign: Sendable {
                 + "\(try await stage.desk.count("SELECT count(*) FROM onboarding.attempts WHERE late")) late, "
                 + "\(try await stage.desk.count("SELECT count(*) FROM onboarding.attempts WHERE outcome = 'lost'")) lost"
         )
-        tellKills(
-            await fleet.kills,
-            uncertain: try await stage.desk.count("SELECT count(*) FROM onboarding.jobs WHERE state = 'uncertain'"))
+        try await tellKills(await fleet.kills, stage.desk)
         let traces = try await Traces(stage: stage).compare()
         let asModelled = Books.Finding(
             invariant: "each of \(traces.count) histories is a path of the model",
@@ -148,7 +146,7 @@ struct Campaign: Sendable {
         return isFine
     }
 
-    private func tellKills(_ kills: [Fleet.Kill], uncertain: Int) {
+    private func tellKills(_ kills: [Fleet.Kill], _ desk: Desk) async throws {
         let times = kills.filter { $0.held > 0 }.map {
             Double($0.takenOverAfter.components.seconds) + Double($0.takenOverAfter.components.attoseconds) / 1e18
         }.sorted()
@@ -158,9 +156,19 @@ struct Campaign: Sendable {
                 format:
                     "%d kills, %d of them with jobs in hand; those were taken over after %.1f s (median), %.1f s (most)",
                 kills.count, times.count, times[times.count / 2], times.last ?? 0))
+        let processes = kills.map { String($0.processID) }.joined(separator: ",")
+        let connect = try await desk.rows(
+            """
+            SELECT count(*)::text, count(*) FILTER (WHERE a.sent_at >= a.claimed_at)::text,
+                count(*) FILTER (WHERE a.sent_at >= a.claimed_at AND a.next_state = 'uncertain')::text,
+                count(*) FILTER (WHERE a.next_state = 'uncertain')::text
+            FROM onboarding.attempts a JOIN onboarding.jobs j ON j.id = a.job_id
+            WHERE a.outcome = 'lost' AND j.provider = 'connect'
+              AND split_part(a.worker, '/', 2) = ANY (string_to_array('\(processes)', ','))
+            """, columns: 4)[0].map { $0 ?? "0" }
         say(
-            "\(kills.map(\.markedConnect).reduce(0, +)) Connect jobs were killed between mark and answer; \(uncertain) jobs ended uncertain, these and lost answers"
-        )
+            "killed workers held \(connect[0]) Connect jobs, \(connect[1]) of them between mark and answer: "
+                + "\(connect[2]) of these became uncertain, \(connect[3]) of all")
     }
 
     private func serverLeaks(_ stage: Stage) -> [String] {

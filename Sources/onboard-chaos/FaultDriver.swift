@@ -20,9 +20,9 @@ struct FaultDriver: Sendable {
         case .killAfterClaim:
             return try await killWhen("state = 'running' AND claimed_at > now() - interval '20 ms'", victim)
         case .killBetweenSendAndAnswer:
-            try await stage.setProviderFaults(fault.rules)
+            try stage.simulator.setFaults(fault.rules)
             let killed = try await killWhen("state = 'running' AND claimed_at < now() - interval '200 ms'", victim)
-            try await stage.setProviderFaults([])
+            try stage.simulator.setFaults([])
             return killed
         case .stall: try await fleet.stall(victim, for: .seconds(11 + seconds))
         case .terminate: try await fleet.terminate(victim)
@@ -53,9 +53,9 @@ struct FaultDriver: Sendable {
                 "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM onboarding.jobs; SELECT pg_sleep(\(seconds * 5))"
             )
         case .loseAnswers, .breakAnswers, .slowAnswers, .serverErrors, .throttles, .refuseCredentials:
-            try await stage.setProviderFaults(fault.rules)
+            try stage.simulator.setFaults(fault.rules)
             try await Task.sleep(for: .seconds(seconds))
-            try await stage.setProviderFaults([])
+            try stage.simulator.setFaults([])
         case .forgetKeys: try await forgetKeys()
         case .cancels:
             try await stage.desk.run(
@@ -149,7 +149,7 @@ struct FaultDriver: Sendable {
             try await Task.sleep(for: .milliseconds(20))
         }
         if try await stage.desk.count(running) == 0 {
-            try await stage.setProviderFaults(Fault.forgetKeys.rules)
+            try stage.simulator.setFaults(Fault.forgetKeys.rules)
             try await stage.desk.run(
                 "UPDATE onboarding.jobs SET first_sent_at = first_sent_at - interval '25 hours', "
                     + "last_sent_at = last_sent_at - interval '25 hours' "
@@ -159,6 +159,6 @@ struct FaultDriver: Sendable {
         try await stage.desk.run(
             "SELECT onboarding.resume_provider('iron'); SELECT onboarding.resume_provider('juicyway')")
         try await Task.sleep(for: .seconds(2))
-        try await stage.setProviderFaults([])
+        try stage.simulator.setFaults([])
     }
 }

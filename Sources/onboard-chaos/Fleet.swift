@@ -5,11 +5,9 @@ import TestKit
 actor Fleet {
     /// How a kill went.
     struct Kill: Sendable {
-        let point: Fault
+        let processID: Int32
         /// Jobs that the worker held when it died.
         let held: Int
-        /// Of these, Connect jobs that may have been sent.
-        let markedConnect: Int
         /// Until none of them was its any more.
         let takenOverAfter: Duration
     }
@@ -62,19 +60,16 @@ actor Fleet {
     }
 
     /// Waits until the jobs of a killed worker are no longer its, and notes how long that took.
-    func follow(_ processID: Int32, killedAt point: Fault) async throws {
+    func follow(_ processID: Int32) async throws {
         let start = ContinuousClock.now
         let mine = "state = 'running' AND claimed_by LIKE '%/\(processID)/%'"
         let held = try await stage.desk.count("SELECT count(*) FROM onboarding.jobs WHERE \(mine)")
-        let marked = try await stage.desk.count(
-            "SELECT count(*) FROM onboarding.jobs WHERE \(mine) AND provider = 'connect' AND first_sent_at IS NOT NULL")
         var left = held
         while left > 0, ContinuousClock.now - start < .seconds(60) {
             try await Task.sleep(for: .milliseconds(100))
             left = try await stage.desk.count("SELECT count(*) FROM onboarding.jobs WHERE \(mine)")
         }
-        kills.append(
-            Kill(point: point, held: held, markedConnect: marked, takenOverAfter: ContinuousClock.now - start))
+        kills.append(Kill(processID: processID, held: held, takenOverAfter: ContinuousClock.now - start))
     }
 
     /// Stops a worker for longer than its lease and lets it go on.

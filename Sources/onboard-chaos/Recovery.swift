@@ -45,18 +45,11 @@ struct Recovery: Sendable {
             times.append(try await secondsUntil(before * Self.part, since: promoted, desk))
             try await Task.sleep(for: .seconds(2))
             try await fleet.end()
-            doubles += try keysWithSeveralEffects(stage)
+            doubles += try stage.simulator.keysWithSeveralEffects().count
             await desk.close()
             try await stage.takeDown()
         }
         return tell("failover to \(replication.rawValue) standby", times, limit: 10, doubles: doubles)
-    }
-
-    /// Keys under which the provider made more than one record.
-    private func keysWithSeveralEffects(_ stage: Stage) throws -> Int {
-        let lines = try String(contentsOf: stage.ledgerFile, encoding: .utf8).split(separator: "\n")
-        let keys = lines.compactMap { $0.firstMatch(of: /"idempotency_key":"([^"]+)"/)?.output.1 }
-        return Dictionary(grouping: keys) { $0 }.filter { $1.count > 1 }.count
     }
 
     private func tell(_ name: String, _ times: [Double], limit: Double, doubles: Int) -> Bool {
@@ -88,7 +81,7 @@ struct Recovery: Sendable {
             throw error
         }
         try await fleet.end()
-        let doubles = try keysWithSeveralEffects(stage)
+        let doubles = try stage.simulator.keysWithSeveralEffects().count
         try await stage.takeDown()
         return tell(fault.rawValue, times, limit: Self.limit, doubles: doubles)
     }

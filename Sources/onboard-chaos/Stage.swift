@@ -7,12 +7,8 @@ final class Stage: Sendable {
     let server: PostgresServer
     let standby: PostgresServer?
     let link: TCPProxy
-    let simulator: Program
-    let ledgerFile: URL
-    let base: String
+    let simulator: SimulatorProcess
     let desk: Desk
-    private let folder: URL
-    private let providerEnvironment: [String: String]
 
     /// A connection limit that workers, callers and the campaign fit into with a little to spare.
     static let maxConnections = 60
@@ -53,25 +49,7 @@ final class Stage: Sendable {
         self.standby = standby
         self.desk = desk
         link = try await TCPProxy.start(to: server.port)
-        folder = FileManager.default.temporaryDirectory.appendingPathComponent("onboard-chaos-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        ledgerFile = folder.appendingPathComponent("ledger.jsonl")
-        let portFile = folder.appendingPathComponent("port")
-        simulator = try Program(
-            "onboard-simulator",
-            ["--port", "0", "--port-file", portFile.path, "--ledger", ledgerFile.path, "--delay", "10"]
-        ).start()
-        try await eventually("the simulator's port") { FileManager.default.fileExists(atPath: portFile.path) }
-        let port = try String(contentsOf: portFile, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
-        base = "http://127.0.0.1:\(port)"
-        let printed = try await Program.run("onboard-simulator", ["--print-environment", "--port", port])
-        var environment: [String: String] = [:]
-        for line in printed.output.split(separator: "\n") {
-            let words = line.replacing("export ", with: "").split(separator: "=", maxSplits: 1)
-            guard words.count == 2 else { continue }
-            environment[String(words[0])] = words[1].trimmingCharacters(in: CharacterSet(charactersIn: "'"))
-        }
-        providerEnvironment = environment
+        simulator = try await SimulatorProcess.start(["--delay", "10"])
     }
 
     /// Where libfaketime is, if it is installed.
@@ -86,7 +64,7 @@ final class Stage: Sendable {
             standby.map {
                 "host=127.0.0.1,127.0.0.1 port=\(server.port),\($0.port) target_session_attrs=read-write"
             } ?? "host=127.0.0.1 port=\(link.port)"
-        var environment = providerEnvironment.merging([
+        var environment = simulator.environment.merging([
             "ONBOARD_DATABASE_URL": "\(hosts) user=postgres dbname=postgres sslmode=disable application_name=\(name)",
             "ONBOARD_HTTP_BIND": "off", "ONBOARD_HTTP_TIMEOUT": "2s", "ONBOARD_POLL_INTERVAL": "500ms",
             "ONBOARD_DRAIN_TIMEOUT": "5s", "ONBOARD_CONCURRENCY": "32", "ONBOARD_LOG_LEVEL": "info",
@@ -99,27 +77,12 @@ final class Stage: Sendable {
         return try Program("onboard", ["work"], environment: environment).start()
     }
 
-    /// Replaces the simulator's faults.
-    func setProviderFaults(_ rules: [String]) async throws {
-        let put = Process()
-        put.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        put.arguments = [
-            "curl", "-sf", "--max-time", "10", "-X", "PUT", "-d", "[\(rules.joined(separator: ","))]",
-            "\(base)/_simulator/faults",
-        ]
-        put.standardOutput = FileHandle.nullDevice
-        try put.run()
-        put.waitUntilExit()
-        guard put.terminationStatus == 0 else { throw NotInTime(description: "the simulator took no faults") }
-    }
-
     /// Takes everything down.
     func takeDown() async throws {
-        simulator.signal(SIGKILL)
+        simulator.stop()
         await desk.close()
         try await link.stop()
         try await server.stop(.immediate)
         try await standby?.stop(.immediate)
-        try FileManager.default.removeItem(at: folder)
     }
 }

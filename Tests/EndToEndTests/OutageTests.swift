@@ -19,8 +19,8 @@ import Testing
     private func expectAllDone(_ stage: Stage, count: Int) async throws {
         #expect(try await stage.count("state = 'completed'") + stage.count("state = 'uncertain'") == 5 * count)
         #expect(try await stage.count("state = 'uncertain' AND provider <> 'connect'") == 0)
-        #expect(try stage.keysWithSeveralEffects() == [])
-        #expect(try stage.effects().count == 5 * count)
+        #expect(try stage.simulator.keysWithSeveralEffects() == [])
+        #expect(try stage.simulator.effects().count == 5 * count)
     }
 
     @Test(arguments: [PostgresServer.StopMode.fast, .immediate])

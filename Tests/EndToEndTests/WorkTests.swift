@@ -13,8 +13,8 @@ import Testing
                 #expect(ended.exitCode == 0, "\(ended.errors.suffix(2000))")
             }
             #expect(try await stage.count("state = 'completed'") == 500)
-            #expect(try stage.effects().count == 500)
-            #expect(try stage.keysWithSeveralEffects() == [])
+            #expect(try stage.simulator.effects().count == 500)
+            #expect(try stage.simulator.keysWithSeveralEffects() == [])
             #expect(
                 try await stage.value(
                     "SELECT count(*) FROM onboarding.jobs j JOIN onboarding.attempts a ON a.job_id = j.id AND a.outcome = 'succeeded'"
@@ -33,7 +33,7 @@ import Testing
             _ = try await victim.ended()
             let unfinished = "state NOT IN ('completed', 'uncertain')"
             try await eventually(within: 20, "all jobs finished") { try await stage.count(unfinished) == 0 }
-            #expect(try stage.keysWithSeveralEffects() == [])
+            #expect(try stage.simulator.keysWithSeveralEffects() == [])
             // Only Connect, which has no key and no look-up, may be left in doubt.
             #expect(try await stage.count("state = 'uncertain' AND provider <> 'connect'") == 0)
             #expect(try await stage.count("state = 'completed' AND provider_id IS NULL") == 0)
@@ -64,7 +64,7 @@ import Testing
             let workers = try (0..<3).map { _ in try stage.work(["--until-idle"]) }
             for worker in workers { #expect(try await worker.ended(within: 60).exitCode == 0) }
             #expect(try await stage.count("state = 'completed'") == 150)
-            let traffic = try stage.traffic(of: "juicyway")
+            let traffic = try stage.simulator.traffic(of: "juicyway")
             #expect((8...10).contains(traffic["most_in_flight"] ?? 0), "\(traffic)")
             #expect((1...50).contains(traffic["most_in_one_second"] ?? 0), "\(traffic)")
         }
@@ -76,7 +76,7 @@ import Testing
             try await stage.run("UPDATE onboarding.providers SET rate_per_second = 50 WHERE provider = 'juicyway'")
             let workers = try (0..<3).map { _ in try stage.work(["--until-idle"]) }
             for worker in workers { #expect(try await worker.ended(within: 60).exitCode == 0) }
-            let traffic = try stage.traffic(of: "juicyway")
+            let traffic = try stage.simulator.traffic(of: "juicyway")
             #expect((5...50).contains(traffic["most_in_one_second"] ?? 0), "\(traffic)")
         }
     }
@@ -92,7 +92,7 @@ import Testing
             let digest = try await stage.value(
                 "SELECT encode(sha256(convert_to(payload::text, 'UTF8')), 'hex') FROM onboarding.jobs WHERE kind = 'iron.identification.create'"
             )
-            #expect(try stage.effects().last?["body_sha256"] as? String == digest)
+            #expect(try stage.simulator.effects().last?["body_sha256"] as? String == digest)
         }
     }
 
