@@ -41,12 +41,9 @@ struct SimulatedWorld: Sendable {
 
     /// Answers one request, under the fault that the script has for it.
     mutating func answer(_ request: SimulatedRequest, from name: String, id: String, at: String) -> Outcome {
-        guard let provider = providers[name] else {
-            return Outcome(
-                answer: SimulatedAnswer(404, .string("no such provider: use /iron/api, /connect, /axisfi or /juicyway"))
-            )
-        }
+        // Without a copy of the provider in hand, so that what it remembers is changed in place.
         guard let rule = faults.rule(for: name, request) else { return honest(request, name, id, at) }
+        guard let provider = providers[name] else { return honest(request, name, id, at) }
         let error = { (status: Int, message: String) in Outcome(answer: provider.error(status, message, id: id)) }
         switch rule.fault {
         case .delay:
@@ -106,29 +103,15 @@ struct SimulatedWorld: Sendable {
 
     /// What the provider does when nothing disturbs it.
     private mutating func honest(_ request: SimulatedRequest, _ name: String, _ id: String, _ at: String) -> Outcome {
-        guard var provider = providers[name] else { return Outcome(answer: SimulatedAnswer(404, .null)) }
-        if let refusal = provider.refusal(of: request.headers) { return Outcome(answer: refusal) }
-        guard request.method == "POST" else {
-            return Outcome(answer: provider.answer(request, id: id, at: at))
-        }
-        guard request.headers["content-type"]?.hasPrefix("application/json") == true else {
-            return Outcome(answer: provider.error(415, "content type must be application/json", id: id))
-        }
-        if let refusal = keyRefusal(request, provider, id) { return Outcome(answer: refusal) }
         let digest = Self.digest(request.body)
         let slot = slot(request, name)
-        if let slot, let earlier = stored[slot] {
-            guard earlier.digest == digest else {
-                return Outcome(
-                    answer: provider.error(
-                        type(of: provider).keyReuseStatus, "the key was used with another body", id: id))
-            }
-            return Outcome(answer: earlier.answer)
+        if let answer = answerWithoutWork(request, name, id, slot, digest) { return Outcome(answer: answer) }
+        guard let answer = providers[name]?.answer(request, id: id, at: at) else {
+            return Outcome(
+                answer: SimulatedAnswer(404, .string("no such provider: use /iron/api, /connect, /axisfi or /juicyway"))
+            )
         }
-        // Taken out and put back, so that the state inside is not copied.
-        providers[name] = nil
-        let answer = provider.answer(request, id: id, at: at)
-        providers[name] = provider
+        guard request.method == "POST" else { return Outcome(answer: answer) }
         if let slot, answer.status < 500 { stored[slot] = (digest, answer) }
         guard let created = answer.created else { return Outcome(answer: answer) }
         let effect = Effect(
@@ -136,6 +119,24 @@ struct SimulatedWorld: Sendable {
             idempotencyKey: request.headers["idempotency-key"], bodyDigest: digest, at: at)
         effects.append(effect)
         return Outcome(answer: answer, effect: effect)
+    }
+
+    /// A refusal that comes before the request is looked into, or what its key was answered before.
+    private func answerWithoutWork(
+        _ request: SimulatedRequest, _ name: String, _ id: String, _ slot: String?, _ digest: String
+    ) -> SimulatedAnswer? {
+        guard let provider = providers[name] else { return nil }
+        if let refusal = provider.refusal(of: request.headers) { return refusal }
+        guard request.method == "POST" else { return nil }
+        guard request.headers["content-type"]?.hasPrefix("application/json") == true else {
+            return provider.error(415, "content type must be application/json", id: id)
+        }
+        if let refusal = keyRefusal(request, provider, id) { return refusal }
+        guard let slot, let earlier = stored[slot] else { return nil }
+        guard earlier.digest == digest else {
+            return provider.error(type(of: provider).keyReuseStatus, "the key was used with another body", id: id)
+        }
+        return earlier.answer
     }
 
     private func keyRefusal(_ request: SimulatedRequest, _ provider: any SimulatedProvider, _ id: String)

@@ -127,4 +127,22 @@ import Testing
         #expect(traffic.mostInFlight == 30)
         #expect(traffic.inFlight == 20)
     }
+
+    @Test func `a request costs the same however many records there are`() {
+        var world = SimulatedWorld(keys: .init())
+        func tenThousand(from start: Int) -> Duration {
+            ContinuousClock().measure {
+                for number in start..<(start + 10_000) {
+                    let body =
+                        #"{"first_name": "A", "last_name": "B", "email": "a\#(number)@b", "phone": "1", "type": "individual", "billing_address": {}}"#
+                    #expect(
+                        status(post(["customers"], body, key: nil), from: "juicyway", in: &world, id: "id-\(number)")
+                            == 201)
+                }
+            }
+        }
+        let first = tenThousand(from: 0)
+        let fourth = [tenThousand(from: 10_000), tenThousand(from: 20_000), tenThousand(from: 30_000)].last
+        #expect(fourth ?? .zero < first * 3)
+    }
 }

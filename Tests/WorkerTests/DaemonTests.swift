@@ -56,6 +56,33 @@ import Testing
         }
     }
 
+    @Test func `results that the server could not take are written again, and nothing is called twice`() async throws {
+        try await withBench { bench in
+            // A sequence keeps count although its transactions roll back.
+            try await bench.run(
+                """
+                CREATE SEQUENCE refusals;
+                CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    IF nextval('refusals') <= 6 THEN RAISE EXCEPTION 'busy' USING ERRCODE = 'serialization_failure'; END IF;
+                    RETURN NULL;
+                END $$;
+                GRANT USAGE ON SEQUENCE refusals TO PUBLIC;
+                CREATE TRIGGER refuse AFTER INSERT ON onboarding.attempts FOR EACH STATEMENT EXECUTE FUNCTION public.refuse();
+                ALTER FUNCTION refuse() SET search_path = public;
+                """)
+            try await bench.enqueue(count: 20)
+            let caller = ScriptedCaller()
+            try await bench.with([bench.daemon(caller)]) {
+                try await bench.until("(SELECT bool_and(state = 'completed') FROM onboarding.jobs)")
+            }
+            #expect(try await bench.value("SELECT last_value > 6 FROM refusals") == "true")
+            #expect(caller.calls.count == 20)
+            #expect(
+                try await bench.value("SELECT count(*) FROM onboarding.attempts WHERE late OR outcome <> 'succeeded'")
+                    == "0")
+        }
+    }
+
     @Test func `a call that outlives the drain time is cancelled and its job is not left running`() async throws {
         try await withBench { bench in
             try await bench.enqueue()
