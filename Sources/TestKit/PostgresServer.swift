@@ -51,7 +51,7 @@ package actor PostgresServer {
         port = try Self.freePort()
         supervisor = try Self.launchSupervisor([
             try Self.binaries(), folder, String(port),
-            primary.map { "host=\($0.folder) port=\($0.port) user=postgres application_name=standby" } ?? "",
+            primary.map { "host=\($0.folder) port=\($0.port) user=postgres" } ?? "",
             settings.joined(separator: "\n"),
         ])
     }
@@ -131,7 +131,9 @@ extension PostgresServer {
         made=no
         make_data() {
             if [ -n "$4" ]; then
-                $as "$1/pg_basebackup" -d "$4" -D "$2/data" -R -X stream >&2 || return 1
+                # Not under the standby's name: a copy under way is no synchronous standby.
+                $as "$1/pg_basebackup" -d "$4" -D "$2/data" -X stream -c fast >&2 || return 1
+                $as touch "$2/data/standby.signal"
             else
                 $as "$1/initdb" -D "$2/data" -U postgres -A trust -N --no-locale -E UTF8 >&2 || return 1
                 $as openssl req -new -x509 -days 3650 -nodes -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 \\
@@ -142,7 +144,8 @@ extension PostgresServer {
             fi
             cp "$2/data/server.crt" "$2/server.crt" 2>/dev/null
             sed -i "s|include_if_exists '.*/common.conf'|include_if_exists '$2/common.conf'|" "$2/data/postgresql.conf"
-            printf '%s\\n' "listen_addresses = '127.0.0.1'" "port = $3" "unix_socket_directories = '$2'" "$5" >"$2/common.conf"
+            printf '%s\\n' "listen_addresses = '127.0.0.1'" "port = $3" "unix_socket_directories = '$2'" \\
+                "primary_conninfo = '$4 application_name=standby'" "$5" >"$2/common.conf"
             made=yes
         }
         while read -r command; do
@@ -214,6 +217,10 @@ extension PostgresServer {
         defer { posix_spawn_file_actions_destroy(&actions) }
         for descriptor in [Int32(0), 1] { posix_spawn_file_actions_adddup2(&actions, ends[0], descriptor) }
         posix_spawn_file_actions_addopen(&actions, 2, "\(arguments[1])/log", O_WRONLY | O_CREAT | O_APPEND, 0o666)
+        // A server that held this process's sockets would keep them open when this process has closed them.
+        for descriptor in 3..<Int32(min(sysconf(Int32(_SC_OPEN_MAX)), 65_536)) {
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        }
         let words = (["/bin/sh", "-c", script, "onboard-postgres"] + arguments).map { strdup($0) } + [nil]
         defer { words.forEach { free($0) } }
         var child = pid_t()

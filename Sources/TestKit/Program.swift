@@ -1,7 +1,7 @@
 package import Foundation
 
 // @unchecked: `Process` is set up before it is shared, and Foundation guards its running state with a lock.
-/// A program of this package, run as a process of its own.
+/// A program, of this package as a rule, run as a process of its own.
 package final class Program: @unchecked Sendable {
     /// How a process ended.
     package struct Ended: Sendable {
@@ -18,13 +18,18 @@ package final class Program: @unchecked Sendable {
     private let errorFile: URL
 
     /// Prepares the built program `name`; its output goes to files, so that no pipe can fill up.
-    package init(_ name: String, _ arguments: [String], environment: [String: String] = [:]) {
+    package convenience init(_ name: String, _ arguments: [String], environment: [String: String] = [:]) {
+        self.init(at: Self.productsFolder.appendingPathComponent(name), arguments, environment: environment)
+    }
+
+    /// Prepares a program that is not of this package.
+    package init(at file: URL, _ arguments: [String], environment: [String: String] = [:]) {
         let folder = FileManager.default.temporaryDirectory
         outputFile = folder.appendingPathComponent("onboard-test-\(UUID().uuidString).out")
         errorFile = folder.appendingPathComponent("onboard-test-\(UUID().uuidString).err")
         _ = FileManager.default.createFile(atPath: outputFile.path, contents: nil)
         _ = FileManager.default.createFile(atPath: errorFile.path, contents: nil)
-        process.executableURL = Self.productsFolder.appendingPathComponent(name)
+        process.executableURL = file
         process.arguments = arguments
         var inherited = ProcessInfo.processInfo.environment.filter {
             !$0.key.hasPrefix("ONBOARD_") && !$0.key.hasPrefix("PG")

@@ -16,6 +16,7 @@ package final class TCPProxy: Sendable {
 
     private struct State {
         var condition = Condition.open
+        var target: Int
         var pairs: [ObjectIdentifier: any Channel] = [:]
     }
 
@@ -26,13 +27,13 @@ package final class TCPProxy: Sendable {
 
     /// Listens on a free port and leads to `port` on loopback.
     package static func start(to port: Int) async throws -> TCPProxy {
-        let state = NIOLockedValueBox(State())
+        let state = NIOLockedValueBox(State(target: port))
         let group = MultiThreadedEventLoopGroup.singleton
         let listener = try await ServerBootstrap(group: group)
             .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { client in
                 guard state.withLockedValue({ $0.condition }) != .cut else { return client.close() }
-                return connect(client, to: port, group: group, state: state)
+                return connect(client, to: state.withLockedValue { $0.target }, group: group, state: state)
             }
             .bind(host: "127.0.0.1", port: 0).get()
         return TCPProxy(listener: listener, state: state)
@@ -55,6 +56,11 @@ package final class TCPProxy: Sendable {
         for channel in state.withLockedValue({ Array($0.pairs.values) }) {
             channel.pipeline.fireUserInboundEventTriggered(Mended())
         }
+    }
+
+    /// Leads new connections to another port on loopback; those that stand stay where they are.
+    package func lead(to port: Int) {
+        state.withLockedValue { $0.target = port }
     }
 
     /// Closes the listener and every connection.

@@ -19,7 +19,7 @@ struct Campaign: Sendable {
     func run() async throws -> Bool {
         say("seed \(seed), \(duration.components.seconds) s, \(rate) calls a second, \(workers) workers")
         if Stage.fakeTimeLibrary == nil { say("libfaketime is not installed: no worker gets a wrong clock") }
-        let stage = try await Stage.set(up: sqlFolder)
+        let stage = try await Stage.set(up: sqlFolder, replication: .synchronous)
         let fleet = Fleet(stage, mark: Self.mark)
         let loader = Loader(stage, mark: Self.mark)
         let holds: Bool
@@ -172,8 +172,7 @@ struct Campaign: Sendable {
     }
 
     private func serverLeaks(_ stage: Stage) -> [String] {
-        let log = (try? String(contentsOfFile: "\(stage.server.folder)/log", encoding: .utf8)) ?? ""
-        return log.split(separator: "\n").filter { $0.lowercased().contains(Self.mark) }.map {
+        stage.serverLogs.flatMap { $0.split(separator: "\n") }.filter { $0.lowercased().contains(Self.mark) }.map {
             "server: \($0.prefix(200))"
         }
     }

@@ -5,13 +5,17 @@ enum Fault: String, CaseIterable {
     case killBeforeClaimCommits = "kill-before-claim-commits"
     case killAfterClaim = "kill-after-claim"
     case killBetweenSendAndAnswer = "kill-between-send-and-answer"
+    case killBetweenMarkAndAnswer = "kill-between-mark-and-answer"
     case killBeforeCompletionCommits = "kill-before-completion-commits"
+    case killAfterCompletion = "kill-after-completion"
+    case limitMemory = "limit-memory"
     case stall = "stall"
     case terminate = "terminate"
     case wrongClock = "wrong-clock"
     // The database.
     case restartFast = "restart-fast"
     case restartImmediate = "restart-immediate"
+    case failOver = "fail-over"
     case endBackends = "end-backends"
     case useUpConnections = "use-up-connections"
     case cutLink = "cut-link"
@@ -64,7 +68,8 @@ enum Fault: String, CaseIterable {
                 #"{"every": 12, "fault": "throttle"}"#,
             ]
         case .refuseCredentials: [#"{"first": 2, "fault": "unauthorized"}"#]
-        case .killBetweenSendAndAnswer: [#"{"method": "POST", "fault": "delay", "milliseconds": 700}"#]
+        case .killBetweenSendAndAnswer, .killBetweenMarkAndAnswer:
+            [#"{"method": "POST", "fault": "delay", "milliseconds": 700}"#]
         case .forgetKeys:
             [
                 #"{"provider": "iron", "first": 1, "fault": "forgotten_keys"}"#,

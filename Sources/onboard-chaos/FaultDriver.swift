@@ -19,11 +19,17 @@ struct FaultDriver: Sendable {
         case .killBeforeCompletionCommits: return try await killInside("pause_complete", victim)
         case .killAfterClaim:
             return try await killWhen("state = 'running' AND claimed_at > now() - interval '20 ms'", victim)
-        case .killBetweenSendAndAnswer:
+        case .killBetweenSendAndAnswer, .killBetweenMarkAndAnswer:
             try stage.simulator.setFaults(fault.rules)
-            let killed = try await killWhen("state = 'running' AND claimed_at < now() - interval '200 ms'", victim)
+            let condition =
+                fault == .killBetweenSendAndAnswer
+                ? "claimed_at < now() - interval '200 ms'"
+                : "provider IN ('connect', 'axisfi') AND last_sent_at > claimed_at"
+            let killed = try await killWhen("state = 'running' AND \(condition)", victim)
             try stage.simulator.setFaults([])
             return killed
+        case .killAfterCompletion: return try await killWhen("finished_at > now() - interval '20 ms'", victim)
+        case .limitMemory: return try await fleet.limitMemory(victim)
         case .stall: try await fleet.stall(victim, for: .seconds(11 + seconds))
         case .terminate: try await fleet.terminate(victim)
         case .wrongClock:
@@ -32,6 +38,7 @@ struct FaultDriver: Sendable {
             try await stage.server.stop(fault == .restartFast ? .fast : .immediate)
             try await Task.sleep(for: .seconds(seconds / 4))
             try await stage.server.start()
+        case .failOver: try await stage.failOver()
         case .endBackends:
             for _ in 0..<Int(seconds) {
                 try await stage.desk.run(

@@ -59,6 +59,27 @@ actor Fleet {
         return worker.processID
     }
 
+    /// Leaves a worker no more memory than it has, so that it ends as soon as it needs more, and starts another in its
+    /// place; one that needs no more for ten seconds is killed.
+    func limitMemory(_ name: String) async throws -> Int32? {
+        guard let worker = workers[name] else { return nil }
+        let process = worker.processID
+        let pages = (try? String(contentsOfFile: "/proc/\(process)/statm", encoding: .utf8))?.split(separator: " ")
+            .first
+        let bytes = (pages.flatMap { Int($0) } ?? 0) * sysconf(Int32(_SC_PAGESIZE))
+        _ = try await Program(
+            at: URL(fileURLWithPath: "/usr/bin/prlimit"), ["--pid", "\(process)", "--as=\(bytes)"]
+        ).start().ended()
+        // Documents for which it needs more than it has.
+        try await stage.desk.run("SELECT chaos.enqueue_large() FROM generate_series(1, 6)")
+        let end = ContinuousClock.now + .seconds(10)
+        while worker.isRunning, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(20)) }
+        if worker.isRunning { return try await kill(name) }
+        retire(name)
+        try await start()
+        return process
+    }
+
     /// Waits until the jobs of a killed worker are no longer its, and notes how long that took.
     func follow(_ processID: Int32) async throws {
         let start = ContinuousClock.now

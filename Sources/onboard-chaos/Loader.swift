@@ -21,9 +21,7 @@ actor Loader {
     /// Loads until stopped or cancelled, `rate` calls a second in transactions of a tenth of that.
     func run(rate: Int) async throws {
         let pool = Pool(
-            ConnectionConfiguration(
-                connectionString: try stage.server.connectionString.keywordForm, applicationName: "caller"),
-            size: 1)
+            ConnectionConfiguration(connectionString: stage.callersURL, applicationName: "caller"), size: 1)
         let batch = max(1, rate / 10)
         var next = ContinuousClock.now
         while !isStopped, !Task.isCancelled {

@@ -11,6 +11,8 @@ struct Recovery: Sendable {
     /// What the design promises: at least this part of the rate before, within this many seconds of the return.
     private static let part = 0.95
     private static let limit = 5.0
+    /// The provider's rate, well below what the machine can do: what else runs on it then does not show.
+    private static let rate = 400
 
     /// Whether every measurement was within its limit.
     func run() async throws -> Bool {
@@ -29,7 +31,7 @@ struct Recovery: Sendable {
         var times: [Double] = []
         var doubles = 0
         for _ in 0..<max(1, repeats / 3) {
-            let stage = try await Stage.set(up: sqlFolder, replication: replication)
+            let stage = try await Stage.set(up: sqlFolder, replication: replication, way: .hosts)
             guard let standby = stage.standby else { return false }
             let fleet = Fleet(stage, mark: "piimark")
             for _ in 0..<workers { try await fleet.start() }
@@ -92,6 +94,7 @@ struct Recovery: Sendable {
         guard due < 30_000 else { return }
         try await desk.run(
             """
+            UPDATE onboarding.providers SET rate_per_second = \(Self.rate) WHERE provider = 'juicyway';
             INSERT INTO onboarding.jobs (kind, payload)
             SELECT 'juicyway.customer.create', jsonb_build_object('first_name', 'Ada', 'last_name', 'Test', 'email', gen_random_uuid() || '@example.com',
                 'phone', '+1', 'type', 'individual', 'billing_address', '{"line1": "1", "city": "c", "state": "s", "zip_code": "z", "country": "NG"}'::jsonb)

@@ -1,55 +1,120 @@
 import Foundation
+import NIOConcurrencyHelpers
 import Postgres
 import TestKit
 
-/// The real parts of a campaign: a PostgreSQL, a link to it that can break, the simulator, and worker processes.
+/// The real parts of a campaign: a PostgreSQL with its standby, a link to it that can break, the simulator, and worker
+/// processes.
 final class Stage: Sendable {
-    let server: PostgresServer
-    let standby: PostgresServer?
-    let link: TCPProxy
-    let simulator: SimulatorProcess
-    let desk: Desk
-
-    /// A connection limit that workers, callers and the campaign fit into with a little to spare.
-    static let maxConnections = 60
-
     /// Whether a commit waits for the standby.
     enum Replication: String {
         case synchronous, asynchronous
     }
 
+    /// How workers find the primary.
+    enum Way {
+        /// Over the link, which follows a failover as a virtual address does.
+        case link
+        /// By naming both servers, as libpq lets them.
+        case hosts
+    }
+
+    /// What the workers go through.
+    let link: TCPProxy
+    let simulator: SimulatorProcess
+    let desk: Desk
+    /// Where the callers insert: over a pooler in transaction mode, if one is installed.
+    let callersURL: String
+    /// The logs of servers that are no more.
+    private let formerLogs = NIOLockedValueBox<[String]>([])
+    private let pair: NIOLockedValueBox<Pair>
+    /// Past what breaks: for the campaign itself and the callers.
+    private let direct: TCPProxy
+    private let pooler: Pooler?
+    private let way: Way
+
+    private struct Pair: Sendable {
+        var primary: PostgresServer
+        var standby: PostgresServer?
+    }
+
+    /// A connection limit that workers, callers and the campaign fit into with a little to spare.
+    static let maxConnections = 60
+
+    private static let settings = [
+        "max_connections = \(maxConnections)", "shared_buffers = 256MB", "log_min_messages = warning",
+        "max_wal_size = 4GB",
+    ]
+
+    /// The primary of now.
+    var server: PostgresServer { pair.withLockedValue { $0.primary } }
+    /// What follows it.
+    var standby: PostgresServer? { pair.withLockedValue { $0.standby } }
+
     /// Starts everything but the workers.
     ///
-    /// - Parameter replication: how a standby follows; without one, workers go through the link.
-    static func set(up sqlFolder: URL, replication: Replication? = nil) async throws -> Stage {
-        let settings = [
-            "max_connections = \(maxConnections)", "shared_buffers = 256MB", "log_min_messages = warning",
-            "max_wal_size = 4GB",
-        ]
+    /// - Parameter replication: how the standby follows; without one there is none.
+    static func set(up sqlFolder: URL, replication: Replication? = nil, way: Way = .link) async throws -> Stage {
         let server = try PostgresServer(settings: settings)
         try await server.start()
-        let url = try server.connectionString.keywordForm
+        let direct = try await TCPProxy.start(to: server.port)
+        let url = Self.url(direct.port)
         let migrated = try await Program.run("onboard", ["migrate"], environment: ["ONBOARD_DATABASE_URL": url])
         guard migrated.exitCode == 0 else { throw NotInTime(description: "the migration failed: \(migrated.errors)") }
         let desk = Desk(url)
         try await desk.run(try String(contentsOf: sqlFolder.appendingPathComponent("install.sql"), encoding: .utf8))
-        guard let replication else { return try await Stage(server: server, standby: nil, desk: desk) }
-        let standby = try PostgresServer(settings: settings, standbyOf: server)
-        try await standby.start()
-        if replication == .synchronous {
-            // A statement each, since this one may not run in a transaction.
-            try await desk.run("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
-            try await desk.run("SELECT pg_reload_conf()")
+        var standby: PostgresServer?
+        if let replication {
+            if replication == .synchronous {
+                // A statement each, since this one may not run in a transaction. Before the copy, so that a standby
+                // that is promoted has the setting too, and commits nothing that only it has.
+                try await desk.run("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+                try await desk.run("SELECT pg_reload_conf()")
+            }
+            let follower = try PostgresServer(settings: settings, standbyOf: server)
+            try await follower.start()
+            standby = follower
         }
-        return try await Stage(server: server, standby: standby, desk: desk)
+        return try await Stage(Pair(primary: server, standby: standby), direct, desk, way)
     }
 
-    private init(server: PostgresServer, standby: PostgresServer?, desk: Desk) async throws {
-        self.server = server
-        self.standby = standby
+    private init(_ pair: Pair, _ direct: TCPProxy, _ desk: Desk, _ way: Way) async throws {
+        self.pair = NIOLockedValueBox(pair)
+        self.direct = direct
         self.desk = desk
-        link = try await TCPProxy.start(to: server.port)
+        self.way = way
+        link = try await TCPProxy.start(to: pair.primary.port)
+        pooler = try await Pooler.start(to: direct.port)
+        callersURL = Self.url(pooler?.port ?? direct.port)
         simulator = try await SimulatorProcess.start(["--delay", "10"])
+    }
+
+    private static func url(_ port: Int) -> String {
+        "host=127.0.0.1 port=\(port) user=postgres dbname=postgres sslmode=disable"
+    }
+
+    /// The primary is lost, its standby takes its place and gets a standby of its own.
+    func failOver() async throws {
+        guard let promoted = standby else { return }
+        let lost = server
+        try await lost.stop(.immediate)
+        try await promoted.promote()
+        for proxy in [direct, link] { proxy.lead(to: promoted.port) }
+        formerLogs.withLockedValue { $0.append(Self.log(of: lost)) }
+        let follower = try PostgresServer(settings: Self.settings, standbyOf: promoted)
+        pair.withLockedValue { $0 = Pair(primary: promoted, standby: follower) }
+        try await follower.start()
+        // Until then no commit is acknowledged; another failover would lose none, but would wait for a copy.
+        let streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'sync'"
+        try await eventually("a streaming standby") { try await desk.count(streaming) == 1 }
+    }
+
+    /// What every server has logged.
+    var serverLogs: [String] { formerLogs.withLockedValue { $0 } + [server, standby].compactMap { $0 }.map(Self.log) }
+
+    /// Unreadable reads as empty.
+    private static func log(of server: PostgresServer) -> String {
+        (try? String(contentsOfFile: "\(server.folder)/log", encoding: .utf8)) ?? ""
     }
 
     /// Where libfaketime is, if it is installed.
@@ -61,9 +126,11 @@ final class Stage: Sendable {
     /// - Parameter clockOffset: such as `+1h`, by which its clock is wrong.
     func startWorker(_ name: String, clockOffset: String? = nil) throws -> Program {
         let hosts =
-            standby.map {
-                "host=127.0.0.1,127.0.0.1 port=\(server.port),\($0.port) target_session_attrs=read-write"
-            } ?? "host=127.0.0.1 port=\(link.port)"
+            switch way {
+            case .link: "host=127.0.0.1 port=\(link.port)"
+            case .hosts:
+                "host=127.0.0.1,127.0.0.1 port=\(server.port),\(standby?.port ?? 0) target_session_attrs=read-write"
+            }
         var environment = simulator.environment.merging([
             "ONBOARD_DATABASE_URL": "\(hosts) user=postgres dbname=postgres sslmode=disable application_name=\(name)",
             "ONBOARD_HTTP_BIND": "off", "ONBOARD_HTTP_TIMEOUT": "2s", "ONBOARD_POLL_INTERVAL": "500ms",
@@ -80,8 +147,9 @@ final class Stage: Sendable {
     /// Takes everything down.
     func takeDown() async throws {
         simulator.stop()
+        pooler?.stop()
         await desk.close()
-        try await link.stop()
+        for proxy in [direct, link] { try await proxy.stop() }
         try await server.stop(.immediate)
         try await standby?.stop(.immediate)
     }

@@ -87,3 +87,9 @@ BEGIN
     END IF;
 END;
 $$;
+
+-- A job of four megabytes.
+CREATE FUNCTION chaos.enqueue_large() RETURNS bigint LANGUAGE sql AS $$
+    SELECT onboarding.enqueue('iron.customer.create', jsonb_build_object('customer_type', 'Person',
+        'email', gen_random_uuid() || '@example.com', 'external_id', gen_random_uuid(), 'large', repeat('x', 4000000)));
+$$;
