@@ -2,6 +2,7 @@ import FoundationEssentials
 
 @testable import Contracts
 @testable import JobModel
+@testable import Postgres
 @testable import Providers
 
 /// One input of the fuzzer: the first byte says who reads the rest. Nothing may trap, and what must hold is checked.
@@ -9,10 +10,12 @@ import FoundationEssentials
 public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     guard count > 1 else { return 0 }
     let bytes = Array(UnsafeBufferPointer(start: start + 1, count: count - 1))
-    switch start[0] % 4 {
+    switch start[0] % 6 {
     case 0: readPayload(bytes)
     case 1: readAnswer(bytes)
     case 2: readRetryAfter(bytes)
+    case 3: readRow(bytes)
+    case 4: readMessage(bytes)
     default: readHeaders(bytes)
     }
     return 0
@@ -77,4 +80,38 @@ private func readHeaders(_ bytes: [UInt8]) {
     let answer = Answer(status: 503, headers: headers, body: bytes)
     for operation in OperationRegistry.all { _ = operation.creation.read(answer) }
     _ = RetryAfter.wait(headers, now: Date(timeIntervalSince1970: 1_000_000))
+}
+
+/// A row from the database: the first byte makes the column's type, the rest is its text.
+private func readRow(_ bytes: [UInt8]) {
+    let types: [UInt32] = [TypeOID.boolean, TypeOID.bytea, 20, 23, 25, 701, 1184, 2950]
+    let text = Array(bytes.dropFirst())
+    let rows = Rows(
+        columns: ["c", "n"], affected: 1, tag: "SELECT", types: [types[Int(bytes[0]) % types.count], 25],
+        cells: [Rows.Cell(start: 0, length: text.count), Rows.Cell(start: text.count, length: -1)], bytes: text, count: 1)
+    let row = rows[0]
+    // What cannot be read is nil here; it may not trap.
+    let number = try? row.decode(Int.self, at: 0)
+    if let number { precondition(Int(String(decoding: text, as: UTF8.self)) == number, "another number") }
+    let string = try? row.decode(String.self, at: 0)
+    precondition(string != nil, "every text is a string")
+    let octets = try? row.decode([UInt8].self, at: 0)
+    if let octets, rows.types[0] == TypeOID.bytea {
+        precondition(text.count == 2 + 2 * octets.count, "another number of bytes")
+    }
+    _ = try? row.decode(Bool.self, at: 0)
+    _ = try? row.decode(Double.self, at: 0)
+    precondition((try? row.decode(Int?.self, at: 1)) == .some(nil), "NULL is nil")
+    precondition((try? row.decode(Int.self, at: 1)) == nil && (try? row.decode(Int.self, at: 2)) == nil, "no such value")
+}
+
+/// A message of the server or of libpq: one line, bounded, and without the values that class 22 quotes.
+private func readMessage(_ bytes: [UInt8]) {
+    let text = String(decoding: bytes, as: UTF8.self)
+    for line in [ServerMessage.oneLine(text), ServerMessage.connectFailure(text).text] {
+        precondition(line.count <= 500 && !line.contains(where: \.isNewline), "not one short line")
+    }
+    let scrubbed = ServerMessage.scrubbed("invalid input syntax for type integer: \"\(text)piimark\"", sqlState: SQLState("22P02"))
+    precondition(!scrubbed.contains("piimark"), "a value in a message")
+    _ = ServerMessage.withoutQuotes(text)
 }
