@@ -22,6 +22,7 @@ package enum SQLCatalog {
         Migration(version: 5, name: "operations", sql: text(PackageResources._005_operations_sql)),
         Migration(version: 6, name: "views", sql: text(PackageResources._006_views_sql)),
         Migration(version: 7, name: "roles", sql: text(PackageResources._007_roles_sql)),
+        Migration(version: 8, name: "history", sql: text(PackageResources._008_history_sql)),
     ]
 
     /// The statements that the rooms run, by the name of their file.
@@ -38,6 +39,7 @@ package enum SQLCatalog {
         "job_transitions": text(PackageResources.job_transitions_sql),
         "job_why": text(PackageResources.job_why_sql),
         "jobs_list": text(PackageResources.jobs_list_sql),
+        "maintain": text(PackageResources.maintain_sql),
         "mark_sent": text(PackageResources.mark_sent_sql),
         "provider_limit": text(PackageResources.provider_limit_sql),
         "provider_pause": text(PackageResources.provider_pause_sql),

@@ -1,5 +1,26 @@
 CREATE SCHEMA onboarding;
 
+CREATE FUNCTION onboarding.add_partition(parent text, month timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    start timestamptz := date_trunc('month', month, 'UTC');
+    name text := format('%s_%s', parent, to_char(start AT TIME ZONE 'UTC', 'YYYYMM'));
+    is_covered boolean;
+BEGIN
+    -- The first partition has no start; what lies before its end is its.
+    SELECT coalesce(bool_or(onboarding.partition_end(i.inhrelid) > start), false) INTO is_covered
+    FROM pg_catalog.pg_inherits i WHERE i.inhparent = format('onboarding.%I', parent)::regclass AND i.inhrelid = to_regclass(format('onboarding.%I', parent || '_first'));
+    IF is_covered OR to_regclass(format('onboarding.%I', name)) IS NOT NULL THEN RETURN false; END IF;
+    EXECUTE format('CREATE TABLE onboarding.%I (LIKE onboarding.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES) '
+        'WITH (fillfactor = 100, autovacuum_vacuum_insert_scale_factor = 0.1)', name, parent);
+    EXECUTE format('ALTER TABLE onboarding.%I ATTACH PARTITION onboarding.%I FOR VALUES FROM (%L) TO (%L)',
+        parent, name, start, start + interval '1 month');
+    RETURN true;
+END;
+$$;
+
 CREATE FUNCTION onboarding.advance_order_key(provider_name text, key text) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -350,9 +371,9 @@ BEGIN
             NULL::text, NULL::integer
         FROM claimed c
         LEFT JOIN LATERAL (
-            SELECT l.provider_id, l.provider_status FROM onboarding.attempts l
-            WHERE c.last_outcome IS NOT NULL AND l.job_id = c.id AND l.late AND l.provider_id IS NOT NULL
-            ORDER BY l.finished_at DESC LIMIT 1) e ON true;
+            SELECT l.provider_id, l.provider_status FROM onboarding.late_successes l
+            WHERE c.last_outcome IS NOT NULL AND l.job_id = c.id
+            ORDER BY l.at DESC LIMIT 1) e ON true;
         GET DIAGNOSTICS taken = ROW_COUNT;
         IF taken > 0 THEN
             IF permit.counted THEN PERFORM onboarding.use_permits(provider_name, taken, permit.probing); END IF;
@@ -377,7 +398,6 @@ CREATE FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens big
 DECLARE
     ids bigint[];
     fences bigint[];
-    done boolean[];
     became text[];
     late boolean;
     ordered boolean;
@@ -416,36 +436,31 @@ BEGIN
                 IN ('completed', 'failed', 'cancelled') THEN now() END
         FROM result r
         WHERE j.id = r.job_id AND j.claim_token = r.token AND j.state = 'running'
-        RETURNING j.id, j.claim_token AS token, j.state, j.run_at, j.step, j.order_key
+        RETURNING j.id, j.claim_token AS token, j.state, j.run_at, j.step, j.order_key, r.claimed_at, r.sent_age_ms,
+            r.key, r.http_status, r.attempt, r.did_step, r.outcome, r.provider_id, r.provider_status, r.request_id,
+            r.error, r.reason, r.digest
     ), journal AS (
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, next_run_at, idempotency_key,
-            http_status, attempt, late, step, worker, outcome, next_state, next_step, provider_id, provider_status,
+            http_status, attempt, step, worker, outcome, next_state, next_step, provider_id, provider_status,
             request_id, error, reason, body_sha256)
-        SELECT r.job_id, r.token, r.claimed_at::timestamptz, now() - r.sent_age_ms * interval '1 ms',
-            CASE WHEN w.state = 'available' THEN w.run_at END, r.key::uuid, r.http_status, r.attempt, w.id IS NULL, r.did_step,
-            worker_id, r.outcome, w.state, CASE WHEN w.state = 'available' THEN w.step END, r.provider_id,
-            r.provider_status, r.request_id, r.error, CASE WHEN w.id IS NULL THEN 'came too late: another worker had the job' ELSE r.reason END, r.digest
-        FROM result r
-        LEFT JOIN written w ON w.id = r.job_id AND w.token = r.token
-        WHERE w.id IS NOT NULL OR NOT EXISTS (
-            SELECT 1 FROM onboarding.attempts a
-            WHERE a.job_id = r.job_id AND a.claim_token = r.token AND NOT a.late AND a.outcome <> 'lost')
-        ON CONFLICT DO NOTHING
-        RETURNING 1
-    ), told AS (
-        SELECT count(pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', w.id, w.state))) AS events FROM written w WHERE w.state <> 'available'
+        SELECT w.id, w.token, w.claimed_at::timestamptz, now() - w.sent_age_ms * interval '1 ms',
+            CASE WHEN w.state = 'available' THEN w.run_at END, w.key::uuid, w.http_status, w.attempt, w.did_step,
+            worker_id, w.outcome, w.state, CASE WHEN w.state = 'available' THEN w.step END, w.provider_id,
+            w.provider_status, w.request_id, w.error, w.reason, w.digest
+        FROM written w
     )
-    SELECT array_agg(o.job_id), array_agg(o.token), array_agg(o.done), array_agg(o.state), bool_or(o.late), bool_or(o.is_ordered)
-    INTO ids, fences, done, became, late, ordered
-    FROM (
-        SELECT r.job_id, r.token, w.state, w.id IS NULL AS late, w.order_key IS NOT NULL AS is_ordered,
-            w.id IS NOT NULL OR EXISTS (
-                SELECT 1 FROM onboarding.attempts a
-                WHERE a.job_id = r.job_id AND a.claim_token = r.token AND NOT a.late AND a.outcome <> 'lost') AS done
-        FROM result r
-        CROSS JOIN told
-        LEFT JOIN written w ON w.id = r.job_id AND w.token = r.token) o;
-    RETURN QUERY SELECT * FROM unnest(ids, fences, done, became);
+    SELECT array_agg(w.id), array_agg(w.token), array_agg(w.state), bool_or(w.order_key IS NOT NULL)
+    INTO ids, fences, became, ordered
+    FROM written w;
+    PERFORM pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', w.id, w.state))
+    FROM unnest(ids, became) AS w (id, state) WHERE w.state <> 'available';
+    late := cardinality(job_ids) > coalesce(cardinality(ids), 0);
+    RETURN QUERY SELECT w.id, w.token, true, w.state FROM unnest(ids, fences, became) AS w (id, token, state);
+    IF late THEN
+        RETURN QUERY SELECT * FROM onboarding.keep_late(worker_id, job_ids, tokens, claimed_ats, attempt_numbers,
+            did_steps, outcomes, http_statuses, request_ids, provider_ids, provider_statuses, errors,
+            sent_ages_ms, keys, digests, coalesce(ids, '{}'), coalesce(fences, '{}'));
+    END IF;
 
     IF 'new' = ANY (key_uses) THEN PERFORM onboarding.rotate_keys(job_ids, tokens, key_uses); END IF;
     IF late OR 'uncertain' = ANY (became) THEN PERFORM onboarding.settle_late_successes(job_ids); END IF;
@@ -551,6 +566,47 @@ CREATE FUNCTION onboarding.has_work(served text[]) RETURNS boolean
               AND (a.state = 'running' OR (a.state = 'available' AND (a.run_at <= now() OR a.backoff_step > 0))));
 $$;
 
+CREATE FUNCTION onboarding.keep_late(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], sent_ages_ms bigint[], keys text[], digests bytea[], written_ids bigint[], written_tokens bigint[]) RETURNS TABLE(job_id bigint, claim_token bigint, written boolean, job_state text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH missed AS (
+        SELECT r.*,
+            EXISTS (
+                SELECT 1 FROM onboarding.attempts a
+                WHERE a.job_id = r.job_id AND a.claim_token = r.token AND NOT a.late AND a.outcome <> 'lost') AS is_known,
+            EXISTS (
+                SELECT 1 FROM onboarding.attempts a
+                WHERE a.job_id = r.job_id AND a.claim_token = r.token AND a.late) AS is_kept
+        FROM unnest(job_ids, tokens, claimed_ats, attempt_numbers, did_steps, outcomes, http_statuses, request_ids,
+            provider_ids, provider_statuses, errors, sent_ages_ms, keys, digests)
+        AS r (job_id, token, claimed_at, attempt, did_step, outcome, http_status, request_id, provider_id,
+            provider_status, error, sent_age_ms, key, digest)
+        WHERE NOT EXISTS (
+            SELECT 1 FROM unnest(written_ids, written_tokens) AS w (id, token) WHERE w.id = r.job_id AND w.token = r.token)
+    ), journal AS (
+        INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, http_status, attempt,
+            late, step, worker, outcome, provider_id, provider_status, request_id, error, reason, body_sha256)
+        SELECT m.job_id, m.token, m.claimed_at::timestamptz, now() - m.sent_age_ms * interval '1 ms', m.key::uuid,
+            m.http_status, m.attempt, true, m.did_step, worker_id, m.outcome, m.provider_id, m.provider_status,
+            m.request_id, m.error, 'came too late: another worker had the job', m.digest
+        FROM missed m WHERE NOT m.is_known AND NOT m.is_kept
+        ON CONFLICT DO NOTHING
+    ), evidence AS (
+        INSERT INTO onboarding.late_successes (job_id, claim_token, provider_id, provider_status, worker)
+        SELECT m.job_id, m.token, m.provider_id, m.provider_status, worker_id
+        FROM missed m WHERE NOT m.is_known AND NOT m.is_kept AND m.provider_id IS NOT NULL
+        ON CONFLICT DO NOTHING
+    )
+    SELECT m.job_id, m.token, m.is_known, NULL::text FROM missed m;
+END;
+$$;
+
 CREATE FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -628,6 +684,57 @@ CREATE FUNCTION onboarding.log_state_change(job bigint, from_state text, to_stat
     AS $$
     INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
     VALUES (job, from_state, to_state, session_user, why);
+$$;
+
+CREATE FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made integer, OUT partitions_dropped integer, OUT jobs_deleted integer) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    settings onboarding.maintenance;
+    place record;
+BEGIN
+    SELECT * INTO settings FROM onboarding.maintenance FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND OR settings.last_run_at > clock_timestamp() - interval '10 s' THEN RETURN; END IF;
+    UPDATE onboarding.maintenance SET last_run_at = clock_timestamp();
+    partitions_made := 0; partitions_dropped := 0; jobs_deleted := 0;
+    FOR place IN
+        SELECT p.parent, now() + ahead * interval '1 month' AS month
+        FROM unnest(ARRAY['attempts', 'state_changes']) AS p (parent) CROSS JOIN generate_series(0, 2) AS ahead
+    LOOP
+        IF onboarding.add_partition(place.parent, place.month) THEN partitions_made := partitions_made + 1; END IF;
+    END LOOP;
+    IF settings.keep_history IS NOT NULL THEN
+        FOR place IN
+            SELECT i.inhparent::regclass AS parent, i.inhrelid::regclass AS partition
+            FROM pg_catalog.pg_inherits i
+            WHERE i.inhparent IN ('onboarding.attempts'::regclass, 'onboarding.state_changes'::regclass)
+              AND onboarding.partition_end(i.inhrelid) < now() - settings.keep_history
+        LOOP
+            -- Detached first, so that the parent is locked for a moment only.
+            EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', place.parent, place.partition);
+            EXECUTE format('DROP TABLE %s', place.partition);
+            partitions_dropped := partitions_dropped + 1;
+        END LOOP;
+    END IF;
+    FOR place IN SELECT k.kind, k.provider, k.keep_finished FROM onboarding.kinds k WHERE k.keep_finished IS NOT NULL LOOP
+        WITH old AS (
+            SELECT j.id FROM onboarding.jobs j
+            WHERE j.finished_at < now() - place.keep_finished AND j.provider = place.provider AND j.kind = place.kind
+              -- One that others came after stays until they are gone.
+              AND NOT EXISTS (SELECT 1 FROM onboarding.jobs d WHERE d.after_job_id = j.id)
+            ORDER BY j.finished_at LIMIT max_jobs - jobs_deleted
+            FOR UPDATE SKIP LOCKED
+        ), evidence AS (
+            DELETE FROM onboarding.late_successes l USING old o WHERE l.job_id = o.id
+        ), gone AS (
+            DELETE FROM onboarding.jobs j USING old o WHERE j.id = o.id RETURNING 1
+        )
+        SELECT jobs_deleted + count(*) INTO jobs_deleted FROM gone;
+    END LOOP;
+END;
 $$;
 
 CREATE FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[]) RETURNS SETOF bigint
@@ -736,6 +843,13 @@ BEGIN
     PERFORM pg_notify('onboarding_jobs', '');
     RETURN NULL;
 END;
+$$;
+
+CREATE FUNCTION onboarding.partition_end(partition oid) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''([^'']+)''\)')::timestamptz FROM pg_catalog.pg_class c WHERE c.oid = partition;
 $$;
 
 CREATE FUNCTION onboarding.pause_provider(provider text, reason text DEFAULT NULL::text, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone) RETURNS void
@@ -993,12 +1107,15 @@ BEGIN
         PERFORM onboarding.check_required_fields(job.kind, kind.required_fields, retry.payload);
     END IF;
     -- A refusal proves that its own request created nothing, not that an earlier one without an answer
-    -- did not; only a look-up that found nothing does.
-    may_exist := job.first_sent_at IS NOT NULL AND EXISTS (
-        SELECT 1 FROM onboarding.attempts a
-        WHERE a.job_id = job.id AND a.outcome IN ('unavailable', 'ambiguous', 'lost')
-          AND a.finished_at > coalesce((
-              SELECT max(n.finished_at) FROM onboarding.attempts n WHERE n.job_id = job.id AND n.outcome = 'not_found'), '-infinity'));
+    -- did not; only a look-up that found nothing does. Where history was dropped, nothing does.
+    may_exist := job.first_sent_at IS NOT NULL AND (
+        job.first_sent_at < (SELECT min(a.claimed_at) FROM onboarding.attempts a WHERE a.job_id = job.id) - interval '1 s'
+        OR NOT EXISTS (SELECT 1 FROM onboarding.attempts a WHERE a.job_id = job.id)
+        OR EXISTS (
+            SELECT 1 FROM onboarding.attempts a
+            WHERE a.job_id = job.id AND a.outcome IN ('unavailable', 'ambiguous', 'lost')
+              AND a.finished_at > coalesce((
+                  SELECT max(n.finished_at) FROM onboarding.attempts n WHERE n.job_id = job.id AND n.outcome = 'not_found'), '-infinity')));
     IF may_exist AND kind.lost_answer = 'none' THEN
         RAISE EXCEPTION 'onboarding: job % may have been sent and its provider cannot tell; it cannot be retried', job.id
             USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -1108,9 +1225,8 @@ BEGIN
     WITH evidence AS (
         SELECT DISTINCT ON (l.job_id) l.job_id, l.claim_token, l.provider_id, l.provider_status, l.worker
         FROM unnest(job_ids) AS b (id)
-        JOIN onboarding.attempts l ON l.job_id = b.id
-        WHERE l.late AND l.provider_id IS NOT NULL
-        ORDER BY l.job_id, l.finished_at DESC
+        JOIN onboarding.late_successes l ON l.job_id = b.id
+        ORDER BY l.job_id, l.at DESC
     ), settled AS (
         UPDATE onboarding.jobs j
         SET state = 'completed', provider_id = e.provider_id, provider_status = e.provider_status,
@@ -1336,7 +1452,56 @@ CREATE TABLE onboarding.attempts (
     reason text,
     body_sha256 bytea
 )
+PARTITION BY RANGE (claimed_at);
+
+CREATE TABLE onboarding.attempts_first (
+    job_id bigint NOT NULL,
+    claim_token bigint NOT NULL,
+    claimed_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    finished_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    next_run_at timestamp with time zone,
+    idempotency_key uuid NOT NULL,
+    http_status integer,
+    attempt smallint NOT NULL,
+    late boolean DEFAULT false NOT NULL,
+    step text NOT NULL,
+    worker text NOT NULL,
+    outcome text NOT NULL,
+    next_state text,
+    next_step text,
+    provider_id text,
+    provider_status text,
+    request_id text,
+    error text,
+    reason text,
+    body_sha256 bytea
+)
 WITH (fillfactor='100', autovacuum_vacuum_insert_scale_factor='0.1');
+
+CREATE TABLE onboarding.attempts_rest (
+    job_id bigint NOT NULL,
+    claim_token bigint NOT NULL,
+    claimed_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    finished_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    next_run_at timestamp with time zone,
+    idempotency_key uuid NOT NULL,
+    http_status integer,
+    attempt smallint NOT NULL,
+    late boolean DEFAULT false NOT NULL,
+    step text NOT NULL,
+    worker text NOT NULL,
+    outcome text NOT NULL,
+    next_state text,
+    next_step text,
+    provider_id text,
+    provider_status text,
+    request_id text,
+    error text,
+    reason text,
+    body_sha256 bytea
+);
 
 CREATE SEQUENCE onboarding.claim_tokens
     START WITH 1
@@ -1385,8 +1550,27 @@ CREATE TABLE onboarding.kinds (
     required_fields text[] NOT NULL,
     lost_answer text NOT NULL,
     look_up_field text,
+    keep_finished interval,
+    CONSTRAINT kinds_keep_finished_a_day CHECK ((keep_finished >= '1 day'::interval)),
     CONSTRAINT kinds_lost_answer_known CHECK ((lost_answer = ANY (ARRAY['same_key'::text, 'look_up'::text, 'none'::text]))),
     CONSTRAINT kinds_named_by_provider CHECK ((provider = split_part(kind, '.'::text, 1)))
+);
+
+CREATE TABLE onboarding.late_successes (
+    job_id bigint NOT NULL,
+    claim_token bigint NOT NULL,
+    provider_id text NOT NULL,
+    provider_status text,
+    worker text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE onboarding.maintenance (
+    is_only_row boolean DEFAULT true NOT NULL,
+    keep_history interval,
+    last_run_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT maintenance_is_only_row_check CHECK (is_only_row),
+    CONSTRAINT maintenance_keep_history_check CHECK ((keep_history >= '31 days'::interval))
 );
 
 CREATE TABLE onboarding.migrations (
@@ -1461,8 +1645,28 @@ CREATE VIEW onboarding.queue_health AS
            FROM onboarding.jobs j
           WHERE ((j.finished_at > (now() - '01:00:00'::interval)) AND (j.provider = p.provider))) h);
 
+CREATE SEQUENCE onboarding.state_change_ids
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
 CREATE TABLE onboarding.state_changes (
-    id bigint NOT NULL,
+    id bigint DEFAULT nextval('onboarding.state_change_ids'::regclass) NOT NULL,
+    job_id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    from_state text NOT NULL,
+    to_state text NOT NULL,
+    actor text NOT NULL,
+    reason text,
+    old_key uuid,
+    new_key uuid
+)
+PARTITION BY RANGE (at);
+
+CREATE TABLE onboarding.state_changes_first (
+    id bigint DEFAULT nextval('onboarding.state_change_ids'::regclass) NOT NULL,
     job_id bigint NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     from_state text NOT NULL,
@@ -1473,13 +1677,16 @@ CREATE TABLE onboarding.state_changes (
     new_key uuid
 );
 
-ALTER TABLE onboarding.state_changes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME onboarding.state_changes_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
+CREATE TABLE onboarding.state_changes_rest (
+    id bigint DEFAULT nextval('onboarding.state_change_ids'::regclass) NOT NULL,
+    job_id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    from_state text NOT NULL,
+    to_state text NOT NULL,
+    actor text NOT NULL,
+    reason text,
+    old_key uuid,
+    new_key uuid
 );
 
 CREATE VIEW onboarding.transitions AS
@@ -1582,14 +1789,34 @@ CREATE VIEW onboarding.workers AS
    FROM onboarding.worker_leases w
   WHERE (w.lease_expires_at > now());
 
+ALTER TABLE ONLY onboarding.attempts ATTACH PARTITION onboarding.attempts_first FOR VALUES FROM (MINVALUE) TO ('the month after the migration');
+
+ALTER TABLE ONLY onboarding.attempts ATTACH PARTITION onboarding.attempts_rest DEFAULT;
+
+ALTER TABLE ONLY onboarding.state_changes ATTACH PARTITION onboarding.state_changes_first FOR VALUES FROM (MINVALUE) TO ('the month after the migration');
+
+ALTER TABLE ONLY onboarding.state_changes ATTACH PARTITION onboarding.state_changes_rest DEFAULT;
+
 ALTER TABLE ONLY onboarding.attempts
-    ADD CONSTRAINT attempts_pkey PRIMARY KEY (job_id, claim_token, late);
+    ADD CONSTRAINT attempts_pkey PRIMARY KEY (job_id, claim_token, late, claimed_at);
+
+ALTER TABLE ONLY onboarding.attempts_first
+    ADD CONSTRAINT attempts_first_pkey PRIMARY KEY (job_id, claim_token, late, claimed_at);
+
+ALTER TABLE ONLY onboarding.attempts_rest
+    ADD CONSTRAINT attempts_rest_pkey PRIMARY KEY (job_id, claim_token, late, claimed_at);
 
 ALTER TABLE ONLY onboarding.jobs
     ADD CONSTRAINT jobs_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY onboarding.kinds
     ADD CONSTRAINT kinds_pkey PRIMARY KEY (kind);
+
+ALTER TABLE ONLY onboarding.late_successes
+    ADD CONSTRAINT late_successes_pkey PRIMARY KEY (job_id, claim_token);
+
+ALTER TABLE ONLY onboarding.maintenance
+    ADD CONSTRAINT maintenance_pkey PRIMARY KEY (is_only_row);
 
 ALTER TABLE ONLY onboarding.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (version);
@@ -1601,7 +1828,13 @@ ALTER TABLE ONLY onboarding.providers
     ADD CONSTRAINT providers_pkey PRIMARY KEY (provider);
 
 ALTER TABLE ONLY onboarding.state_changes
-    ADD CONSTRAINT state_changes_pkey PRIMARY KEY (id);
+    ADD CONSTRAINT state_changes_pkey PRIMARY KEY (id, at);
+
+ALTER TABLE ONLY onboarding.state_changes_first
+    ADD CONSTRAINT state_changes_first_pkey PRIMARY KEY (id, at);
+
+ALTER TABLE ONLY onboarding.state_changes_rest
+    ADD CONSTRAINT state_changes_rest_pkey PRIMARY KEY (id, at);
 
 ALTER TABLE ONLY onboarding.worker_leases
     ADD CONSTRAINT worker_leases_pkey PRIMARY KEY (id);
@@ -1632,7 +1865,23 @@ CREATE INDEX jobs_running_idx ON onboarding.jobs USING btree (provider, claimed_
 
 CREATE UNIQUE INDEX jobs_unique_key_idx ON onboarding.jobs USING btree (kind, unique_key) WHERE (unique_key IS NOT NULL);
 
-CREATE INDEX state_changes_job_idx ON onboarding.state_changes USING btree (job_id, at);
+CREATE INDEX state_changes_job_idx ON ONLY onboarding.state_changes USING btree (job_id, at);
+
+CREATE INDEX state_changes_first_job_idx ON onboarding.state_changes_first USING btree (job_id, at);
+
+CREATE INDEX state_changes_rest_job_id_at_idx ON onboarding.state_changes_rest USING btree (job_id, at);
+
+ALTER INDEX onboarding.attempts_pkey ATTACH PARTITION onboarding.attempts_first_pkey;
+
+ALTER INDEX onboarding.attempts_pkey ATTACH PARTITION onboarding.attempts_rest_pkey;
+
+ALTER INDEX onboarding.state_changes_job_idx ATTACH PARTITION onboarding.state_changes_first_job_idx;
+
+ALTER INDEX onboarding.state_changes_pkey ATTACH PARTITION onboarding.state_changes_first_pkey;
+
+ALTER INDEX onboarding.state_changes_job_idx ATTACH PARTITION onboarding.state_changes_rest_job_id_at_idx;
+
+ALTER INDEX onboarding.state_changes_pkey ATTACH PARTITION onboarding.state_changes_rest_pkey;
 
 CREATE CONSTRAINT TRIGGER jobs_check_dependent AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.state = 'blocked'::text)) EXECUTE FUNCTION onboarding.check_dependent();
 
@@ -1667,6 +1916,8 @@ GRANT USAGE ON SCHEMA onboarding TO onboarding_enqueuer;
 GRANT USAGE ON SCHEMA onboarding TO onboarding_worker;
 GRANT USAGE ON SCHEMA onboarding TO onboarding_operator;
 GRANT USAGE ON SCHEMA onboarding TO onboarding_monitor;
+
+REVOKE ALL ON FUNCTION onboarding.add_partition(parent text, month timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.advance_order_key(provider_name text, key text) FROM PUBLIC;
 
@@ -1856,6 +2107,8 @@ GRANT ALL ON FUNCTION onboarding.expire_jobs(max_jobs integer) TO onboarding_wor
 REVOKE ALL ON FUNCTION onboarding.has_work(served text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.has_work(served text[]) TO onboarding_worker;
 
+REVOKE ALL ON FUNCTION onboarding.keep_late(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], sent_ages_ms bigint[], keys text[], digests bytea[], written_ids bigint[], written_tokens bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) TO onboarding_operator;
 
@@ -1875,6 +2128,10 @@ REVOKE ALL ON FUNCTION onboarding.lock_provider(provider_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.log_state_change(job bigint, from_state text, to_state text, why text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made integer, OUT partitions_dropped integer, OUT jobs_deleted integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made integer, OUT partitions_dropped integer, OUT jobs_deleted integer) TO onboarding_worker;
+GRANT ALL ON FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made integer, OUT partitions_dropped integer, OUT jobs_deleted integer) TO onboarding_operator;
+
 REVOKE ALL ON FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[]) TO onboarding_worker;
 
@@ -1887,6 +2144,8 @@ REVOKE ALL ON FUNCTION onboarding.note_provider_health(job_ids bigint[], tokens 
 REVOKE ALL ON FUNCTION onboarding.notify_event(job bigint, state text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.notify_jobs() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.partition_end(partition oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.pause_provider(provider text, reason text, until timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.pause_provider(provider text, reason text, until timestamp with time zone) TO onboarding_operator;
@@ -1952,6 +2211,10 @@ GRANT SELECT ON TABLE onboarding.attempts TO onboarding_operator;
 GRANT SELECT ON TABLE onboarding.attempts TO onboarding_monitor;
 GRANT SELECT ON TABLE onboarding.attempts TO onboarding_worker;
 
+GRANT SELECT ON TABLE onboarding.attempts_first TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.attempts_first TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.attempts_first TO onboarding_worker;
+
 GRANT SELECT ON TABLE onboarding.customers TO onboarding_operator;
 GRANT SELECT ON TABLE onboarding.customers TO onboarding_monitor;
 GRANT SELECT ON TABLE onboarding.customers TO onboarding_worker;
@@ -1964,6 +2227,14 @@ GRANT SELECT ON TABLE onboarding.kinds TO onboarding_enqueuer;
 GRANT SELECT ON TABLE onboarding.kinds TO onboarding_worker;
 GRANT SELECT ON TABLE onboarding.kinds TO onboarding_operator;
 GRANT SELECT ON TABLE onboarding.kinds TO onboarding_monitor;
+
+GRANT UPDATE(keep_finished) ON TABLE onboarding.kinds TO onboarding_operator;
+
+GRANT SELECT ON TABLE onboarding.maintenance TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.maintenance TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.maintenance TO onboarding_worker;
+
+GRANT UPDATE(keep_history) ON TABLE onboarding.maintenance TO onboarding_operator;
 
 GRANT SELECT ON TABLE onboarding.migrations TO onboarding_enqueuer;
 GRANT SELECT ON TABLE onboarding.migrations TO onboarding_worker;
@@ -1981,6 +2252,10 @@ GRANT SELECT ON TABLE onboarding.queue_health TO onboarding_worker;
 GRANT SELECT ON TABLE onboarding.state_changes TO onboarding_operator;
 GRANT SELECT ON TABLE onboarding.state_changes TO onboarding_monitor;
 GRANT SELECT ON TABLE onboarding.state_changes TO onboarding_worker;
+
+GRANT SELECT ON TABLE onboarding.state_changes_first TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.state_changes_first TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.state_changes_first TO onboarding_worker;
 
 GRANT SELECT ON TABLE onboarding.transitions TO onboarding_operator;
 GRANT SELECT ON TABLE onboarding.transitions TO onboarding_monitor;

@@ -112,6 +112,8 @@ package final class Daemon: Service {
         await withTaskGroup { background in
             background.addTask(name: "heartbeat") { await heartbeat.run() }
             background.addTask(name: "reaper") { await reaper.run() }
+            let maintainer = Maintainer(queue: reaper.queue, logger: logger)
+            background.addTask(name: "maintainer") { await maintainer.run() }
             background.addTask(name: "marker") { await marker.run() }
             background.addTask(name: "listener") { [listener] in await listener.run() }
             background.addTask(name: "wake-up") { [listener] in

@@ -121,6 +121,7 @@ struct Campaign: Sendable {
                 + "\(try await stage.desk.count("SELECT count(*) FROM onboarding.attempts WHERE late")) late, "
                 + "\(try await stage.desk.count("SELECT count(*) FROM onboarding.attempts WHERE outcome = 'lost'")) lost"
         )
+        say("\(await fleet.foundNoDatabase) workers found no database at their start and were started again")
         try await tellKills(await fleet.kills, stage.desk)
         let traces = try await Traces(stage: stage).compare()
         let asModelled = Books.Finding(

@@ -19,6 +19,8 @@ actor Fleet {
     private(set) var kills: [Kill] = []
     private(set) var leaks: [String] = []
     private(set) var unexpectedEnds: [String] = []
+    /// Workers that found no database when they started, said so, and ended with the exit code for it.
+    private(set) var foundNoDatabase = 0
 
     init(_ stage: Stage, mark: String) {
         self.stage = stage
@@ -34,16 +36,25 @@ actor Fleet {
         guard clockOffset != nil else { return }
         // Under libfaketime a program now and then loses its arguments and prints its help: it is started again.
         try await Task.sleep(for: .milliseconds(500))
-        guard let worker = workers[name], !worker.isRunning, worker.output.hasPrefix("OVERVIEW") else { return }
+        guard let worker = workers[name], hasLostItsArguments(worker) else { return }
         retire(name)
         try await start(clockOffset: tries > 1 ? clockOffset : nil, tries: tries - 1)
+    }
+
+    /// Whether it printed its help instead of working, as programs now and then do under libfaketime.
+    private func hasLostItsArguments(_ worker: Program) -> Bool {
+        worker.exitCode == 0 && worker.output.hasPrefix("OVERVIEW")
     }
 
     /// Replaces workers that ended although nobody ended them.
     func mend(to size: Int) async throws {
         for (name, worker) in workers where !worker.isRunning {
-            unexpectedEnds.append(
-                "\(name): \(worker.exitCode ?? 0) \(worker.errors.suffix(400))")
+            if worker.exitCode == 69, worker.errors.contains("check ONBOARD_DATABASE_URL") {
+                foundNoDatabase += 1
+            } else if !hasLostItsArguments(worker) {
+                unexpectedEnds.append(
+                    "\(name): \(worker.exitCode ?? 0) \(worker.errors.suffix(400))")
+            }
             retire(name)
         }
         while workers.count < size { try await start() }
@@ -83,8 +94,13 @@ actor Fleet {
     /// Waits until the jobs of a killed worker are no longer its, and notes how long that took.
     func follow(_ processID: Int32) async throws {
         let start = ContinuousClock.now
-        let mine = "state = 'running' AND claimed_by LIKE '%/\(processID)/%'"
-        let held = try await stage.desk.count("SELECT count(*) FROM onboarding.jobs WHERE \(mine)")
+        // By their tokens: the system gives process ids a second time.
+        let rows = try await stage.desk.rows(
+            "SELECT coalesce(string_agg(claim_token::text, ','), '') FROM onboarding.jobs "
+                + "WHERE state = 'running' AND claimed_by LIKE '%/\(processID)/%'")
+        let tokens = rows[0][0] ?? ""
+        let held = tokens.split(separator: ",").count
+        let mine = "state = 'running' AND claim_token = ANY (string_to_array('\(tokens)', ',')::bigint[])"
         var left = held
         while left > 0, ContinuousClock.now - start < .seconds(60) {
             try await Task.sleep(for: .milliseconds(100))

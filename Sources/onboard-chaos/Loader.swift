@@ -34,8 +34,8 @@ actor Loader {
                 let ids = try await pool.withTransaction { connection in
                     let rows = try await connection.query(
                         Statement(
-                            "SELECT j FROM generate_series(\(first), \(first + batch - 1)) n, chaos.enqueue(n, '\(mark)') j"
-                        ))
+                            "SELECT j FROM generate_series(\(first), \(first + batch - 1)) n, chaos.enqueue(n, $1) j",
+                            parameters: [.text(mark)]))
                     if isWithdrawn { throw Withdrawn() }
                     return try rows.map { try $0.decode(Int64.self, at: 0) }
                 }

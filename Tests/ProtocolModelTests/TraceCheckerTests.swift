@@ -23,6 +23,19 @@ import Testing
         #expect(TraceChecker.check(events, policy: .lookUp) == nil)
     }
 
+    @Test func `a look-up that is turned away needs no mark, a create does`() {
+        let sent: [JobEvent] = [
+            .enqueued(.available), .claimed(token: 1), .sent(token: 1),
+            .finished(token: 1, .unavailable, next: .available), .claimed(token: 2),
+            .finished(token: 2, .throttled, next: .available),
+        ]
+        #expect(TraceChecker.check(sent, policy: .lookUp) == nil)
+        let unsent: [JobEvent] = [
+            .enqueued(.available), .claimed(token: 1), .finished(token: 1, .throttled, next: .available),
+        ]
+        #expect(TraceChecker.check(unsent, policy: .lookUp)?.fault == .sentWithoutMark)
+    }
+
     @Test func `a marked job is uncertain until late evidence proves it`() {
         let events: [JobEvent] = [
             .enqueued(.available), .claimed(token: 1), .sent(token: 1), .takenOver(token: 1, next: .uncertain),

@@ -80,7 +80,9 @@ struct JobAutomaton {
 
     /// Whether an attempt that ended so may lead to `next`; expiry inside a decision included.
     private func endFault(_ outcome: AttemptOutcome, _ next: RowState) -> TraceFault? {
-        if policy.marksBeforeSend, !isMarked, outcome.needsSend, !isProved, next != .uncertain {
+        // A look-up needs no mark, and can be turned away as a create can.
+        let mayBeLookUp = policy.canLookUp && wasSent && (outcome == .throttled || outcome == .unauthorized)
+        if policy.marksBeforeSend, !isMarked, outcome.needsSend, !mayBeLookUp, !isProved, next != .uncertain {
             return .sentWithoutMark
         }
         if next == .completed, isProved { return nil }

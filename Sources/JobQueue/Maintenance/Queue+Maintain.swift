@@ -1,0 +1,23 @@
+package import Postgres
+
+/// What one turn of maintenance did.
+package struct MaintenanceReport: Sendable, Equatable {
+    /// Partitions of the history that were made ahead.
+    package let partitionsMade: Int
+    /// Partitions whose age is over the one that history is kept for.
+    package let partitionsDropped: Int
+    /// Finished jobs whose age is over the one that their kind is kept for.
+    package let jobsDeleted: Int
+}
+
+extension Queue {
+    /// Makes partitions ahead, drops old ones and deletes up to `jobs` old finished jobs; nil when another worker is
+    /// at it or was within the last ten seconds.
+    package func maintain(jobs: Int) async throws(PostgresError) -> MaintenanceReport? {
+        let rows = try await run("maintain", [.integer(jobs)])
+        guard let row = rows.first, let made = try row.decode(Int?.self, at: 0) else { return nil }
+        return MaintenanceReport(
+            partitionsMade: made, partitionsDropped: try row.decode(Int.self, at: 1),
+            jobsDeleted: try row.decode(Int.self, at: 2))
+    }
+}

@@ -1,0 +1,37 @@
+import JobQueue
+import Logging
+
+/// Looks after history and retention. Every worker tries; the database lets one at a time, and none too often.
+struct Maintainer: Sendable {
+    let queue: Queue
+    let logger: Logger
+    /// How often it tries; a fleet then does it about as often as the database lets it.
+    var interval: Duration = .seconds(30)
+    /// How many finished jobs one turn deletes: a fraction of a second's work.
+    var jobs = 2000
+
+    /// Works until cancelled.
+    func run() async {
+        while !Task.isCancelled {
+            // Spread, so that the workers of a fleet do not all try at once. Cancelled: the loop ends.
+            try? await Task.sleep(for: interval * Double.random(in: 0.5...1.5))
+            if Task.isCancelled { return }
+            await turn()
+        }
+    }
+
+    private func turn() async {
+        do {
+            guard let done = try await queue.maintain(jobs: jobs) else { return }
+            guard done.partitionsMade + done.partitionsDropped + done.jobsDeleted > 0 else { return }
+            logger.notice(
+                "looked after history",
+                metadata: [
+                    "partitions_made": "\(done.partitionsMade)", "partitions_dropped": "\(done.partitionsDropped)",
+                    "jobs_deleted": "\(done.jobsDeleted)",
+                ])
+        } catch {
+            logger.warning("could not look after history", metadata: ["error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,154 @@
+import Postgres
+import SQLCatalog
+import TestKit
+import Testing
+
+/// Partitions of the history, what is dropped and deleted, and what that must not break.
+@Suite struct HistoryTests {
+    /// A job of the kind that has ended `days` ago.
+    private static func finished(_ days: Int, kind: String = "iron.customer.create", after: Int? = nil) -> String {
+        """
+        INSERT INTO onboarding.jobs (kind, payload, after_job_id) VALUES ('\(kind)', '\(SQL.person)', \(after.map(String.init) ?? "NULL"));
+        ALTER TABLE onboarding.jobs DISABLE TRIGGER jobs_legal_transition;
+        UPDATE onboarding.jobs SET state = 'completed', provider_id = 'p', finished_at = now() - interval '\(days) days'
+            WHERE id = (SELECT max(id) FROM onboarding.jobs);
+        ALTER TABLE onboarding.jobs ENABLE TRIGGER jobs_legal_transition;
+        """
+    }
+
+    /// Lets the next call of `maintain` do something at once.
+    private static let again = "UPDATE onboarding.maintenance SET last_run_at = '-infinity';"
+
+    /// As if it had just done something.
+    private static let justNow = "UPDATE onboarding.maintenance SET last_run_at = now() + interval '1 hour';"
+
+    private static let partitions =
+        "(SELECT count(*) FROM pg_inherits WHERE inhparent = 'onboarding.attempts'::regclass)"
+
+    @Test func `partitions are made ahead, once, and by one worker at a time`() async throws {
+        try await withSessions(2) { sessions in
+            let (a, b) = (sessions[0], sessions[1])
+            let before = try await a.value(Self.partitions)
+            try await a.run(Self.justNow)
+            #expect(try await a.value("onboarding.maintain(10)") == "(,,)")
+            try await a.run(Self.again)
+            #expect(try await a.value("onboarding.maintain(10)") == "(0,0,0)")
+            #expect(try await a.value(Self.partitions) == before)
+            try await a.run("DROP TABLE onboarding.attempts_rest; " + Self.again)
+            // Every moment of the next two months has its place.
+            try await a.run(
+                """
+                INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, idempotency_key, attempt, step, worker, outcome)
+                SELECT 1, d, now() + d * interval '1 day', gen_random_uuid(), 1, 'create', 'w', 'succeeded' FROM generate_series(0, 58) d;
+                """)
+            try await a.run("BEGIN; SELECT onboarding.maintain(10)")
+            #expect(try await b.value("onboarding.maintain(10)") == "(,,)")
+            try await a.run("COMMIT")
+        }
+    }
+
+    @Test func `a partition that is missing is made, and the row that came before it is not lost`() async throws {
+        try await withSessions { sessions in
+            let a = sessions[0]
+            let name = try await a.value("'attempts_' || to_char(now() + interval '1 month', 'YYYYMM')") ?? ""
+            try await a.run("DROP TABLE onboarding.\(name); " + Self.again)
+            #expect(try await a.value("onboarding.maintain(10)") == "(1,0,0)")
+            #expect(try await a.value("to_regclass('onboarding.\(name)') IS NOT NULL") == "true")
+        }
+    }
+
+    @Test func `history is dropped by age, and only when that is configured`() async throws {
+        try await withSessions { sessions in
+            let a = sessions[0]
+            try await a.run(
+                """
+                DROP TABLE onboarding.attempts_first;
+                SELECT onboarding.add_partition('attempts', now() - interval '3 months'),
+                    onboarding.add_partition('attempts', now() - interval '1 month');
+                """ + Self.again)
+            let before = try await a.value(Self.partitions)
+            _ = try await a.value("onboarding.maintain(10)")
+            // This month's took the place of the first.
+            #expect(try await a.value("\(Self.partitions) - 1 = \(before ?? "")") == "true")
+            try await a.run("UPDATE onboarding.maintenance SET keep_history = '32 days'; " + Self.again)
+            #expect(try await a.value("onboarding.maintain(10)") == "(0,1,0)")
+            let error = await a.error("UPDATE onboarding.maintenance SET keep_history = '1 day'")
+            #expect(error?.sqlState?.code == "23514")
+        }
+    }
+
+    @Test func `finished jobs are deleted by their kind's retention, those that others came after last`() async throws {
+        try await withSessions { sessions in
+            let a = sessions[0]
+            try await a.run(Self.finished(90))  // 1: goes
+            try await a.run(Self.finished(90))  // 2: waits for 3
+            try await a.run(Self.finished(40, kind: "iron.customer.create", after: 2))  // 3: goes
+            try await a.run(Self.finished(10))  // 4: too young
+            try await a.run(
+                Self.finished(90, kind: "juicyway.customer.create").replacing(SQL.person, with: Juicy.person))
+            try await a.run(SQL.enqueue())  // 6: not finished
+            try await a.run(Self.again)
+            #expect(try await a.value("onboarding.maintain(10)") == "(0,0,0)", "nothing is deleted unless asked for")
+            try await a.run(
+                "UPDATE onboarding.kinds SET keep_finished = '30 days' WHERE kind = 'iron.customer.create'; "
+                    + Self.again)
+            #expect(try await a.value("onboarding.maintain(1)") == "(0,0,1)", "a turn is bounded")
+            for _ in 0..<3 {
+                try await a.run(Self.again)
+                _ = try await a.value("onboarding.maintain(10)")
+            }
+            #expect(try await a.column("SELECT id FROM onboarding.jobs ORDER BY id") == ["4", "5", "6"])
+        }
+    }
+
+    @Test func `a job whose history was dropped is not taken for one that was never sent`() async throws {
+        try await withSessions { sessions in
+            let a = sessions[0]
+            try await a.run(SQL.enqueue() + SQL.worker("a"))
+            _ = try await a.column(SQL.claim("a"))
+            _ = try await a.column(
+                SQL.complete("a", 1, outcome: "rejected", state: "failed", providerID: nil, status: 422))
+            try await a.run("DELETE FROM onboarding.attempts")
+            let error = await a.error(
+                "SELECT onboarding.retry(1, 'corrected', '{\"customer_type\": \"Person\", \"email\": \"b@example.com\"}')"
+            )
+            #expect(error?.message.contains("may exist at the provider") == true)
+        }
+    }
+
+    @Test func `the journal of the version before is taken along, and so is its late evidence`() async throws {
+        try await withTestDatabase(migrated: false) { connectionString in
+            let connection = try await Connection.open(ConnectionConfiguration(connectionString: connectionString))
+            for migration in SQLCatalog.migrations where migration.version < 8 {
+                try await connection.run(script: "BEGIN; " + migration.sql + " COMMIT;")
+            }
+            let a = Session(connection: connection)
+            try await a.run(SQL.enqueue() + SQL.worker("a") + SQL.worker("b"))
+            _ = try await a.column(SQL.claim("a"))
+            let token = try await a.value("SELECT claim_token FROM onboarding.jobs")
+            try await a.run(
+                "UPDATE onboarding.worker_leases SET lease_expires_at = now() - interval '1 s' WHERE id = 'a'")
+            _ = try await a.value("onboarding.take_over('b', 10)")
+            _ = try await a.column(SQL.complete("a", 1, token: token, providerID: "late-1"))
+            try await a.run(SQL.enqueue() + "SELECT onboarding.cancel(2, 'no more');")
+            let history = try await a.column("SELECT (x.*)::text FROM onboarding.transitions x ORDER BY job_id, at")
+            for migration in SQLCatalog.migrations where migration.version >= 8 {
+                try await connection.run(script: "BEGIN; " + migration.sql + " COMMIT;")
+            }
+            #expect(
+                try await a.column("SELECT (x.*)::text FROM onboarding.transitions x ORDER BY job_id, at") == history)
+            #expect(try await a.value("SELECT count(*) FROM onboarding.attempts") == "2")
+            let evidence = try await a.value(
+                "SELECT evidence_id FROM onboarding.claim('b', 'iron', 1, 1000, 1000, 1000)")
+            #expect(evidence == "late-1")
+            try await a.run("SELECT onboarding.retry(2)")
+            #expect(try await a.value("SELECT count(*) FROM onboarding.state_changes WHERE job_id = 2") == "2")
+            await connection.close()
+        }
+    }
+}
+
+private enum Juicy {
+    static let person =
+        #"{"first_name": "A", "last_name": "B", "email": "a@b.c", "phone": "1", "type": "individual", "billing_address": {}}"#
+}

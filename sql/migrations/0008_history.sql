@@ -1,0 +1,512 @@
+-- History in time partitions, retention, and the service that looks after both.
+INSERT INTO onboarding.migrations (version, name) VALUES (8, 'history');
+
+-- How long finished jobs of a kind are kept, and how long everybody's history is: null is for ever.
+ALTER TABLE onboarding.kinds ADD COLUMN keep_finished interval,
+    ADD CONSTRAINT kinds_keep_finished_a_day CHECK (keep_finished >= interval '1 day');
+
+CREATE TABLE onboarding.maintenance (
+    -- One row.
+    is_only_row    boolean     PRIMARY KEY DEFAULT true CHECK (is_only_row),
+    keep_history   interval    CHECK (keep_history >= interval '31 days'),
+    last_run_at    timestamptz NOT NULL DEFAULT '-infinity'
+);
+INSERT INTO onboarding.maintenance DEFAULT VALUES;
+
+-- Successes that came too late, apart from the journal: the claim looks here, at a few rows, whatever the journal holds.
+CREATE TABLE onboarding.late_successes (
+    job_id          bigint      NOT NULL,
+    claim_token     bigint      NOT NULL,
+    provider_id     text        NOT NULL,
+    provider_status text,
+    worker          text        NOT NULL,
+    at              timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT late_successes_pkey PRIMARY KEY (job_id, claim_token)
+);
+INSERT INTO onboarding.late_successes
+SELECT a.job_id, a.claim_token, a.provider_id, a.provider_status, a.worker, a.finished_at
+FROM onboarding.attempts a WHERE a.late AND a.provider_id IS NOT NULL;
+
+-- The journal so far becomes the first partition. A row's partition follows from its claim, so that a second writing
+-- of the same end finds the first.
+DROP VIEW onboarding.transitions;
+ALTER TABLE onboarding.attempts RENAME TO attempts_first;
+ALTER TABLE onboarding.attempts_first DROP CONSTRAINT attempts_pkey,
+    ADD CONSTRAINT attempts_first_pkey PRIMARY KEY (job_id, claim_token, late, claimed_at);
+CREATE TABLE onboarding.attempts (
+    LIKE onboarding.attempts_first INCLUDING DEFAULTS,
+    CONSTRAINT attempts_pkey PRIMARY KEY (job_id, claim_token, late, claimed_at)
+) PARTITION BY RANGE (claimed_at);
+
+ALTER TABLE onboarding.state_changes ALTER COLUMN id DROP IDENTITY;
+CREATE SEQUENCE onboarding.state_change_ids AS bigint;
+SELECT setval('onboarding.state_change_ids', coalesce((SELECT max(s.id) FROM onboarding.state_changes s), 0) + 1, false);
+ALTER TABLE onboarding.state_changes ALTER COLUMN id SET DEFAULT nextval('onboarding.state_change_ids');
+ALTER TABLE onboarding.state_changes RENAME TO state_changes_first;
+ALTER TABLE onboarding.state_changes_first DROP CONSTRAINT state_changes_pkey,
+    ADD CONSTRAINT state_changes_first_pkey PRIMARY KEY (id, at);
+ALTER INDEX onboarding.state_changes_job_idx RENAME TO state_changes_first_job_idx;
+CREATE TABLE onboarding.state_changes (
+    LIKE onboarding.state_changes_first INCLUDING DEFAULTS,
+    CONSTRAINT state_changes_pkey PRIMARY KEY (id, at)
+) PARTITION BY RANGE (at);
+CREATE INDEX state_changes_job_idx ON onboarding.state_changes (job_id, at);
+
+DO $$
+DECLARE
+    next_month timestamptz := date_trunc('month', now(), 'UTC') + interval '1 month';
+BEGIN
+    EXECUTE format('ALTER TABLE onboarding.attempts ATTACH PARTITION onboarding.attempts_first FOR VALUES FROM (MINVALUE) TO (%L)', next_month);
+    EXECUTE format('ALTER TABLE onboarding.state_changes ATTACH PARTITION onboarding.state_changes_first FOR VALUES FROM (MINVALUE) TO (%L)', next_month);
+END;
+$$;
+-- For a fleet whose maintenance has not run for months: nothing is refused.
+CREATE TABLE onboarding.attempts_rest PARTITION OF onboarding.attempts DEFAULT;
+CREATE TABLE onboarding.state_changes_rest PARTITION OF onboarding.state_changes DEFAULT;
+
+CREATE VIEW onboarding.transitions AS
+SELECT j.id AS job_id, NULL::text AS from_state,
+    CASE WHEN j.state = 'blocked' OR EXISTS (
+        SELECT 1 FROM onboarding.state_changes s WHERE s.job_id = j.id AND s.from_state = 'blocked')
+        THEN 'blocked' ELSE 'available' END AS to_state,
+    j.created_at AS at, 'caller'::text AS actor, 'enqueued'::text AS reason
+FROM onboarding.jobs j
+UNION ALL
+SELECT a.job_id, 'available', 'running', a.claimed_at, a.worker, 'claimed'
+FROM onboarding.attempts a WHERE NOT a.late
+UNION ALL
+SELECT a.job_id, 'running', a.next_state, a.finished_at, a.worker, a.reason
+FROM onboarding.attempts a WHERE NOT a.late
+UNION ALL
+SELECT j.id, 'available', 'running', j.claimed_at, j.claimed_by, 'claimed'
+FROM onboarding.jobs j WHERE j.state = 'running'
+UNION ALL
+SELECT s.job_id, s.from_state, s.to_state, s.at, s.actor, s.reason
+FROM onboarding.state_changes s WHERE s.from_state <> s.to_state;
+
+GRANT SELECT ON onboarding.attempts, onboarding.state_changes, onboarding.transitions, onboarding.maintenance
+    TO onboarding_operator, onboarding_monitor, onboarding_worker;
+
+-- Claims up to `wanted` due jobs of one provider for one live worker.
+--
+-- The cursor arrays say where to go on, one entry a priority: jobs at or before (run_at, id) were
+-- claimed already, and dead index entries in front of them are not walked again however long some
+-- transaction keeps them from being vacuumed. Null arrays start from the beginning of every priority.
+-- `byte_budget` bounds the sum of the payloads; one that is larger may come alone, up to `single_budget`.
+-- One row a job; when there is none, one row with a null id that says why and when to come back.
+CREATE OR REPLACE FUNCTION onboarding.claim(
+    worker_id text, provider_name text, wanted integer, byte_budget bigint, single_budget bigint, lease_ms integer,
+    from_priority smallint[] DEFAULT NULL, from_run_at timestamptz[] DEFAULT NULL, from_id bigint[] DEFAULT NULL)
+RETURNS TABLE (
+    id bigint, claim_token bigint, kind text, step text, attempt smallint, max_attempts smallint,
+    backoff_step smallint, idempotency_key text, payload text, payload_bytes integer, body_sha256 bytea,
+    parameters text, after_provider_id text, traceparent text, remaining_ms bigint, first_sent_ms bigint,
+    last_sent_ms bigint, last_create_status integer, evidence_id text, evidence_status text,
+    claimed_at text, priority smallint, run_at text, hint text, wait_ms integer)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- The plans are pinned: whatever the statistics say, the claim walks its index in order.
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+    permit record;
+    taken integer;
+    marked text[];
+    -- Not now(): the claim may have waited for its permits. Sends before it were those of earlier claims.
+    t timestamptz;
+BEGIN
+    IF NOT EXISTS (
+        SELECT 1 FROM onboarding.worker_leases w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
+    THEN
+        claim.hint := 'fenced'; claim.wait_ms := 0; RETURN NEXT; RETURN;
+    END IF;
+    SELECT * INTO permit FROM onboarding.permits(provider_name, wanted);
+    IF permit.allowed > 0 THEN
+        -- Where no key makes a resend harmless, the worker writes a mark of its own just before it sends
+        -- (`mark_sent`); elsewhere the claim alone is taken for a send.
+        SELECT coalesce(array_agg(k.kind), '{}') INTO marked FROM onboarding.kinds k WHERE k.lost_answer <> 'same_key';
+        t := clock_timestamp();
+        RETURN QUERY
+        WITH claimed AS (
+            UPDATE onboarding.jobs j
+            SET state = 'running', claim_token = nextval('onboarding.claim_tokens'), claimed_by = worker_id,
+                claimed_at = clock_timestamp(), updated_at = t, lease_expires_at = t + lease_ms * interval '1 ms',
+                attempt = j.attempt + CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
+                first_sent_at = CASE WHEN j.step = 'create' AND j.kind <> ALL (marked)
+                    THEN coalesce(j.first_sent_at, clock_timestamp()) ELSE j.first_sent_at END,
+                last_sent_at = CASE WHEN j.step = 'create' AND j.kind <> ALL (marked)
+                    THEN clock_timestamp() ELSE j.last_sent_at END,
+                body_sha256 = coalesce(j.body_sha256, sha256(convert_to(j.payload::text, 'UTF8')))
+            WHERE j.id = ANY (ARRAY(
+                SELECT due.id FROM (
+                    SELECT d.id, row_number() OVER () AS place, sum(d.payload_bytes) OVER (ROWS UNBOUNDED PRECEDING) AS bytes
+                    FROM unnest(coalesce(from_priority, '{0,1,2,3,4,5,6,7,8,9}'::smallint[]),
+                            from_run_at, from_id) AS c (priority, run_at, id)
+                    CROSS JOIN LATERAL (
+                        SELECT q.id, q.payload_bytes FROM onboarding.jobs q
+                        WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.priority = c.priority
+                          AND q.run_at <= t
+                          AND (q.run_at, q.id) > (coalesce(c.run_at, '-infinity'::timestamptz), coalesce(c.id, 0))
+                          AND (q.expires_at IS NULL OR q.expires_at > t OR q.step = 'look_up')
+                          AND (q.order_key IS NULL OR (
+                              q.id = (SELECT o.id FROM onboarding.jobs o
+                                  WHERE o.provider = provider_name AND o.order_key = q.order_key
+                                    AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain')
+                                  ORDER BY o.id LIMIT 1)
+                              AND (SELECT o.id FROM onboarding.jobs o
+                                  WHERE o.provider = provider_name AND o.order_key = q.order_key
+                                    AND o.state = 'running' LIMIT 1) IS NULL))
+                        ORDER BY q.run_at, q.id
+                        LIMIT permit.allowed
+                        FOR NO KEY UPDATE SKIP LOCKED) d
+                    LIMIT permit.allowed) due
+                WHERE due.bytes <= byte_budget OR (due.place = 1 AND due.bytes <= single_budget)))
+            RETURNING j.*
+        )
+        SELECT c.id, c.claim_token, c.kind, c.step, c.attempt, c.max_attempts, c.backoff_step,
+            c.idempotency_key::text, c.payload::text, c.payload_bytes, c.body_sha256, c.parameters::text,
+            CASE WHEN c.after_job_id IS NOT NULL
+                THEN (SELECT a.provider_id FROM onboarding.jobs a WHERE a.id = c.after_job_id AND a.kind = 'iron.customer.create') END,
+            c.traceparent, onboarding.milliseconds(c.expires_at - t),
+            CASE WHEN c.first_sent_at < t THEN onboarding.milliseconds(t - c.first_sent_at) END,
+            CASE WHEN c.last_sent_at < t THEN onboarding.milliseconds(t - c.last_sent_at) END,
+            c.last_create_status, e.provider_id, e.provider_status, c.claimed_at::text, c.priority,
+            -- In one form whatever the session's time zone, so that its order is the order of the texts.
+            (c.run_at AT TIME ZONE 'UTC')::text || '+00',
+            NULL::text, NULL::integer
+        FROM claimed c
+        LEFT JOIN LATERAL (
+            SELECT l.provider_id, l.provider_status FROM onboarding.late_successes l
+            WHERE c.last_outcome IS NOT NULL AND l.job_id = c.id
+            ORDER BY l.at DESC LIMIT 1) e ON true;
+        GET DIAGNOSTICS taken = ROW_COUNT;
+        IF taken > 0 THEN
+            IF permit.counted THEN PERFORM onboarding.use_permits(provider_name, taken, permit.probing); END IF;
+            RETURN;
+        END IF;
+        permit.hint := 'empty'; permit.wait_ms := NULL;
+    END IF;
+    claim.hint := permit.hint; claim.wait_ms := permit.wait_ms;
+    RETURN NEXT;
+END;
+$$;
+
+-- Keeps in the journal what a worker brings of jobs that it has lost, and apart what proves a success. Returns a row an
+-- attempt that is not among the written: whether it had been written before, when the answer to COMMIT was lost.
+CREATE FUNCTION onboarding.keep_late(
+    worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[],
+    did_steps text[], outcomes text[], http_statuses integer[], request_ids text[], provider_ids text[],
+    provider_statuses text[], errors text[], sent_ages_ms bigint[], keys text[], digests bytea[],
+    written_ids bigint[], written_tokens bigint[])
+RETURNS TABLE (job_id bigint, claim_token bigint, written boolean, job_state text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH missed AS (
+        SELECT r.*,
+            EXISTS (
+                SELECT 1 FROM onboarding.attempts a
+                WHERE a.job_id = r.job_id AND a.claim_token = r.token AND NOT a.late AND a.outcome <> 'lost') AS is_known,
+            EXISTS (
+                SELECT 1 FROM onboarding.attempts a
+                WHERE a.job_id = r.job_id AND a.claim_token = r.token AND a.late) AS is_kept
+        FROM unnest(job_ids, tokens, claimed_ats, attempt_numbers, did_steps, outcomes, http_statuses, request_ids,
+            provider_ids, provider_statuses, errors, sent_ages_ms, keys, digests)
+        AS r (job_id, token, claimed_at, attempt, did_step, outcome, http_status, request_id, provider_id,
+            provider_status, error, sent_age_ms, key, digest)
+        WHERE NOT EXISTS (
+            SELECT 1 FROM unnest(written_ids, written_tokens) AS w (id, token) WHERE w.id = r.job_id AND w.token = r.token)
+    ), journal AS (
+        INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, http_status, attempt,
+            late, step, worker, outcome, provider_id, provider_status, request_id, error, reason, body_sha256)
+        SELECT m.job_id, m.token, m.claimed_at::timestamptz, now() - m.sent_age_ms * interval '1 ms', m.key::uuid,
+            m.http_status, m.attempt, true, m.did_step, worker_id, m.outcome, m.provider_id, m.provider_status,
+            m.request_id, m.error, 'came too late: another worker had the job', m.digest
+        FROM missed m WHERE NOT m.is_known AND NOT m.is_kept
+        ON CONFLICT DO NOTHING
+    ), evidence AS (
+        INSERT INTO onboarding.late_successes (job_id, claim_token, provider_id, provider_status, worker)
+        SELECT m.job_id, m.token, m.provider_id, m.provider_status, worker_id
+        FROM missed m WHERE NOT m.is_known AND NOT m.is_kept AND m.provider_id IS NOT NULL
+        ON CONFLICT DO NOTHING
+    )
+    SELECT m.job_id, m.token, m.is_known, NULL::text FROM missed m;
+END;
+$$;
+
+-- Writes the ends of attempts. Each row carries its own token: a row whose token is not the job's
+-- present one changes nothing there and is kept in the journal as late evidence. Writing the same end
+-- twice (after a lost answer to COMMIT) is harmless and reported as written.
+--
+-- Times come as ages in milliseconds, so that only the database's clock counts. Returns a row an
+-- attempt: whether it was written, and the state the job is in.
+CREATE OR REPLACE FUNCTION onboarding.complete(
+    worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[],
+    did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[],
+    reached boolean[], key_uses text[], http_statuses integer[], request_ids text[], provider_ids text[],
+    provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[],
+    keys text[], digests bytea[])
+RETURNS TABLE (job_id bigint, claim_token bigint, written boolean, job_state text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- Pinned: rows are found by key. Hash joins stay on for the batch's own rows.
+SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+    ids bigint[];
+    fences bigint[];
+    became text[];
+    late boolean;
+    ordered boolean;
+    ended bigint[];
+BEGIN
+    WITH result AS (
+        SELECT * FROM unnest(job_ids, tokens, claimed_ats, attempt_numbers, did_steps, outcomes, states, next_steps,
+            delays_ms, counted, reached, key_uses, http_statuses, request_ids, provider_ids, provider_statuses,
+            errors, reasons, sent_ages_ms, keys, digests)
+        AS r (job_id, token, claimed_at, attempt, did_step, outcome, state, next_step, delay_ms, counted, reached,
+            key_use, http_status, request_id, provider_id, provider_status, error, reason, sent_age_ms, key, digest)
+    ), written AS (
+        UPDATE onboarding.jobs j
+        SET state = CASE WHEN j.cancel_requested_at IS NULL THEN r.state
+                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state END,
+            step = CASE WHEN j.cancel_requested_at IS NULL THEN r.next_step
+                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).step END,
+            attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT r.counted THEN 1 ELSE 0 END,
+            backoff_step = CASE WHEN r.state = 'available' THEN least(j.backoff_step + 1, 1000) ELSE j.backoff_step END,
+            run_at = CASE WHEN r.state = 'available' THEN now() + r.delay_ms * interval '1 ms' ELSE j.run_at END,
+            -- A call that cannot have arrived takes back what its claim assumed.
+            first_sent_at = CASE WHEN r.key_use <> 'same' THEN NULL
+                WHEN NOT r.reached AND j.step = 'create' AND j.first_sent_at >= j.claimed_at THEN NULL
+                ELSE j.first_sent_at END,
+            provider_id = coalesce(r.provider_id, j.provider_id),
+            provider_status = coalesce(r.provider_status, j.provider_status),
+            last_outcome = r.outcome, last_http_status = r.http_status,
+            -- What was not answered may be on its way until now.
+            last_sent_at = CASE WHEN r.reached AND j.step = 'create' THEN now() ELSE j.last_sent_at END,
+            last_create_status = CASE WHEN r.key_use <> 'same' THEN NULL WHEN j.step = 'create' THEN r.http_status
+                ELSE j.last_create_status END,
+            last_error = CASE WHEN r.state = 'completed' THEN NULL ELSE coalesce(r.error || ': ', '') || r.reason END,
+            lease_expires_at = NULL, updated_at = now(),
+            finished_at = CASE WHEN CASE WHEN j.cancel_requested_at IS NULL THEN r.state
+                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state END
+                IN ('completed', 'failed', 'cancelled') THEN now() END
+        FROM result r
+        WHERE j.id = r.job_id AND j.claim_token = r.token AND j.state = 'running'
+        RETURNING j.id, j.claim_token AS token, j.state, j.run_at, j.step, j.order_key, r.claimed_at, r.sent_age_ms,
+            r.key, r.http_status, r.attempt, r.did_step, r.outcome, r.provider_id, r.provider_status, r.request_id,
+            r.error, r.reason, r.digest
+    ), journal AS (
+        INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, next_run_at, idempotency_key,
+            http_status, attempt, step, worker, outcome, next_state, next_step, provider_id, provider_status,
+            request_id, error, reason, body_sha256)
+        SELECT w.id, w.token, w.claimed_at::timestamptz, now() - w.sent_age_ms * interval '1 ms',
+            CASE WHEN w.state = 'available' THEN w.run_at END, w.key::uuid, w.http_status, w.attempt, w.did_step,
+            worker_id, w.outcome, w.state, CASE WHEN w.state = 'available' THEN w.step END, w.provider_id,
+            w.provider_status, w.request_id, w.error, w.reason, w.digest
+        FROM written w
+    )
+    SELECT array_agg(w.id), array_agg(w.token), array_agg(w.state), bool_or(w.order_key IS NOT NULL)
+    INTO ids, fences, became, ordered
+    FROM written w;
+    PERFORM pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', w.id, w.state))
+    FROM unnest(ids, became) AS w (id, state) WHERE w.state <> 'available';
+    late := cardinality(job_ids) > coalesce(cardinality(ids), 0);
+    RETURN QUERY SELECT w.id, w.token, true, w.state FROM unnest(ids, fences, became) AS w (id, token, state);
+    IF late THEN
+        RETURN QUERY SELECT * FROM onboarding.keep_late(worker_id, job_ids, tokens, claimed_ats, attempt_numbers,
+            did_steps, outcomes, http_statuses, request_ids, provider_ids, provider_statuses, errors,
+            sent_ages_ms, keys, digests, coalesce(ids, '{}'), coalesce(fences, '{}'));
+    END IF;
+
+    IF 'new' = ANY (key_uses) THEN PERFORM onboarding.rotate_keys(job_ids, tokens, key_uses); END IF;
+    IF late OR 'uncertain' = ANY (became) THEN PERFORM onboarding.settle_late_successes(job_ids); END IF;
+    SELECT array_agg(s.id) INTO ended FROM (
+        SELECT d.after_job_id AS id FROM unnest(job_ids) AS b (id)
+        JOIN onboarding.jobs d ON d.after_job_id = b.id AND d.state = 'blocked'
+        UNION
+        SELECT j.id FROM onboarding.jobs j
+        WHERE ordered AND j.id = ANY (job_ids) AND j.order_key IS NOT NULL AND j.state IN ('completed', 'failed', 'cancelled')) s;
+    IF ended IS NOT NULL THEN PERFORM onboarding.settle_dependents(ended); END IF;
+    PERFORM onboarding.note_provider_health(job_ids, tokens, outcomes, http_statuses, holds_ms);
+END;
+$$;
+
+-- Late evidence of a success ends a job that is uncertain, whichever of the two came first; elsewhere the
+-- next claim finds it.
+CREATE OR REPLACE FUNCTION onboarding.settle_late_successes(job_ids bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    proven bigint[];
+BEGIN
+    WITH evidence AS (
+        SELECT DISTINCT ON (l.job_id) l.job_id, l.claim_token, l.provider_id, l.provider_status, l.worker
+        FROM unnest(job_ids) AS b (id)
+        JOIN onboarding.late_successes l ON l.job_id = b.id
+        ORDER BY l.job_id, l.at DESC
+    ), settled AS (
+        UPDATE onboarding.jobs j
+        SET state = 'completed', provider_id = e.provider_id, provider_status = e.provider_status,
+            last_outcome = 'adopted', last_error = NULL, finished_at = now(), updated_at = now()
+        FROM evidence e
+        WHERE j.id = e.job_id AND j.state = 'uncertain'
+        RETURNING j.id, e.worker
+    ), logged AS (
+        INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
+        SELECT s.id, 'uncertain', 'completed', s.worker, 'late evidence proves the record' FROM settled s
+        RETURNING job_id
+    )
+    SELECT array_agg(l.job_id) FROM logged l CROSS JOIN LATERAL onboarding.notify_event(l.job_id, 'completed') INTO proven;
+    IF proven IS NOT NULL THEN PERFORM onboarding.settle_dependents(proven); END IF;
+END;
+$$;
+
+-- Makes a failed or cancelled job available again and returns the key that it will use: the old one,
+-- unless the provider refused the request for good or the payload is replaced.
+CREATE OR REPLACE FUNCTION onboarding.retry(job_id bigint, reason text DEFAULT NULL, payload jsonb DEFAULT NULL) RETURNS uuid
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    job onboarding.jobs := onboarding.lock_job(job_id);
+    kind onboarding.kinds;
+    after_state text;
+    new_payload jsonb := coalesce(retry.payload, job.payload);
+    new_key uuid := job.idempotency_key;
+    may_exist boolean;
+BEGIN
+    IF job.state NOT IN ('failed', 'cancelled') THEN
+        RAISE EXCEPTION 'onboarding: job % is %; only a failed or cancelled job can be retried', job.id, job.state
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    SELECT * INTO kind FROM onboarding.kinds k WHERE k.kind = job.kind;
+    IF job.after_job_id IS NOT NULL THEN
+        SELECT a.state INTO after_state FROM onboarding.jobs a WHERE a.id = job.after_job_id;
+        IF after_state <> 'completed' THEN
+            RAISE EXCEPTION 'onboarding: job % waits for job %, which is %; retry that one first', job.id, job.after_job_id, after_state
+                USING ERRCODE = 'object_not_in_prerequisite_state';
+        END IF;
+    END IF;
+    IF retry.payload IS NOT NULL THEN
+        IF jsonb_typeof(retry.payload) <> 'object' THEN PERFORM onboarding.refuse('payload', 'must be a JSON object'); END IF;
+        PERFORM onboarding.check_required_fields(job.kind, kind.required_fields, retry.payload);
+    END IF;
+    -- A refusal proves that its own request created nothing, not that an earlier one without an answer
+    -- did not; only a look-up that found nothing does. Where history was dropped, nothing does.
+    may_exist := job.first_sent_at IS NOT NULL AND (
+        job.first_sent_at < (SELECT min(a.claimed_at) FROM onboarding.attempts a WHERE a.job_id = job.id) - interval '1 s'
+        OR NOT EXISTS (SELECT 1 FROM onboarding.attempts a WHERE a.job_id = job.id)
+        OR EXISTS (
+            SELECT 1 FROM onboarding.attempts a
+            WHERE a.job_id = job.id AND a.outcome IN ('unavailable', 'ambiguous', 'lost')
+              AND a.finished_at > coalesce((
+                  SELECT max(n.finished_at) FROM onboarding.attempts n WHERE n.job_id = job.id AND n.outcome = 'not_found'), '-infinity')));
+    IF may_exist AND kind.lost_answer = 'none' THEN
+        RAISE EXCEPTION 'onboarding: job % may have been sent and its provider cannot tell; it cannot be retried', job.id
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF NOT may_exist AND (job.last_outcome IN ('rejected', 'invalid_payload') OR new_payload <> job.payload) THEN
+        new_key := gen_random_uuid();
+    END IF;
+    IF may_exist AND new_payload <> job.payload THEN
+        RAISE EXCEPTION 'onboarding: job % may exist at the provider as it was sent; retry it without a payload and cancel it: that looks it up', job.id
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    UPDATE onboarding.jobs j
+    SET state = 'available', run_at = now(), attempt = 0, backoff_step = 0, cancel_requested_at = NULL, finished_at = NULL,
+        expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
+        idempotency_key = new_key, payload = new_payload, payload_bytes = octet_length(new_payload::text),
+        body_sha256 = CASE WHEN new_payload <> j.payload THEN NULL ELSE j.body_sha256 END,
+        step = CASE WHEN may_exist AND onboarding.can_look_up(job) THEN 'look_up' ELSE 'create' END,
+        first_sent_at = CASE WHEN may_exist THEN j.first_sent_at END,
+        last_http_status = NULL, last_create_status = NULL, updated_at = now()
+    WHERE j.id = job.id;
+    INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason, old_key, new_key)
+    VALUES (job.id, job.state, 'available', session_user, 'retry' || coalesce(': ' || reason, ''), job.idempotency_key, new_key);
+    PERFORM pg_notify('onboarding_jobs', '');
+    RETURN new_key;
+END;
+$$;
+
+-- Makes the partition of the month that `month` lies in. A table that is attached costs the others no lock that they
+-- would wait for.
+CREATE FUNCTION onboarding.add_partition(parent text, month timestamptz) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    start timestamptz := date_trunc('month', month, 'UTC');
+    name text := format('%s_%s', parent, to_char(start AT TIME ZONE 'UTC', 'YYYYMM'));
+    is_covered boolean;
+BEGIN
+    -- The first partition has no start; what lies before its end is its.
+    SELECT coalesce(bool_or(onboarding.partition_end(i.inhrelid) > start), false) INTO is_covered
+    FROM pg_catalog.pg_inherits i WHERE i.inhparent = format('onboarding.%I', parent)::regclass AND i.inhrelid = to_regclass(format('onboarding.%I', parent || '_first'));
+    IF is_covered OR to_regclass(format('onboarding.%I', name)) IS NOT NULL THEN RETURN false; END IF;
+    EXECUTE format('CREATE TABLE onboarding.%I (LIKE onboarding.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES) '
+        'WITH (fillfactor = 100, autovacuum_vacuum_insert_scale_factor = 0.1)', name, parent);
+    EXECUTE format('ALTER TABLE onboarding.%I ATTACH PARTITION onboarding.%I FOR VALUES FROM (%L) TO (%L)',
+        parent, name, start, start + interval '1 month');
+    RETURN true;
+END;
+$$;
+
+-- Where a partition ends; null for the one that takes the rest.
+CREATE FUNCTION onboarding.partition_end(partition oid) RETURNS timestamptz
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''([^'']+)''\)')::timestamptz FROM pg_catalog.pg_class c WHERE c.oid = partition;
+$$;
+
+-- Looks after history and retention; every worker calls it now and then, and one at a time does something: makes the
+-- partitions of this month and the two that follow, drops those that `maintenance.keep_history` lets go, and deletes up
+-- to `max_jobs` finished jobs that `kinds.keep_finished` lets go. Returns null when another is at it or was a moment ago.
+CREATE FUNCTION onboarding.maintain(
+    max_jobs integer, OUT partitions_made integer, OUT partitions_dropped integer, OUT jobs_deleted integer)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+SET enable_seqscan = off AS $$
+DECLARE
+    settings onboarding.maintenance;
+    place record;
+BEGIN
+    SELECT * INTO settings FROM onboarding.maintenance FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND OR settings.last_run_at > clock_timestamp() - interval '10 s' THEN RETURN; END IF;
+    UPDATE onboarding.maintenance SET last_run_at = clock_timestamp();
+    partitions_made := 0; partitions_dropped := 0; jobs_deleted := 0;
+    FOR place IN
+        SELECT p.parent, now() + ahead * interval '1 month' AS month
+        FROM unnest(ARRAY['attempts', 'state_changes']) AS p (parent) CROSS JOIN generate_series(0, 2) AS ahead
+    LOOP
+        IF onboarding.add_partition(place.parent, place.month) THEN partitions_made := partitions_made + 1; END IF;
+    END LOOP;
+    IF settings.keep_history IS NOT NULL THEN
+        FOR place IN
+            SELECT i.inhparent::regclass AS parent, i.inhrelid::regclass AS partition
+            FROM pg_catalog.pg_inherits i
+            WHERE i.inhparent IN ('onboarding.attempts'::regclass, 'onboarding.state_changes'::regclass)
+              AND onboarding.partition_end(i.inhrelid) < now() - settings.keep_history
+        LOOP
+            -- Detached first, so that the parent is locked for a moment only.
+            EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', place.parent, place.partition);
+            EXECUTE format('DROP TABLE %s', place.partition);
+            partitions_dropped := partitions_dropped + 1;
+        END LOOP;
+    END IF;
+    FOR place IN SELECT k.kind, k.provider, k.keep_finished FROM onboarding.kinds k WHERE k.keep_finished IS NOT NULL LOOP
+        WITH old AS (
+            SELECT j.id FROM onboarding.jobs j
+            WHERE j.finished_at < now() - place.keep_finished AND j.provider = place.provider AND j.kind = place.kind
+              -- One that others came after stays until they are gone.
+              AND NOT EXISTS (SELECT 1 FROM onboarding.jobs d WHERE d.after_job_id = j.id)
+            ORDER BY j.finished_at LIMIT max_jobs - jobs_deleted
+            FOR UPDATE SKIP LOCKED
+        ), evidence AS (
+            DELETE FROM onboarding.late_successes l USING old o WHERE l.job_id = o.id
+        ), gone AS (
+            DELETE FROM onboarding.jobs j USING old o WHERE j.id = o.id RETURNING 1
+        )
+        SELECT jobs_deleted + count(*) INTO jobs_deleted FROM gone;
+    END LOOP;
+END;
+$$;
+SELECT onboarding.maintain(0);
+
+GRANT EXECUTE ON FUNCTION onboarding.maintain TO onboarding_worker, onboarding_operator;
+REVOKE ALL ON FUNCTION onboarding.keep_late, onboarding.add_partition, onboarding.partition_end, onboarding.maintain FROM PUBLIC;
+GRANT UPDATE (keep_finished) ON onboarding.kinds TO onboarding_operator;
+GRANT UPDATE (keep_history) ON onboarding.maintenance TO onboarding_operator;
