@@ -91,7 +91,8 @@ let package = Package(
         .executableTarget(
             name: "onboard-chaos",
             dependencies: [
-                "Postgres", "ProtocolModel", "SeededRandom", "TestKit", arguments, "onboard", "onboard-simulator",
+                "Postgres", "ProtocolModel", "SeededRandom", "TestKit", arguments, locks, "onboard",
+                "onboard-simulator",
             ],
             swiftSettings: strict),
         .testTarget(name: "JobModelTests", dependencies: ["JobModel", "SeededRandom"], swiftSettings: strict),

@@ -14,15 +14,39 @@ struct FaultDriver: Sendable {
         guard let victim = names.randomElement(using: &random) else { return nil }
         let seconds = Double.random(in: 1...4, using: &random)
         switch fault {
-        case .kill: return try await fleet.kill(victim)
+        case .kill, .killBeforeClaimCommits, .killAfterClaim, .killBetweenSendAndAnswer, .killBetweenMarkAndAnswer,
+            .killBeforeCompletionCommits, .killAfterCompletion, .limitMemory:
+            return try await kill(victim, at: fault)
+        case .stall: try await fleet.stall(victim, for: .seconds(11 + seconds))
+        case .terminate: try await fleet.terminate(victim)
+        case .wrongClock:
+            try await fleet.terminate(victim, successorClock: Bool.random(using: &random) ? "+1h" : "-1h")
+        case .loseAnswers, .breakAnswers, .slowAnswers, .serverErrors, .throttles, .refuseCredentials:
+            try stage.simulator.setFaults(fault.rules)
+            try await Task.sleep(for: .seconds(seconds))
+            try stage.simulator.setFaults([])
+        case .forgetKeys: try await forgetKeys()
+        case .cancels: try await cancelSome()
+        case .pauses:
+            try await stage.desk.run("SELECT onboarding.pause_provider('iron', 'campaign', now() + interval '1 hour')")
+            try await Task.sleep(for: .seconds(seconds))
+            try await stage.desk.run("SELECT onboarding.resume_provider('iron')")
+        default: try await disturbDatabase(fault, for: seconds)
+        }
+        return nil
+    }
+
+    /// Kills a worker at a point of its work; returns its process.
+    private func kill(_ victim: String, at point: Fault) async throws -> Int32? {
+        switch point {
         case .killBeforeClaimCommits: return try await killInside("pause_claim", victim)
         case .killBeforeCompletionCommits: return try await killInside("pause_complete", victim)
         case .killAfterClaim:
             return try await killWhen("state = 'running' AND claimed_at > now() - interval '20 ms'", victim)
         case .killBetweenSendAndAnswer, .killBetweenMarkAndAnswer:
-            try stage.simulator.setFaults(fault.rules)
+            try stage.simulator.setFaults(point.rules)
             let condition =
-                fault == .killBetweenSendAndAnswer
+                point == .killBetweenSendAndAnswer
                 ? "claimed_at < now() - interval '200 ms'"
                 : "provider IN ('connect', 'axisfi') AND last_sent_at > claimed_at"
             let killed = try await killWhen("state = 'running' AND \(condition)", victim)
@@ -30,10 +54,13 @@ struct FaultDriver: Sendable {
             return killed
         case .killAfterCompletion: return try await killWhen("finished_at > now() - interval '20 ms'", victim)
         case .limitMemory: return try await fleet.limitMemory(victim)
-        case .stall: try await fleet.stall(victim, for: .seconds(11 + seconds))
-        case .terminate: try await fleet.terminate(victim)
-        case .wrongClock:
-            try await fleet.terminate(victim, successorClock: Bool.random(using: &random) ? "+1h" : "-1h")
+        default: return try await fleet.kill(victim)
+        }
+    }
+
+    /// What goes wrong between the workers and their tables.
+    private func disturbDatabase(_ fault: Fault, for seconds: Double) async throws {
+        switch fault {
         case .restartFast, .restartImmediate:
             try await stage.server.stop(fault == .restartFast ? .fast : .immediate)
             try await Task.sleep(for: .seconds(seconds / 4))
@@ -59,28 +86,22 @@ struct FaultDriver: Sendable {
             try await hold(
                 "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM onboarding.jobs; SELECT pg_sleep(\(seconds * 5))"
             )
-        case .loseAnswers, .breakAnswers, .slowAnswers, .serverErrors, .throttles, .refuseCredentials:
-            try stage.simulator.setFaults(fault.rules)
-            try await Task.sleep(for: .seconds(seconds))
-            try stage.simulator.setFaults([])
-        case .forgetKeys: try await forgetKeys()
-        case .cancels:
-            try await stage.desk.run(
-                """
-                DO $$ DECLARE j bigint; BEGIN
-                    FOR j IN SELECT id FROM onboarding.jobs WHERE state IN ('available', 'running', 'blocked')
-                        ORDER BY random() LIMIT 5
-                    LOOP
-                        BEGIN PERFORM onboarding.cancel(j, 'campaign'); EXCEPTION WHEN OTHERS THEN NULL; END;
-                    END LOOP;
-                END $$
-                """)
-        case .pauses:
-            try await stage.desk.run("SELECT onboarding.pause_provider('iron', 'campaign', now() + interval '1 hour')")
-            try await Task.sleep(for: .seconds(seconds))
-            try await stage.desk.run("SELECT onboarding.resume_provider('iron')")
+        default: preconditionFailure("\(fault) is not one of the database's")
         }
-        return nil
+    }
+
+    /// Operators withdraw jobs in whatever state they are.
+    private func cancelSome() async throws {
+        try await stage.desk.run(
+            """
+            DO $$ DECLARE j bigint; BEGIN
+                FOR j IN SELECT id FROM onboarding.jobs WHERE state IN ('available', 'running', 'blocked')
+                    ORDER BY random() LIMIT 5
+                LOOP
+                    BEGIN PERFORM onboarding.cancel(j, 'campaign'); EXCEPTION WHEN OTHERS THEN NULL; END;
+                END LOOP;
+            END $$
+            """)
     }
 
     /// Kills a worker while one of its sessions is held open by the trigger, before its COMMIT.

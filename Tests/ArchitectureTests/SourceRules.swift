@@ -28,6 +28,7 @@ enum SourceRules {
         "SeededRandom": [],
         "onboard-chaos": [
             "Postgres", "ProtocolModel", "SeededRandom", "TestKit", "ArgumentParser", "Foundation",
+            "NIOConcurrencyHelpers",
         ],
         "onboard": [
             "JobModel", "JobQueue", "Postgres", "Contracts", "Providers", "Worker", "ArgumentParser", "Configuration",
