@@ -48,12 +48,14 @@ package struct ProviderName: Hashable, Sendable, CustomStringConvertible {
 package struct JobKind: Hashable, Sendable, CustomStringConvertible {
     /// The name, for example `iron.customer.create`.
     package let value: String
+    /// The provider that it begins with, whether this program knows the kind or not.
+    package let provider: ProviderName
 
     /// Wraps a name; whether the kind exists is for the registry to say.
-    package init(_ value: String) { self.value = value }
-
-    /// The provider that it begins with, whether this program knows the kind or not.
-    package var provider: ProviderName { ProviderName(String(value.prefix { $0 != "." })) }
+    package init(_ value: String) {
+        self.value = value
+        provider = ProviderName(String(value.prefix { $0 != "." }))
+    }
 
     package var description: String { value }
 }

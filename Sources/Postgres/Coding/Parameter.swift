@@ -82,37 +82,42 @@ package struct Parameter: Sendable {
 
     /// A `bigint[]`.
     package static func bigints(_ values: [Int64?]) -> Parameter {
-        array(of: TypeOID.bigint, TypeOID.bigintArray, values.map { $0.map(bigEndian) })
+        array(of: TypeOID.bigint, TypeOID.bigintArray, values, size: { _ in 8 }, append: appendBigEndian)
     }
 
     /// An `integer[]`; values outside the range are refused when the statement is run.
     package static func integers(_ values: [Int?]) -> Parameter {
-        let narrow = values.map { $0.map { Int32(exactly: $0) } }
-        guard !narrow.contains(.some(.none)) else {
+        guard values.allSatisfy({ $0.map { Int32(exactly: $0) != nil } ?? true }) else {
             let list = values.map { $0.map { String($0) } ?? "NULL" }.joined(separator: ",")
             return Parameter(type: TypeOID.integerArray, isBinary: false, bytes: Array("{\(list)}".utf8))
         }
-        return array(of: TypeOID.integer, TypeOID.integerArray, narrow.map { $0.flatMap { $0 }.map(bigEndian) })
+        return array(of: TypeOID.integer, TypeOID.integerArray, values, size: { _ in 4 }) {
+            appendBigEndian(Int32(truncatingIfNeeded: $0), to: &$1)
+        }
     }
 
     /// A `text[]`; with a NUL character in any element it is refused before anything is sent.
     package static func texts(_ values: [String?]) -> Parameter {
-        array(of: TypeOID.text, TypeOID.textArray, values.map { $0.map { Array($0.utf8) } }, isText: true)
+        array(
+            of: TypeOID.text, TypeOID.textArray, values, size: { $0.utf8.count }, append: { $1.append(contentsOf: $0.utf8) },
+            holdsNUL: values.contains { $0?.utf8.contains(0) ?? false })
     }
 
     /// A `boolean[]`.
     package static func booleans(_ values: [Bool?]) -> Parameter {
-        array(of: TypeOID.boolean, TypeOID.booleanArray, values.map { $0.map { [$0 ? 1 : 0] } })
+        array(of: TypeOID.boolean, TypeOID.booleanArray, values, size: { _ in 1 }, append: { $1.append($0 ? 1 : 0) })
     }
 
     /// A `bytea[]`.
     package static func byteas(_ values: [[UInt8]?]) -> Parameter {
-        array(of: TypeOID.bytea, TypeOID.byteaArray, values)
+        array(of: TypeOID.bytea, TypeOID.byteaArray, values, size: \.count, append: { $1 += $0 })
     }
 
     /// A `double precision[]`.
     package static func doubles(_ values: [Double?]) -> Parameter {
-        array(of: TypeOID.double, TypeOID.doubleArray, values.map { $0.map { bigEndian($0.bitPattern) } })
+        array(of: TypeOID.double, TypeOID.doubleArray, values, size: { _ in 8 }) {
+            appendBigEndian($0.bitPattern, to: &$1)
+        }
     }
 
     /// A `uuid[]` of text forms, which the server checks.
@@ -131,24 +136,36 @@ package struct Parameter: Sendable {
 
     /// The binary form of an array of one dimension: dimensions, whether NULLs occur, the elements' type, length,
     /// lower bound, then each element after its length, -1 for NULL (`array_recv` in PostgreSQL's sources).
-    private static func array(of element: UInt32, _ type: UInt32, _ values: [[UInt8]?], isText: Bool = false)
-        -> Parameter
-    {
+    ///
+    /// Elements are appended in place: a batch has thousands of them.
+    private static func array<Element>(
+        of element: UInt32, _ type: UInt32, _ values: [Element?], size: (Element) -> Int,
+        append: (Element, inout [UInt8]) -> Void, holdsNUL: Bool = false
+    ) -> Parameter {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(20 + values.reduce(0) { $0 + 4 + ($1?.count ?? 0) })
-        bytes += bigEndian(Int32(values.isEmpty ? 0 : 1))
-        bytes += bigEndian(Int32(values.contains { $0 == nil } ? 1 : 0))
-        bytes += bigEndian(element)
+        bytes.reserveCapacity(20 + values.reduce(0) { $0 + 4 + ($1.map(size) ?? 0) })
+        appendBigEndian(Int32(values.isEmpty ? 0 : 1), to: &bytes)
+        appendBigEndian(Int32(values.contains { $0 == nil } ? 1 : 0), to: &bytes)
+        appendBigEndian(element, to: &bytes)
         if !values.isEmpty {
-            bytes += bigEndian(Int32(values.count))
-            bytes += bigEndian(Int32(1))
+            appendBigEndian(Int32(values.count), to: &bytes)
+            appendBigEndian(Int32(1), to: &bytes)
         }
         for value in values {
-            bytes += bigEndian(Int32(value?.count ?? -1))
-            if let value { bytes += value }
+            guard let value else {
+                appendBigEndian(Int32(-1), to: &bytes)
+                continue
+            }
+            appendBigEndian(Int32(size(value)), to: &bytes)
+            append(value, &bytes)
         }
-        let holdsNUL = isText && values.contains { $0?.contains(0) ?? false }
         return Parameter(type: type, bytes: bytes, holdsNUL: holdsNUL)
+    }
+
+    private static func appendBigEndian<I: FixedWidthInteger>(_ value: I, to bytes: inout [UInt8]) {
+        for shift in stride(from: I.bitWidth - 8, through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: value >> shift))
+        }
     }
 
     private static func bigEndian<I: FixedWidthInteger>(_ value: I) -> [UInt8] {

@@ -89,7 +89,7 @@ struct AttemptRunner: Sendable {
         let isDone = result.outcome == .succeeded || result.outcome == .adopted
         let decision = decider.decide(
             result, for: job.claim, doing: step, policy: operation.policy,
-            canLookUp: isDone ? false : operation.canLookUp(job.claim), jitter: Double.random(in: 0...1))
+            canLookUp: isDone ? false : operation.canLookUp(job.claim), jitter: isDone ? 0 : Double.random(in: 0...1))
         return end(job, step, result, decision, sentAge: sentAge)
     }
 

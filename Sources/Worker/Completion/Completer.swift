@@ -99,20 +99,26 @@ final class Completer: Sendable {
     private func report(_ rows: [WrittenAttempt], of batch: [CompletedAttempt]) {
         let lost = Set(rows.lazy.filter { !$0.isWritten }.map(\.id))
         for attempt in batch {
-            let claim = attempt.job.claim
-            let metadata: Logger.Metadata = [
-                "job_id": "\(claim.id)", "kind": "\(claim.kind)", "attempt": "\(claim.attempt)",
-                "outcome": "\(attempt.result.outcome.rawValue)", "state": "\(attempt.decision.state.rawValue)",
-            ]
-            if lost.contains(claim.id) {
-                logger.notice("came too late: kept as late evidence", metadata: metadata)
+            if lost.contains(attempt.job.claim.id) {
+                logger.notice("came too late: kept as late evidence", metadata: attempt.metadata)
             } else if attempt.decision.state == .failed || attempt.decision.state == .uncertain {
-                logger.notice("a job needs a person", metadata: metadata)
+                logger.notice("a job needs a person", metadata: attempt.metadata)
             } else {
-                logger.debug("attempt written", metadata: metadata)
+                logger.debug("attempt written", metadata: attempt.metadata)
             }
             written(attempt)
         }
+    }
+}
+
+extension CompletedAttempt {
+    /// What a log line tells of it; never a payload. Made when the line is written, which most are not.
+    fileprivate var metadata: Logger.Metadata {
+        let claim = job.claim
+        return [
+            "job_id": "\(claim.id)", "kind": "\(claim.kind)", "attempt": "\(claim.attempt)",
+            "outcome": "\(result.outcome.rawValue)", "state": "\(decision.state.rawValue)",
+        ]
     }
 }
 
