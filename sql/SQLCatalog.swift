@@ -23,6 +23,7 @@ package enum SQLCatalog {
         Migration(version: 6, name: "views", sql: text(PackageResources._006_views_sql)),
         Migration(version: 7, name: "roles", sql: text(PackageResources._007_roles_sql)),
         Migration(version: 8, name: "history", sql: text(PackageResources._008_history_sql)),
+        Migration(version: 9, name: "fences", sql: text(PackageResources._009_fences_sql)),
     ]
 
     /// The statements that the rooms run, by the name of their file.
@@ -41,6 +42,7 @@ package enum SQLCatalog {
         "jobs_list": text(PackageResources.jobs_list_sql),
         "maintain": text(PackageResources.maintain_sql),
         "mark_sent": text(PackageResources.mark_sent_sql),
+        "old_claims": text(PackageResources.old_claims_sql),
         "provider_limit": text(PackageResources.provider_limit_sql),
         "provider_pause": text(PackageResources.provider_pause_sql),
         "provider_resume": text(PackageResources.provider_resume_sql),
@@ -48,10 +50,12 @@ package enum SQLCatalog {
         "register_worker": text(PackageResources.register_worker_sql),
         "remove_worker": text(PackageResources.remove_worker_sql),
         "renew_lease": text(PackageResources.renew_lease_sql),
+        "repair_blocked": text(PackageResources.repair_blocked_sql),
         "repair_order_keys": text(PackageResources.repair_order_keys_sql),
         "schema_version": text(PackageResources.schema_version_sql),
         "status": text(PackageResources.status_sql),
         "take_over": text(PackageResources.take_over_sql),
+        "unlocked_jobs": text(PackageResources.unlocked_jobs_sql),
     ]
 
     /// The text of the query in the file `name`.

@@ -143,6 +143,7 @@ CREATE FUNCTION onboarding.cancel(job_id bigint, reason text DEFAULT NULL::text)
     AS $$
 DECLARE
     job onboarding.jobs := onboarding.lock_job(job_id);
+    reason text := left(cancel.reason, 500);
 BEGIN
     IF job.state IN ('completed', 'failed', 'cancelled') THEN
         RAISE EXCEPTION 'onboarding: job % is % already', job.id, job.state USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -156,7 +157,8 @@ BEGIN
         PERFORM onboarding.log_state_change(job.id, 'running', 'running', 'cancel requested: ' || coalesce(reason, ''));
         RETURN 'running';
     END IF;
-    IF job.state = 'available' AND job.first_sent_at IS NOT NULL AND onboarding.can_look_up(job) THEN
+    -- Where nothing can be asked, the attempt to do so ends it uncertain.
+    IF job.state = 'available' AND job.first_sent_at IS NOT NULL THEN
         UPDATE onboarding.jobs j
         SET cancel_requested_at = now(), step = 'look_up', run_at = now(), updated_at = now() WHERE j.id = job.id;
         PERFORM onboarding.log_state_change(job.id, 'available', 'available',
@@ -166,8 +168,7 @@ BEGIN
     END IF;
     UPDATE onboarding.jobs j
     SET state = 'cancelled', cancel_requested_at = now(), finished_at = now(), updated_at = now(),
-        last_error = 'cancelled' || coalesce(': ' || reason, '') || CASE WHEN job.first_sent_at IS NULL THEN ''
-            ELSE '; an earlier request may have reached the provider' END
+        last_error = 'cancelled' || coalesce(': ' || reason, '')
     WHERE j.id = job.id;
     PERFORM onboarding.log_state_change(job.id, job.state, 'cancelled', reason);
     PERFORM onboarding.notify_event(job.id, 'cancelled');
@@ -301,6 +302,7 @@ CREATE FUNCTION onboarding.claim(worker_id text, provider_name text, wanted inte
     SET enable_mergejoin TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     SET jit TO 'off'
+    SET lock_timeout TO '250ms'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -324,7 +326,7 @@ BEGIN
         RETURN QUERY
         WITH claimed AS (
             UPDATE onboarding.jobs j
-            SET state = 'running', claim_token = nextval('onboarding.claim_tokens'), claimed_by = worker_id,
+            SET state = 'running', claim_token = 1 + (random() * 9007199254740990)::bigint, claimed_by = worker_id,
                 claimed_at = clock_timestamp(), updated_at = t, lease_expires_at = t + lease_ms * interval '1 ms',
                 attempt = j.attempt + CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
                 first_sent_at = CASE WHEN j.step = 'create' AND j.kind <> ALL (marked)
@@ -393,6 +395,7 @@ CREATE FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens big
     SET enable_bitmapscan TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     SET jit TO 'off'
+    SET lock_timeout TO '500ms'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -429,7 +432,11 @@ BEGIN
             last_sent_at = CASE WHEN r.reached AND j.step = 'create' THEN now() ELSE j.last_sent_at END,
             last_create_status = CASE WHEN r.key_use <> 'same' THEN NULL WHEN j.step = 'create' THEN r.http_status
                 ELSE j.last_create_status END,
-            last_error = CASE WHEN r.state = 'completed' THEN NULL ELSE coalesce(r.error || ': ', '') || r.reason END,
+            last_error = CASE WHEN r.state = 'completed' THEN NULL
+                WHEN j.cancel_requested_at IS NOT NULL
+                    AND (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state = 'cancelled'
+                    THEN 'cancelled as asked; the last attempt ended ' || r.outcome
+                ELSE coalesce(r.error || ': ', '') || r.reason END,
             lease_expires_at = NULL, updated_at = now(),
             finished_at = CASE WHEN CASE WHEN j.cancel_requested_at IS NULL THEN r.state
                 ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state END
@@ -438,7 +445,7 @@ BEGIN
         WHERE j.id = r.job_id AND j.claim_token = r.token AND j.state = 'running'
         RETURNING j.id, j.claim_token AS token, j.state, j.run_at, j.step, j.order_key, r.claimed_at, r.sent_age_ms,
             r.key, r.http_status, r.attempt, r.did_step, r.outcome, r.provider_id, r.provider_status, r.request_id,
-            r.error, r.reason, r.digest
+            r.error, r.digest, CASE WHEN j.state = 'cancelled' THEN j.last_error ELSE r.reason END AS reason
     ), journal AS (
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, next_run_at, idempotency_key,
             http_status, attempt, step, worker, outcome, next_state, next_step, provider_id, provider_status,
@@ -845,6 +852,16 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.old_claims(worker_id text) RETURNS SETOF bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+    SELECT j.claim_token FROM onboarding.jobs j
+    WHERE j.state = 'running' AND j.claimed_by = worker_id AND j.claimed_at < clock_timestamp() - interval '10 s';
+$$;
+
 CREATE FUNCTION onboarding.partition_end(partition oid) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -995,6 +1012,29 @@ CREATE FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, calls i
     SELECT EXISTS (SELECT 1 FROM renewed);
 $$;
 
+CREATE FUNCTION onboarding.repair_blocked(max_jobs integer, INOUT from_id bigint) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    ended bigint[];
+    looked integer;
+BEGIN
+    SELECT max(b.id), count(*), array_agg(DISTINCT a.id) FILTER (WHERE a.state IN ('completed', 'failed', 'cancelled'))
+    INTO from_id, looked, ended
+    FROM (
+        SELECT j.id, j.after_job_id FROM onboarding.jobs j
+        WHERE j.state = 'blocked' AND j.id > coalesce(from_id, 0) ORDER BY j.id LIMIT max_jobs) b
+    JOIN onboarding.jobs a ON a.id = b.after_job_id;
+    IF ended IS NOT NULL THEN PERFORM onboarding.settle_dependents(ended); END IF;
+    IF looked < max_jobs THEN from_id := NULL; END IF;
+END;
+$$;
+
 CREATE FUNCTION onboarding.repair_order_keys(max_keys integer, INOUT from_provider text, INOUT from_key text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1104,6 +1144,7 @@ BEGIN
     END IF;
     IF retry.payload IS NOT NULL THEN
         IF jsonb_typeof(retry.payload) <> 'object' THEN PERFORM onboarding.refuse('payload', 'must be a JSON object'); END IF;
+        IF octet_length(retry.payload::text) > 134217728 THEN PERFORM onboarding.refuse('payload', 'is larger than 128 MiB'); END IF;
         PERFORM onboarding.check_required_fields(job.kind, kind.required_fields, retry.payload);
     END IF;
     -- A refusal proves that its own request created nothing, not that an earlier one without an answer
@@ -1115,7 +1156,10 @@ BEGIN
             SELECT 1 FROM onboarding.attempts a
             WHERE a.job_id = job.id AND a.outcome IN ('unavailable', 'ambiguous', 'lost')
               AND a.finished_at > coalesce((
-                  SELECT max(n.finished_at) FROM onboarding.attempts n WHERE n.job_id = job.id AND n.outcome = 'not_found'), '-infinity')));
+                  SELECT max(n.finished_at) FROM onboarding.attempts n
+                  WHERE n.job_id = job.id AND n.outcome = 'not_found' AND NOT n.late), '-infinity'))
+        -- What a lost worker brought proves that it does.
+        OR EXISTS (SELECT 1 FROM onboarding.late_successes l WHERE l.job_id = job.id));
     IF may_exist AND kind.lost_answer = 'none' THEN
         RAISE EXCEPTION 'onboarding: job % may have been sent and its provider cannot tell; it cannot be retried', job.id
             USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -1261,12 +1305,13 @@ FROM pg_catalog.pg_prepared_xacts x
 ORDER BY age DESC;
 $$;
 
-CREATE FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[] DEFAULT NULL::bigint[]) RETURNS integer
+CREATE FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
     AS $$
 DECLARE
     lost record;
@@ -1285,8 +1330,7 @@ BEGIN
         WHERE j.state = 'running' AND (
             NOT EXISTS (
                 SELECT 1 FROM onboarding.worker_leases w WHERE w.id = j.claimed_by AND w.lease_expires_at > clock_timestamp())
-            OR (j.claimed_by = reaper AND j.claimed_at < clock_timestamp() - interval '10 s'
-                AND j.claim_token <> ALL (held)))
+            OR (j.claimed_by = reaper AND j.claim_token = ANY (suspects)))
         ORDER BY j.id
         LIMIT max_jobs
         FOR NO KEY UPDATE OF j SKIP LOCKED
@@ -1352,6 +1396,22 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[] DEFAULT NULL::bigint[]) RETURNS integer
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT onboarding.take_over(reaper, '{}'::bigint[], max_jobs);
+$$;
+
+CREATE FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) RETURNS SETOF bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+    SELECT j.id FROM onboarding.jobs j WHERE j.id = ANY (job_ids) FOR NO KEY UPDATE SKIP LOCKED;
+$$;
+
 CREATE FUNCTION onboarding.use_permits(provider_name text, taken integer, probing boolean) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1374,6 +1434,7 @@ DECLARE
     job onboarding.jobs;
     p onboarding.providers;
     running bigint;
+    rate_free_at timestamptz;
     head record;
 BEGIN
     SELECT * INTO job FROM onboarding.jobs j WHERE j.id = why.job_id;
@@ -1381,9 +1442,19 @@ BEGIN
         RAISE EXCEPTION 'onboarding: % is not a job', coalesce(why.job_id::text, 'null') USING ERRCODE = 'no_data_found';
     END IF;
     IF job.state IN ('completed', 'failed', 'cancelled') THEN
-        RETURN QUERY SELECT job.state, coalesce(job.last_error, 'it is done'), NULL::timestamptz; RETURN;
+        RETURN QUERY SELECT job.state, coalesce(job.last_error, 'it is done'), NULL::timestamptz;
+        RETURN QUERY SELECT 'late_evidence', format('worker %s brought later that the provider has it as %s', l.worker, l.provider_id), NULL::timestamptz
+            FROM onboarding.late_successes l WHERE l.job_id = job.id AND job.state <> 'completed';
+        RETURN;
     ELSIF job.state = 'running' THEN
-        RETURN QUERY SELECT 'running', format('worker %s has had it since %s', job.claimed_by, job.claimed_at), NULL::timestamptz;
+        IF EXISTS (SELECT 1 FROM onboarding.worker_leases w WHERE w.id = job.claimed_by AND w.lease_expires_at > now()) THEN
+            RETURN QUERY SELECT 'running', format('worker %s has had it since %s', job.claimed_by, job.claimed_at), NULL::timestamptz;
+            RETURN;
+        END IF;
+        RETURN QUERY SELECT 'running', format('worker %s had it from %s on and is gone: another takes it over', job.claimed_by, job.claimed_at), NULL::timestamptz;
+        IF NOT EXISTS (SELECT 1 FROM onboarding.worker_leases w WHERE w.lease_expires_at > now()) THEN
+            RETURN QUERY SELECT 'no_worker', 'no worker is alive to take it over: is one running?', NULL::timestamptz;
+        END IF;
         RETURN;
     ELSIF job.state = 'uncertain' THEN
         RETURN QUERY SELECT 'uncertain', 'waits for resolve(' || job.id || ', ''happened'' or ''did_not_happen'', …)', NULL::timestamptz;
@@ -1409,8 +1480,10 @@ BEGIN
             RETURN QUERY SELECT 'concurrency_limit', format('%s of %s calls are in flight', running, p.max_in_flight), NULL::timestamptz;
         END IF;
     END IF;
-    IF p.rate_per_second IS NOT NULL AND p.rate_due_at > now() THEN
-        RETURN QUERY SELECT 'rate_limit', format('%s calls a second are used up', p.rate_per_second), p.rate_due_at;
+    -- When the next call is allowed, as `permits` reckons: a burst may be ahead of its time.
+    rate_free_at := p.rate_due_at - onboarding.rate_cell(p.rate_per_second, p.burst) * (coalesce(p.burst, 1) - 1);
+    IF rate_free_at > now() THEN
+        RETURN QUERY SELECT 'rate_limit', format('%s calls a second are used up', p.rate_per_second), rate_free_at;
     END IF;
     IF job.order_key IS NOT NULL THEN
         FOR head IN
@@ -1502,13 +1575,6 @@ CREATE TABLE onboarding.attempts_rest (
     reason text,
     body_sha256 bytea
 );
-
-CREATE SEQUENCE onboarding.claim_tokens
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 32;
 
 CREATE VIEW onboarding.customers AS
  SELECT j.provider,
@@ -1845,6 +1911,8 @@ CREATE INDEX jobs_attention_idx ON onboarding.jobs USING btree (state, id) WHERE
 
 CREATE INDEX jobs_behind_idx ON onboarding.jobs USING btree (provider, order_key, id) WHERE (is_behind AND (state = ANY (ARRAY['blocked'::text, 'available'::text, 'running'::text, 'waiting'::text, 'uncertain'::text])));
 
+CREATE INDEX jobs_blocked_id_idx ON onboarding.jobs USING btree (id) WHERE (state = 'blocked'::text);
+
 CREATE INDEX jobs_blocked_idx ON onboarding.jobs USING btree (provider) WHERE (state = 'blocked'::text);
 
 CREATE INDEX jobs_claim_idx ON onboarding.jobs USING btree (provider, priority, run_at, id) WHERE ((state = 'available'::text) AND (NOT is_behind));
@@ -2145,6 +2213,9 @@ REVOKE ALL ON FUNCTION onboarding.notify_event(job bigint, state text) FROM PUBL
 
 REVOKE ALL ON FUNCTION onboarding.notify_jobs() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION onboarding.old_claims(worker_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.old_claims(worker_id text) TO onboarding_worker;
+
 REVOKE ALL ON FUNCTION onboarding.partition_end(partition oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.pause_provider(provider text, reason text, until timestamp with time zone) FROM PUBLIC;
@@ -2171,6 +2242,9 @@ GRANT ALL ON FUNCTION onboarding.remove_worker(worker_id text) TO onboarding_wor
 REVOKE ALL ON FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, calls integer, is_draining boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, calls integer, is_draining boolean) TO onboarding_worker;
 
+REVOKE ALL ON FUNCTION onboarding.repair_blocked(max_jobs integer, INOUT from_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.repair_blocked(max_jobs integer, INOUT from_id bigint) TO onboarding_worker;
+
 REVOKE ALL ON FUNCTION onboarding.repair_order_keys(max_keys integer, INOUT from_provider text, INOUT from_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.repair_order_keys(max_keys integer, INOUT from_provider text, INOUT from_key text) TO onboarding_worker;
 
@@ -2196,8 +2270,14 @@ GRANT ALL ON FUNCTION onboarding.snapshot_holders() TO onboarding_operator;
 GRANT ALL ON FUNCTION onboarding.snapshot_holders() TO onboarding_monitor;
 GRANT ALL ON FUNCTION onboarding.snapshot_holders() TO onboarding_worker;
 
+REVOKE ALL ON FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer) TO onboarding_worker;
+
 REVOKE ALL ON FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[]) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.use_permits(provider_name text, taken integer, probing boolean) FROM PUBLIC;
 

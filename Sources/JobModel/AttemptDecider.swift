@@ -6,13 +6,18 @@ package struct AttemptDecider: Sendable {
     package var backoff: Backoff
     /// How many answers of 500 in a row a provider may replay for a key before the record is looked up.
     package var replayedErrorLimit: Int
-    /// How long after the end of a call without an answer a look-up that finds nothing proves nothing: what it left on
-    /// its way may land until then.
+    /// How long after the last send a look-up that finds nothing proves nothing, where that send was answered.
     package var settle: Duration
+    /// How much longer where it was not: a provider may be at work on it for as long as a call may take.
+    package var longestCall: Duration
 
     /// Uses the design's backoff and looks after five answers of 500 whether they are replays.
-    package init(backoff: Backoff = Backoff(), replayedErrorLimit: Int = 5, settle: Duration = .seconds(8)) {
+    package init(
+        backoff: Backoff = Backoff(), replayedErrorLimit: Int = 5, settle: Duration = .seconds(8),
+        longestCall: Duration = .zero
+    ) {
         self.settle = settle
+        self.longestCall = longestCall
         self.backoff = backoff
         self.replayedErrorLimit = replayedErrorLimit
     }
@@ -32,7 +37,8 @@ package struct AttemptDecider: Sendable {
         if result.outcome == .throttled { wait = max(wait, .seconds(1)) }
         let situation = Situation(
             claim: claim, result: result, step: step, policy: policy, canLookUp: canLookUp, wait: wait,
-            replayedErrorLimit: replayedErrorLimit, settle: settle)
+            replayedErrorLimit: replayedErrorLimit,
+            settle: claim.lastCreateStatus == nil ? settle + longestCall : settle)
         return situation.decision()
     }
 }
@@ -159,13 +165,15 @@ private struct Situation {
     ) -> Decision {
         let wait = wait ?? self.wait
         if let remaining = claim.remaining, wait >= remaining {
-            guard mayExist, canLookUp, step == .create else {
-                guard mayExist else {
-                    return Decision(.failed, reason: "expires before the next attempt", countsAttempt: counted)
-                }
+            guard mayExist else {
+                return Decision(.failed, reason: "expires before the next attempt", countsAttempt: counted)
+            }
+            guard canLookUp, step == .create || next == .lookUp else {
                 return Decision(
                     .uncertain, reason: "expires before it can be known what happened", countsAttempt: counted)
             }
+            // A look-up creates nothing: it goes on past the end, until it is known what happened.
+            guard step == .create else { return .again(next, after: wait, reason: reason, countsAttempt: counted) }
             return .again(.lookUp, after: .zero, reason: "expires soon: look up what may exist", countsAttempt: counted)
         }
         return .again(next, after: wait, reason: reason, countsAttempt: counted)

@@ -67,7 +67,9 @@ package final class Daemon: Service {
         }
         let claimer = Claimer(
             queue: queue,
-            runner: AttemptRunner(caller: caller, marker: marker, trust: trust), completer: completer,
+            runner: AttemptRunner(
+                caller: caller, marker: marker, trust: trust,
+                decider: AttemptDecider(longestCall: configuration.longestCall)), completer: completer,
             trust: trust, configuration: configuration, slots: slots, bell: bell, logger: logger)
         let heartbeat = Heartbeat(
             queue: Queue(pool: leasePool), trust: trust, configuration: configuration,

@@ -29,6 +29,11 @@ struct Failure: Error {
             self.init(.wrongConfiguration, "the database has no current onboarding schema: run `onboard migrate`")
         case .server where error.sqlState == .insufficientPrivilege:
             self.init(.wrongConfiguration, "\(error.message); give the login the role that README's \"Run it\" names")
+        case .server where error.sqlState?.code == "25006":
+            self.init(
+                .outOfReach,
+                "the database takes no writes: it is a standby, or default_transaction_read_only is on; check ONBOARD_DATABASE_URL"
+            )
         case .server where error.message.hasPrefix("onboarding: "):
             self.init(.answerIsNo, String(error.message.dropFirst("onboarding: ".count)))
         case .server where error.sqlState?.isClass("22") == true:

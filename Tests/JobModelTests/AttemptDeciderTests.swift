@@ -155,7 +155,23 @@ import Testing
         #expect(decide(.unavailable, for: claim).nextStep == .lookUp)
         #expect(decide(.unavailable, for: claim, canLookUp: false).state == .uncertain)
         let lookingUp = makeClaim(step: .lookUp, firstSentAge: .seconds(9), remaining: .seconds(1))
-        #expect(decide(.unavailable, for: lookingUp, doing: .lookUp, reached: false).state == .uncertain)
+        let lookUpAgain = decide(.unavailable, for: lookingUp, doing: .lookUp, reached: false)
+        #expect(lookUpAgain.state == .available, "a look-up creates nothing: it goes on past the end")
+        #expect(lookUpAgain.nextStep == .lookUp)
+    }
+
+    @Test func `a call that was not answered may be at work for as long as a call may take`() {
+        let decider = AttemptDecider(settle: .seconds(8), longestCall: .seconds(30))
+        func afterNotFound(_ age: Duration, answered: Int?) -> Decision {
+            let claim = makeClaim(step: .lookUp, firstSentAge: age, lastCreateStatus: answered)
+            return decider.decide(
+                CallResult(.notFound, mayHaveReached: false), for: claim, doing: .lookUp, policy: Policies.lookUpFirst,
+                canLookUp: true, jitter: 0)
+        }
+        #expect(afterNotFound(.seconds(20), answered: nil).nextStep == .lookUp)
+        #expect(afterNotFound(.seconds(20), answered: nil).delay == .seconds(18))
+        #expect(afterNotFound(.seconds(38), answered: nil).nextStep == .create)
+        #expect(afterNotFound(.seconds(20), answered: 503).nextStep == .create)
     }
 
     @Test func `whatever happens, what may exist never just fails`() {

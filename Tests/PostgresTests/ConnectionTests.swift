@@ -22,6 +22,25 @@ import Testing
         }
     }
 
+    @Test func `a database's defaults do not change what a commit means`() async throws {
+        try await withTestDatabase(migrated: false) { string in
+            let configuration = ConnectionConfiguration(connectionString: string)
+            let first = try await Connection.open(configuration)
+            let name = try await first.query(Statement("SELECT current_database()"))[0].decode(String.self, at: 0)
+            // A script of several statements is one transaction, in which this is not allowed.
+            for setting in ["synchronous_commit = off", "default_transaction_isolation = 'repeatable read'"] {
+                try await first.run(script: "ALTER DATABASE \"\(name)\" SET \(setting)")
+            }
+            await first.close()
+            let second = try await Connection.open(configuration)
+            let settings = try await second.query(
+                Statement(
+                    "SELECT current_setting('synchronous_commit') || ', ' || current_setting('transaction_isolation')"))
+            #expect(try settings[0].decode(String.self, at: 0) == "on, read committed")
+            await second.close()
+        }
+    }
+
     @Test func `a session has the limits of its configuration`() async throws {
         try await withConnection {
             $0.lockTimeout = .milliseconds(1234)

@@ -116,6 +116,26 @@ import Testing
         }
     }
 
+    @Test func `a lease that ends while a connection is made stops the request before its body`() async throws {
+        try await withSimulator { caller, base in
+            for kind in ["iron.customer.create", "connect.individual.create", "axisfi.customer.create"] {
+                let asked = NIOLockedValueBox(0)
+                let result = await caller.call(.create, for: Sample.claim(kind), operation: Sample.operation(kind)) {
+                    // Yes at first, no when the connection stands.
+                    asked.withLockedValue { count in
+                        count += 1
+                        return count == 1
+                    }
+                }
+                #expect(asked.withLockedValue { $0 } == 2)
+                #expect(result.outcome == .notSent)
+                #expect(!result.mayHaveReached)
+            }
+            #expect(await call(caller, "iron.customer.create", .lookUp).outcome == .notFound)
+            #expect(await call(caller, "iron.customer.create").outcome == .succeeded)
+        }
+    }
+
     @Test func `what found no connection was not sent`() async throws {
         let caller = HTTPProviderCaller(endpoints: endpoints("http://127.0.0.1:1"))
         let refused = await call(caller, "connect.individual.create")

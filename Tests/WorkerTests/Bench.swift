@@ -65,6 +65,7 @@ struct Bench: Sendable {
         configuration.pollInterval = .milliseconds(100)
         configuration.endsWhenIdle = untilIdle
         configuration.drainTimeout = .seconds(5)
+        configuration.longestCall = .zero
         change(&configuration)
         return Daemon(
             configuration: configuration, database: database, caller: caller,

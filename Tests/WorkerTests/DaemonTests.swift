@@ -83,6 +83,49 @@ import Testing
         }
     }
 
+    @Test func `a job that somebody has locked holds up no other's result`() async throws {
+        try await withBench { bench in
+            try await bench.enqueue(count: 30)
+            let gate = Gate()
+            let caller = ScriptedCaller { _, claim in
+                _ = await gate.pass()
+                return ScriptedCaller.created(claim)
+            }
+            let intruder = try await Connection.open(bench.database)
+            try await bench.with([bench.daemon(caller)]) {
+                try await bench.until("(SELECT count(*) = 30 FROM onboarding.jobs WHERE state = 'running')")
+                try await intruder.run(script: "BEGIN; SELECT 1 FROM onboarding.jobs WHERE id IN (7, 23) FOR SHARE")
+                gate.open()
+                try await bench.until(
+                    "(SELECT count(*) = 28 FROM onboarding.jobs WHERE state = 'completed')", within: .seconds(8))
+                try await intruder.run(script: "COMMIT")
+                try await bench.until(
+                    "(SELECT count(*) = 30 FROM onboarding.jobs WHERE state = 'completed')", within: .seconds(8))
+            }
+            await intruder.close()
+            #expect(caller.calls.count == 30)
+        }
+    }
+
+    @Test func `a blocked job whose predecessor ended unseen is let go`() async throws {
+        try await withBench { bench in
+            try await bench.enqueue()
+            try await bench.run(
+                "INSERT INTO onboarding.jobs (kind, payload, after_job_id) VALUES ('iron.identification.create', '{\"type\": \"Direct\"}', 1)")
+            // As a snapshot from before the commit would have it.
+            try await bench.run(
+                """
+                ALTER TABLE onboarding.jobs DISABLE TRIGGER jobs_legal_transition;
+                UPDATE onboarding.jobs SET state = 'completed', provider_id = 'p', finished_at = now() WHERE id = 1;
+                ALTER TABLE onboarding.jobs ENABLE TRIGGER jobs_legal_transition;
+                """)
+            #expect(try await bench.states() == "blocked=1 completed=1")
+            try await bench.with([bench.daemon(ScriptedCaller())]) {
+                try await bench.until("(SELECT state = 'completed' FROM onboarding.jobs WHERE id = 2)")
+            }
+        }
+    }
+
     @Test func `a call that outlives the drain time is cancelled and its job is not left running`() async throws {
         try await withBench { bench in
             try await bench.enqueue()

@@ -36,7 +36,7 @@ final class ScriptedCaller: ProviderCaller {
     }
 
     func call(
-        _ step: Step, for claim: Claim, operation: Operation, willSend: @Sendable () -> Bool
+        _ step: Step, for claim: Claim, operation: Operation, willSend: @escaping @Sendable () -> Bool
     ) async -> CallResult {
         guard willSend() else { return CallResult(.notSent, mayHaveReached: false) }
         state.withLockedValue {

@@ -106,7 +106,9 @@ RETURNS TABLE (
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- The plans are pinned: whatever the statistics say, the claim walks its index in order.
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+SET plan_cache_mode = force_generic_plan SET jit = off
+-- Somebody's open transaction on one provider must not hold up the claims of the others.
+SET lock_timeout = '250ms' AS $$
 #variable_conflict use_column
 DECLARE
     permit record;
@@ -129,7 +131,7 @@ BEGIN
         RETURN QUERY
         WITH claimed AS (
             UPDATE onboarding.jobs j
-            SET state = 'running', claim_token = nextval('onboarding.claim_tokens'), claimed_by = worker_id,
+            SET state = 'running', claim_token = 1 + (random() * 9007199254740990)::bigint, claimed_by = worker_id,
                 claimed_at = clock_timestamp(), updated_at = t, lease_expires_at = t + lease_ms * interval '1 ms',
                 attempt = j.attempt + CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
                 first_sent_at = CASE WHEN j.step = 'create' AND j.kind <> ALL (marked)
@@ -250,7 +252,9 @@ CREATE OR REPLACE FUNCTION onboarding.complete(
 RETURNS TABLE (job_id bigint, claim_token bigint, written boolean, job_state text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- Pinned: rows are found by key. Hash joins stay on for the batch's own rows.
-SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan SET jit = off
+-- A row that somebody holds is left for later (`unlocked_jobs`): it must not keep the others from being written.
+SET lock_timeout = '500ms' AS $$
 #variable_conflict use_column
 DECLARE
     ids bigint[];
@@ -286,7 +290,11 @@ BEGIN
             last_sent_at = CASE WHEN r.reached AND j.step = 'create' THEN now() ELSE j.last_sent_at END,
             last_create_status = CASE WHEN r.key_use <> 'same' THEN NULL WHEN j.step = 'create' THEN r.http_status
                 ELSE j.last_create_status END,
-            last_error = CASE WHEN r.state = 'completed' THEN NULL ELSE coalesce(r.error || ': ', '') || r.reason END,
+            last_error = CASE WHEN r.state = 'completed' THEN NULL
+                WHEN j.cancel_requested_at IS NOT NULL
+                    AND (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state = 'cancelled'
+                    THEN 'cancelled as asked; the last attempt ended ' || r.outcome
+                ELSE coalesce(r.error || ': ', '') || r.reason END,
             lease_expires_at = NULL, updated_at = now(),
             finished_at = CASE WHEN CASE WHEN j.cancel_requested_at IS NULL THEN r.state
                 ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state END
@@ -295,7 +303,7 @@ BEGIN
         WHERE j.id = r.job_id AND j.claim_token = r.token AND j.state = 'running'
         RETURNING j.id, j.claim_token AS token, j.state, j.run_at, j.step, j.order_key, r.claimed_at, r.sent_age_ms,
             r.key, r.http_status, r.attempt, r.did_step, r.outcome, r.provider_id, r.provider_status, r.request_id,
-            r.error, r.reason, r.digest
+            r.error, r.digest, CASE WHEN j.state = 'cancelled' THEN j.last_error ELSE r.reason END AS reason
     ), journal AS (
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, next_run_at, idempotency_key,
             http_status, attempt, step, worker, outcome, next_state, next_step, provider_id, provider_status,
@@ -387,6 +395,7 @@ BEGIN
     END IF;
     IF retry.payload IS NOT NULL THEN
         IF jsonb_typeof(retry.payload) <> 'object' THEN PERFORM onboarding.refuse('payload', 'must be a JSON object'); END IF;
+        IF octet_length(retry.payload::text) > 134217728 THEN PERFORM onboarding.refuse('payload', 'is larger than 128 MiB'); END IF;
         PERFORM onboarding.check_required_fields(job.kind, kind.required_fields, retry.payload);
     END IF;
     -- A refusal proves that its own request created nothing, not that an earlier one without an answer
@@ -398,7 +407,10 @@ BEGIN
             SELECT 1 FROM onboarding.attempts a
             WHERE a.job_id = job.id AND a.outcome IN ('unavailable', 'ambiguous', 'lost')
               AND a.finished_at > coalesce((
-                  SELECT max(n.finished_at) FROM onboarding.attempts n WHERE n.job_id = job.id AND n.outcome = 'not_found'), '-infinity')));
+                  SELECT max(n.finished_at) FROM onboarding.attempts n
+                  WHERE n.job_id = job.id AND n.outcome = 'not_found' AND NOT n.late), '-infinity'))
+        -- What a lost worker brought proves that it does.
+        OR EXISTS (SELECT 1 FROM onboarding.late_successes l WHERE l.job_id = job.id));
     IF may_exist AND kind.lost_answer = 'none' THEN
         RAISE EXCEPTION 'onboarding: job % may have been sent and its provider cannot tell; it cannot be retried', job.id
             USING ERRCODE = 'object_not_in_prerequisite_state';

@@ -1,5 +1,5 @@
--- Takes over jobs of workers whose lease has ended, and lost ones of the worker itself.
--- $1 worker that does it text, $2 at most integer, $3 tokens in hand bigint[]
--- Returns taken integer.
+-- Takes over jobs of workers that are gone, and the reaper's own old claims that it does not hold.
+-- $1 reaper text, $2 suspects bigint[], $3 jobs at most integer
+-- Returns taken integer: how many.
 -- Index: jobs_running_idx
-SELECT onboarding.take_over($1::text, $2::integer, $3::bigint[]) AS taken
+SELECT onboarding.take_over($1::text, $2::bigint[], $3::integer) AS taken

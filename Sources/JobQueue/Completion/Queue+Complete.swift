@@ -39,6 +39,14 @@ extension Queue {
         return written
     }
 
+    /// Which of these jobs nobody else has locked at this moment; for when a write had to wait for a lock.
+    package func unlocked(_ jobs: [JobID]) async throws(PostgresError) -> Set<JobID> {
+        let rows = try await run("unlocked_jobs", [.bigints(jobs.map(\.value))])
+        var unlocked: Set<JobID> = []
+        for row in rows { unlocked.insert(JobID(try row.decode(Int64.self, at: 0))) }
+        return unlocked
+    }
+
     /// Text that PostgreSQL takes whatever a provider sent: no NUL, and not longer than its place.
     private static func bounded(_ text: String?, _ limit: Int) -> String? {
         text.map {

@@ -32,14 +32,30 @@ extension Queue {
         _ = try await run("remove_worker", [.text(worker.value)])
     }
 
-    /// Takes over up to `limit` jobs of workers whose lease has ended, and jobs that `worker` claimed more than
-    /// ten seconds ago without holding their tokens; returns how many.
-    ///
-    /// Those ten seconds are twice what a claim may take, so that no claim is taken back on its way.
+    /// Takes over up to `limit` jobs of workers whose lease has ended, and of the claims of `worker` itself those that
+    /// are suspect; returns how many.
     package func takeOver(
-        by worker: WorkerID, holding tokens: [ClaimToken], limit: Int
+        by worker: WorkerID, suspects: [ClaimToken], limit: Int
     ) async throws(PostgresError) -> Int {
-        try await value("take_over", [.text(worker.value), .integer(limit), .bigints(tokens.map(\.value))])
+        try await value("take_over", [.text(worker.value), .bigints(suspects.map(\.value)), .integer(limit)])
+    }
+
+    /// What `worker` claimed more than ten seconds ago and is running still. What it does not hold of them by the time
+    /// of the answer is suspect: the answer to its claim was lost, or its end could not be written.
+    ///
+    /// Those ten seconds are twice what a claim may take, so that none is suspected on its way.
+    package func oldClaims(of worker: WorkerID) async throws(PostgresError) -> [ClaimToken] {
+        let rows = try await run("old_claims", [.text(worker.value)])
+        var tokens: [ClaimToken] = []
+        for row in rows { tokens.append(ClaimToken(try row.decode(Int64.self, at: 0))) }
+        return tokens
+    }
+
+    /// Lets go what waits for a job that has ended, among up to `limit` blocked jobs after `last`; returns the last one
+    /// looked at, nil at the end.
+    package func repairBlocked(after last: JobID?, limit: Int) async throws(PostgresError) -> JobID? {
+        let id: Int64? = try await value("repair_blocked", [.integer(limit), .bigint(last?.value)])
+        return id.map(JobID.init)
     }
 
     /// Fails up to `limit` jobs whose time is over; returns how many.

@@ -61,9 +61,14 @@ package struct ConnectionConfiguration: Sendable {
             ("idle_in_transaction_session_timeout", String(idleInTransactionTimeout.milliseconds)),
             ("datestyle", "ISO, YMD"), ("intervalstyle", "iso_8601"), ("extra_float_digits", "1"),
             ("bytea_output", "hex"),
+            // What is decided from a statement's result must be what other sessions have committed by then.
+            ("default_transaction_isolation", "read committed"),
         ]
         let chosen = settings.filter { !userOptions.lowercased().contains($0.0) }
-        return chosen.map { "SET \($0.0) = '\($0.1)'" }.joined(separator: "; ")
+        // A commit that a crash may take back would let a worker act on what nobody else will know of.
+        let durable =
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+        return (chosen.map { "SET \($0.0) = '\($0.1)'" } + [durable]).joined(separator: "; ")
     }
 
     /// The server's own limit, in milliseconds: a little longer than ours, for the case that we cannot cancel.

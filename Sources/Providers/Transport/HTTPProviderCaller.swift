@@ -70,7 +70,7 @@ package final class HTTPProviderCaller: ProviderCaller {
 
     /// See `ProviderCaller`.
     package func call(
-        _ step: Step, for claim: Claim, operation: Operation, willSend: @Sendable () -> Bool
+        _ step: Step, for claim: Claim, operation: Operation, willSend: @escaping @Sendable () -> Bool
     ) async -> CallResult {
         guard let endpoint = endpoints[operation.provider] else {
             return CallResult(.notSent, mayHaveReached: false, error: "no credentials for \(operation.provider)")
@@ -79,11 +79,11 @@ package final class HTTPProviderCaller: ProviderCaller {
             return CallResult(.invalidPayload, mayHaveReached: false, error: "the payload cannot be read as JSON")
         }
         if let refusal = refusal(step, context, operation) { return refusal }
-        guard let request = request(step, context, operation, endpoint) else {
+        guard let request = request(step, context, operation, endpoint, willSend) else {
             return CallResult(.invalidPayload, mayHaveReached: false, error: operation.missingForPath)
         }
         guard willSend() else {
-            return CallResult(.notSent, mayHaveReached: false, error: "the worker's lease is in doubt")
+            return Self.leaseInDoubt
         }
         return await send(request, step, context, operation)
     }
@@ -108,7 +108,8 @@ package final class HTTPProviderCaller: ProviderCaller {
     private static let faultsShown = 5
 
     private func request(
-        _ step: Step, _ context: CallContext, _ operation: Operation, _ endpoint: Endpoint
+        _ step: Step, _ context: CallContext, _ operation: Operation, _ endpoint: Endpoint,
+        _ willSend: @escaping @Sendable () -> Bool
     ) -> HTTPClient.Request? {
         let claim = context.claim
         let path = step == .create ? operation.createPath(context) : operation.lookUp?.path(context)
@@ -124,7 +125,7 @@ package final class HTTPProviderCaller: ProviderCaller {
         if step == .create {
             headers.add(name: "Content-Type", value: operation.contentType)
             if let name = operation.keyHeader { headers.add(name: name, value: claim.idempotencyKey) }
-            body = .byteBuffer(ByteBuffer(bytes: claim.payload ?? []))
+            body = Self.body(ByteBuffer(bytes: claim.payload ?? []), willSend)
         }
         // A URL that cannot be made is a base URL that start-up should have refused.
         return try? HTTPClient.Request(
@@ -163,8 +164,27 @@ package final class HTTPProviderCaller: ProviderCaller {
         return result
     }
 
+    /// A body that is written only if `willSend` still agrees.
+    ///
+    /// Waiting for a connection takes its time, and a process may be stopped meanwhile for longer than its lease. A
+    /// request whose body does not come has no effect: its length was announced (RFC 9112, section 6.3).
+    private static func body(_ bytes: ByteBuffer, _ willSend: @escaping @Sendable () -> Bool) -> HTTPClient.Body {
+        .stream(contentLength: Int64(bytes.readableBytes)) { writer in
+            guard willSend() else {
+                return MultiThreadedEventLoopGroup.singleton.next().makeFailedFuture(LeaseInDoubt())
+            }
+            return writer.write(.byteBuffer(bytes))
+        }
+    }
+
+    private struct LeaseInDoubt: Error {}
+
+    private static let leaseInDoubt = CallResult(
+        .notSent, mayHaveReached: false, error: "the worker's lease is in doubt")
+
     /// What an error without an answer means. Only what certainly came before the first byte is not sent.
     private func lost(_ error: any Error, hasSent: Bool, _ step: Step, _ operation: Operation) -> CallResult {
+        if error is LeaseInDoubt { return Self.leaseInDoubt }
         if !hasSent, Self.isBeforeTheFirstByte(error) {
             return CallResult(.notSent, mayHaveReached: false, error: "no connection: \(Self.name(error))")
         }

@@ -4,10 +4,11 @@ package import JobModel
 package protocol ProviderCaller: Sendable {
     /// Does `step` for `claim` and tells how it ended.
     ///
-    /// Never throws: whatever goes wrong is an outcome. `willSend` runs just before the request is handed
-    /// to the network and says whether it still may be; when it says no, the outcome is `.notSent`.
+    /// Never throws: whatever goes wrong is an outcome. `willSend` runs before anything is done and
+    /// again when a connection stands and the body, without which no request has an effect, is about to be written; when
+    /// it says no, the outcome is `.notSent`.
     /// Cancelling ends the call at once; what may have been sent by then is said by the result.
     func call(
-        _ step: Step, for claim: Claim, operation: Operation, willSend: @Sendable () -> Bool
+        _ step: Step, for claim: Claim, operation: Operation, willSend: @escaping @Sendable () -> Bool
     ) async -> CallResult
 }

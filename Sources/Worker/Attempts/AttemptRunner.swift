@@ -8,7 +8,7 @@ struct AttemptRunner: Sendable {
     let caller: any ProviderCaller
     let marker: Marker
     let trust: LeaseTrust
-    var decider = AttemptDecider()
+    let decider: AttemptDecider
 
     /// Never throws: whatever happens is a result with a decision. When the task is cancelled the call
     /// ends at once, and the result says what may have been sent.

@@ -10,10 +10,14 @@ import Postgres
 final class Completer: Sendable {
     private struct State {
         var results: [CompletedAttempt] = []
+        /// Ends of jobs that somebody else has locked.
+        var parked: [CompletedAttempt] = []
+        var parkedUntil = ContinuousClock.now
         var isFinishing = false
     }
 
     private static let batchLimit = 500
+    private static let parkingTime: Duration = .seconds(1)
 
     private let queue: Queue
     private let trust: LeaseTrust
@@ -45,13 +49,19 @@ final class Completer: Sendable {
     /// Writes until finished, or cancelled: then what is left is taken over by other workers.
     func run() async {
         while !Task.isCancelled {
-            let (batch, isFinishing) = state.withLockedValue { state in
+            let (batch, parked, isFinishing) = state.withLockedValue { state in
+                if !state.parked.isEmpty, state.parkedUntil <= .now {
+                    state.results += state.parked
+                    state.parked = []
+                }
                 let batch = Array(state.results.prefix(Self.batchLimit))
                 state.results.removeFirst(batch.count)
-                return (batch, state.isFinishing)
+                return (batch, state.parked.count, state.isFinishing)
             }
             if !batch.isEmpty {
                 await write(batch)
+            } else if parked > 0 {
+                await bell.wait(atMost: Self.parkingTime, clock: .continuous)
             } else if isFinishing {
                 return
             } else {
@@ -60,11 +70,34 @@ final class Completer: Sendable {
         }
     }
 
+    /// Some job of the batch is locked by a transaction that does not end: the others are written, those wait.
+    private func writeAround(_ batch: [CompletedAttempt]) async throws(PostgresError) {
+        let unlocked = try await queue.unlocked(batch.map(\.job.claim.id))
+        let busy = batch.filter { !unlocked.contains($0.job.claim.id) }
+        if busy.isEmpty, batch.count > 1 {
+            // It is not the jobs themselves: a provider's row, or what depends on one of them.
+            await write(Array(batch[..<(batch.count / 2)]))
+            await write(Array(batch[(batch.count / 2)...]))
+            return
+        }
+        let waiting = busy.isEmpty ? batch : busy
+        logger.notice("somebody has locked jobs whose results wait", metadata: ["results": "\(waiting.count)"])
+        state.withLockedValue { state in
+            state.parked += waiting
+            state.parkedUntil = .now + Self.parkingTime
+        }
+        if waiting.count < batch.count { await write(batch.filter { unlocked.contains($0.job.claim.id) }) }
+    }
+
     private func write(_ batch: [CompletedAttempt]) async {
         var backoff = Duration.milliseconds(50)
         while !Task.isCancelled {
             do throws(PostgresError) {
-                report(try await queue.complete(batch, by: trust.identity.worker), of: batch)
+                do throws(PostgresError) {
+                    report(try await queue.complete(batch, by: trust.identity.worker), of: batch)
+                } catch where error.sqlState == .lockNotAvailable {
+                    try await writeAround(batch)
+                }
                 return
             } catch {
                 if error.isRowsFault {

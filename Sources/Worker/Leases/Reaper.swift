@@ -5,7 +5,7 @@ import Logging
 /// Takes over the jobs of workers that are gone, and fails those whose time is over.
 ///
 /// Also takes back this worker's own jobs that it does not know of: the answer to their claim was lost, or
-/// their end could not be written. No lease would ever end for those.
+/// their end could not be written. No lease would ever end for those. And lets go what waits for a job that has gone.
 struct Reaper: Sendable {
     let queue: Queue
     let trust: LeaseTrust
@@ -18,19 +18,27 @@ struct Reaper: Sendable {
     var batch = 500
     /// How many order keys it looks at a time.
     var orderKeys = 200
+    /// How many blocked jobs it looks at a time.
+    var blocked = 500
 
     /// Works until cancelled.
     func run() async {
         var lastKey: OrderKey?
+        var lastBlocked: JobID?
         while !Task.isCancelled {
             // Spread, so that the workers of a fleet do not all look at once. Cancelled: the loop ends.
             try? await Task.sleep(for: interval * Double.random(in: 0.5...1.5))
             if Task.isCancelled { return }
             do {
-                let taken = try await queue.takeOver(by: trust.identity.worker, holding: held(), limit: batch)
+                let worker = trust.identity.worker
+                let old = try await queue.oldClaims(of: worker)
+                // Compared with what is held after the answer: a claim that ends meanwhile is no suspect.
+                let suspects = old.isEmpty ? [] : Array(Set(old).subtracting(held()))
+                let taken = try await queue.takeOver(by: worker, suspects: suspects, limit: batch)
                 if taken > 0 { logger.notice("took over jobs of lost workers", metadata: ["jobs": "\(taken)"]) }
                 let expired = try await queue.expireJobs(limit: batch)
                 lastKey = try await queue.repairOrderKeys(after: lastKey, limit: orderKeys)
+                lastBlocked = try await queue.repairBlocked(after: lastBlocked, limit: blocked)
                 if expired > 0 { logger.notice("failed jobs whose time is over", metadata: ["jobs": "\(expired)"]) }
             } catch {
                 logger.warning("could not look after lost jobs", metadata: ["error": "\(error)"])

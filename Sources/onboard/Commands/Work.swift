@@ -26,6 +26,7 @@ struct Work: AsyncParsableCommand {
         var configuration = try WorkerConfiguration(settings, endpoints: endpoints)
         configuration.endsWhenIdle = untilIdle
         let http = try HTTPProviderCaller.Configuration(settings, connections: configuration.concurrency)
+        configuration.longestCall = http.timeout
         let logger = try Self.logger(settings)
         let connection = try ConnectionConfiguration(settings, applicationName: "onboard work")
         try await checkSchema()

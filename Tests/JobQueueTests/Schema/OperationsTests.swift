@@ -209,4 +209,70 @@ import Testing
                 await session.error("SELECT onboarding.pause_provider('iron', 'x', '2001-01-01')")?.column == "until")
         }
     }
+
+    @Test func `a sent job that nobody can look up is not called cancelled`() async throws {
+        try await withSessions { sessions in
+            let a = sessions[0]
+            let blind = #"{"customer_type": "Person", "email": "ada@example.com"}"#
+            try await a.run(SQL.enqueue("iron.customer.create", blind) + SQL.worker("a"))
+            _ = try await a.column(SQL.claim("a"))
+            _ = try await a.column(
+                SQL.complete(
+                    "a", 1, outcome: "unavailable", state: "available", delay: 60_000, providerID: nil, status: nil))
+            #expect(try await a.value("onboarding.cancel(1, 'no longer wanted')") == "available")
+            #expect(
+                try await a.value("SELECT step || ' ' || (run_at <= now()) FROM onboarding.jobs") == "look_up true")
+        }
+    }
+
+    @Test func `what a lost worker brought is not forgotten by a retry`() async throws {
+        try await withSessions { sessions in
+            let a = sessions[0]
+            try await a.run(SQL.enqueue() + SQL.worker("a") + SQL.worker("b"))
+            _ = try await a.column(SQL.claim("a"))
+            let token = try await a.value("SELECT claim_token FROM onboarding.jobs")
+            try await a.run("SELECT onboarding.remove_worker('a'); SELECT onboarding.take_over('b', 10)")
+            _ = try await a.column(SQL.claim("b"))
+            _ = try await a.column(
+                SQL.complete("b", 1, outcome: "rejected", state: "failed", providerID: nil, status: 422))
+            let corrected =
+                #"SELECT onboarding.retry(1, 'corrected', '{"customer_type": "Person", "email": "b@example.com"}')"#
+            #expect(await a.error(corrected)?.message.contains("may exist at the provider") == true)
+            // An old look-up that comes late proves nothing, a record that does proves all.
+            _ = try await a.column(
+                SQL.complete(
+                    "a", 1, token: token, outcome: "not_found", state: "available", providerID: nil, step: "look_up",
+                    status: 404))
+            #expect(await a.error(corrected)?.message.contains("may exist at the provider") == true)
+            try await a.run("DELETE FROM onboarding.attempts WHERE late")
+            _ = try await a.column(SQL.complete("a", 1, token: token, providerID: "late-1"))
+            #expect(
+                try await a.value("SELECT detail FROM onboarding.why(1) WHERE reason = 'late_evidence'")
+                    == "worker a brought later that the provider has it as late-1")
+            try await a.run("DELETE FROM onboarding.attempts WHERE outcome = 'lost'")
+            #expect(await a.error(corrected)?.message.contains("may exist at the provider") == true)
+        }
+    }
+
+    @Test func `why tells of a worker that is gone, and of the burst that is left`() async throws {
+        try await withSessions { sessions in
+            let a = sessions[0]
+            try await a.run(SQL.enqueue() + SQL.worker("a"))
+            _ = try await a.column(SQL.claim("a"))
+            #expect(try await a.column("SELECT reason FROM onboarding.why(1)") == ["running"])
+            try await a.run("UPDATE onboarding.worker_leases SET lease_expires_at = now() - interval '1 s'")
+            #expect(try await a.column("SELECT reason FROM onboarding.why(1)") == ["running", "no_worker"])
+            #expect(try await a.value("SELECT detail LIKE '%is gone%' FROM onboarding.why(1) LIMIT 1") == "true")
+            try await a.run(
+                """
+                UPDATE onboarding.worker_leases SET lease_expires_at = now() + interval '1 h';
+                UPDATE onboarding.providers SET rate_per_second = 0.01, burst = 10, rate_due_at = now() + interval '100 s'
+                    WHERE provider = 'iron';
+                """ + SQL.enqueue())
+            #expect(try await a.column("SELECT reason FROM onboarding.why(2)") == [])
+            try await a.run(
+                "UPDATE onboarding.providers SET rate_due_at = now() + interval '950 s' WHERE provider = 'iron'")
+            #expect(try await a.column("SELECT reason FROM onboarding.why(2)") == ["rate_limit"])
+        }
+    }
 }
