@@ -23,6 +23,7 @@ let package = Package(
     products: [
         .executable(name: "onboard", targets: ["onboard"]),
         .executable(name: "onboard-simulator", targets: ["onboard-simulator"]),
+        .executable(name: "onboard-bench", targets: ["onboard-bench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -95,6 +96,16 @@ let package = Package(
                 "onboard-simulator",
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "onboard-bench",
+            dependencies: [
+                "JobModel", "Postgres", "Providers", "Worker", arguments, lifecycle, logging, locks,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ], swiftSettings: strict),
         .testTarget(name: "JobModelTests", dependencies: ["JobModel", "SeededRandom"], swiftSettings: strict),
         .testTarget(
             name: "PostgresTests", dependencies: ["Postgres", "SeededRandom", "TestKit", locks], swiftSettings: strict),

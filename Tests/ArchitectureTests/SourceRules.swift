@@ -35,6 +35,10 @@ enum SourceRules {
             "Foundation",
             "Logging", "ServiceLifecycle", "UnixSignals",
         ],
+        "onboard-bench": [
+            "JobModel", "Postgres", "Providers", "Worker", "ArgumentParser", "AsyncHTTPClient", "Foundation", "Logging",
+            "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix", "ServiceLifecycle", "UnixSignals",
+        ],
         "onboard-simulator": ["Simulator", "Contracts", "ArgumentParser", "Foundation"],
     ]
 

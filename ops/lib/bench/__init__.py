@@ -1,0 +1,1 @@
+"""What `ops/bench` is made of: the server, the programs, the limit, the scenarios, the figures."""
