@@ -140,10 +140,11 @@ class Bench:
               AND query LIKE '%FROM onboarding.claim($1%';""")
         return int(rows[0][0]), float(rows[0][1])
 
-    def drain(self, database, start, jobs, processes=1, watched=None):
+    def drain(self, database, start, jobs, processes=1, watched=None, together=False):
         """Lets workers empty the queue; `start` starts one. The database's clock takes the time.
 
-        Where the queue holds more, `watched` is the job after whose end they are stopped: the last of so many.
+        Where the queue holds more, `watched` is the job after whose end they are stopped: the last of so many. `together`
+        holds the queue until all are up, or the time would be that of starting them.
         """
         server = self.server
         part = "true" if watched is None else f"job_id > {watched - jobs}"
@@ -153,9 +154,13 @@ class Bench:
         calls, milliseconds = self.claims(database)
         before = int(server.value(database, succeeded))
         programs = []
+        if together:
+            server.sql(database, "SELECT onboarding.pause_provider('juicyway', 'bench', 'infinity');")
         try:
             for _ in range(processes):
                 programs.append(start())
+            if together:
+                self.release(database, processes)
             if watched is not None:
                 self.wait_for(database, watched, 60 + jobs / 50, programs[0])
             for program in programs:
@@ -175,6 +180,15 @@ class Bench:
             cpu_per_thousand=sum(program.processor_seconds for program in programs) / done * 1000, peak_mb=peak,
             wal_per_job=written / done, commits_per_job=(int(server.value(database, commits)) - committed) / done,
             claim_ms=(after_milliseconds - milliseconds) / max(1, after_calls - calls), claims=after_calls - calls)
+
+    def release(self, database, processes):
+        """Waits until so many workers are signed on and idle, then lets them all go."""
+        for _ in range(300):
+            if int(self.server.value(database, "count(*) FROM onboarding.worker_leases")) == processes:
+                break
+            time.sleep(0.1)
+        time.sleep(1)
+        self.server.sql(database, "SELECT onboarding.resume_provider('juicyway');")
 
     def wait_for(self, database, job, seconds, worker):
         """Until a job is completed. Looks by the primary key, which costs the server nothing to speak of."""

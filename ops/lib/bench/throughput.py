@@ -103,10 +103,11 @@ def processes(bench):
             for count, rates in waiting.items():
                 bench.fresh(database, jobs[count])
                 rates.append(bench.drain(
-                    database, lambda: bench.worker(database, slots, delay), jobs[count], count).rate)
+                    database, lambda: bench.worker(database, slots, delay), jobs[count], count, together=True).rate)
             for count, rates in busy.items():
                 bench.fresh(database, all_jobs)
-                rates.append(bench.drain(database, lambda: bench.worker(database, 100), all_jobs, count).rate)
+                rates.append(bench.drain(
+                    database, lambda: bench.worker(database, 100), all_jobs, count, together=True).rate)
     bench.report.add("g", f"1 process, {slots} slots, calls of {delay} ms", "jobs/s", waiting[1])
     bench.report.add("g", f"2 processes, {slots} slots each, calls of {delay} ms", "jobs/s", waiting[2], waiting[1],
                      "one process", at_least(1.7))
