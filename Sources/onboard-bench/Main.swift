@@ -5,7 +5,7 @@ import Foundation
 @main struct Main: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "onboard-bench",
-        abstract: "Measuring instruments: the worker without a provider, a provider without work, a client alone, a caller.",
+        abstract: "Instruments: a worker without a provider, a provider without work, a client alone, a caller.",
         discussion: "`ops/bench` runs them; ONBOARD_DATABASE_URL says where the queue is.",
         subcommands: [Work.self, Serve.self, Client.self, Enqueue.self])
 

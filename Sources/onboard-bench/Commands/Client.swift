@@ -43,7 +43,7 @@ struct Client: AsyncParsableCommand {
     private func send(_ count: Int, with client: HTTPClient) async -> Int {
         await withTaskGroup(of: Int.self) { group in
             for lane in 0..<concurrency {
-                group.addTask { [self] in
+                group.addTask(name: "lane") { [self] in
                     var refused = 0
                     for number in stride(from: lane, to: count, by: concurrency) {
                         // Whatever the error is, the figure would not be one.

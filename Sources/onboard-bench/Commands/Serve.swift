@@ -3,7 +3,7 @@ import Foundation
 import NIOCore
 import NIOPosix
 
-/// `onboard-bench serve`: a provider that does nothing but answer, so that as little as possible of the machine is its own.
+/// `onboard-bench serve`: a provider that does nothing but answer, so that it takes as little of the machine as can be.
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Answers every POST over HTTP/1.1 as if a customer had been created. Ends by SIGTERM.")
@@ -11,7 +11,7 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "How long each answer takes, in milliseconds.") var delayMs = 0
     @Option(help: "The port on 127.0.0.1; 0 for any.") var port = 0
     @Option(help: "Where the port that was taken is written.") var portFile: String?
-    @Option(help: "Where a line `key microseconds` is written for the first byte of each request.") var arrivals: String?
+    @Option(help: "Where a line `key microseconds` is written for each request's first byte.") var arrivals: String?
 
     func validate() throws {
         guard (0...60_000).contains(delayMs), (0...65_535).contains(port) else {

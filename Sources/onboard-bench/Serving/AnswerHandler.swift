@@ -7,7 +7,6 @@ final class AnswerHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-
     private let delay: TimeAmount
     private let arrivals: ArrivalLog?
     private var scanner: RequestScanner

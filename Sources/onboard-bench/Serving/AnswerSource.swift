@@ -14,8 +14,7 @@ final class AnswerSource: Sendable {
             return number
         }
         let body = #"{"data":{"id":"\#(id)"}}"#
-        return ByteBuffer(
-            string: "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
-                + body)
+        let head = "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: "
+        return ByteBuffer(string: "\(head)\(body.utf8.count)\r\n\r\n\(body)")
     }
 }

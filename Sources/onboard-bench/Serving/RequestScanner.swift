@@ -45,7 +45,7 @@ struct RequestScanner {
     private static func headLength(_ bytes: UnsafeRawBufferPointer) -> Int? {
         var index = 3
         while index < bytes.count {
-            // Steps of what may be skipped: only a line feed can be the last of the four.
+            // The end is a line feed, and the one before it a return: after any other byte the next cannot be it.
             if bytes[index] == headEnd[3] {
                 if bytes[index - 1] == headEnd[2], bytes[index - 2] == headEnd[1], bytes[index - 3] == headEnd[0] {
                     return index + 1

@@ -1,0 +1,38 @@
+import asyncio
+from dataclasses import dataclass
+
+from awa import AsyncClient
+from common import CONCURRENCY, JOBS, PAYLOAD, URL, Work, measure
+
+
+@dataclass
+class Create:
+    payload: dict
+
+
+async def main():
+    client = AsyncClient(URL, max_connections=20)
+    await client.migrate()
+    await client.install_queue_storage()
+    work = Work()
+
+    @client.task(Create, queue="create")
+    async def create(job):
+        await work()
+
+    async def start():
+        await client.start([("create", CONCURRENCY)])
+        await asyncio.Event().wait()
+
+    async def wal():
+        transaction = await client.transaction()
+        row = await transaction.fetch_one("SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint AS at")
+        await transaction.rollback()
+        return int(row["at"])
+
+    for first in range(0, JOBS, 1000):
+        await client.enqueue_many_copy([Create(PAYLOAD)] * min(1000, JOBS - first), queue="create")
+    await measure(work, wal, start)
+
+
+asyncio.run(main())

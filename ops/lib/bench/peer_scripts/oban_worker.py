@@ -1,0 +1,39 @@
+import asyncio
+
+import oban
+import psycopg_pool
+from common import CONCURRENCY, JOBS, PAYLOAD, URL, Work, measure
+
+work = Work()
+
+
+@oban.worker(queue="create")
+class Create:
+    async def process(self, job):
+        await work()
+
+
+async def main():
+    from oban.schema import install
+
+    pool = psycopg_pool.AsyncConnectionPool(conninfo=URL, min_size=4, max_size=10, open=False)
+    await pool.open()
+    await install(pool)
+
+    async def wal():
+        async with pool.connection() as connection:
+            row = await (await connection.execute("SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint")).fetchone()
+            return int(row[0])
+
+    queue = oban.Oban(pool=pool, queues={"create": CONCURRENCY})
+    for first in range(0, JOBS, 1000):
+        await queue.enqueue_many([Create.new(PAYLOAD) for _ in range(min(1000, JOBS - first))])
+
+    async def start():
+        async with queue:
+            await asyncio.Event().wait()
+
+    await measure(work, wal, start)
+
+
+asyncio.run(main())

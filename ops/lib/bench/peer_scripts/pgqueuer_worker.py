@@ -1,0 +1,38 @@
+import asyncio
+import json
+from datetime import timedelta
+
+import asyncpg
+from common import CONCURRENCY, JOBS, PAYLOAD, URL, Work, measure
+from pgqueuer import PgQueuer
+from pgqueuer.db import AsyncpgDriver
+from pgqueuer.queries import Queries
+
+
+# asyncpg takes the socket's folder only where no host stands.
+DSN = URL.replace("@localhost/", "@/")
+
+
+async def main():
+    setup = await asyncpg.connect(DSN)
+    queries = Queries(AsyncpgDriver(setup))
+    await queries.install()
+    payload = json.dumps(PAYLOAD).encode()
+    for first in range(0, JOBS, 1000):
+        count = min(1000, JOBS - first)
+        await queries.enqueue(["create"] * count, [payload] * count, [0] * count)
+    await setup.execute("VACUUM ANALYZE pgqueuer")
+    await setup.execute("CHECKPOINT")
+    work = Work()
+    queue = PgQueuer(AsyncpgDriver(await asyncpg.connect(DSN)))
+    queue.entrypoint("create")(work.__call__)
+
+    async def wal():
+        return int(await setup.fetchval("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))
+
+    # Half of the slots is the largest batch that it takes.
+    await measure(work, wal, lambda: queue.run(
+        batch_size=CONCURRENCY // 2, max_concurrent_tasks=CONCURRENCY, dequeue_timeout=timedelta(seconds=1)))
+
+
+asyncio.run(main())
