@@ -15,19 +15,20 @@ def steady(bench):
     seconds = bench.size(600, 16)
     # The first and the last minute; of a shorter run, its first and last tenth, after it has warmed up.
     window = 60 if seconds >= 300 else max(4, seconds // 5)
-    firsts, lasts, backlogs, rates = [], [], [], []
+    firsts, lasts, backlogs, done, came = [], [], [], [], []
     for turn in range(bench.repeats):
         samples = run_steadily(bench, seconds)
         first, last = between(samples, 0, window), between(samples, seconds - window, seconds)
         firsts.append(first)
         lasts.append(last)
         backlogs.append(max(sample["backlog"] for sample in samples[-max(2, len(samples) // 10):]))
-        rates.append(samples[-1]["done"] / samples[-1]["at"])
+        done.append(samples[-1]["done"] / samples[-1]["at"])
+        came.append((samples[-1]["came"] - samples[0]["came"]) / samples[-1]["at"])
         if bench.options.plots:
             draw(bench, samples, turn)
     bench.report.add("d", f"a claim in the last {window} s of {seconds}", "ms", lasts, firsts,
                      f"the first {window} s,", at_most(1.2))
-    bench.report.add("d", "jobs done, against those that came", "jobs/s", rates, [RATE] * len(rates), "the callers'")
+    bench.report.add("d", "jobs done, against those that came", "jobs/s", done, came, "the callers'")
     bench.report.add("d", "backlog at the end", "jobs", backlogs, target=at_most(RATE, "value"),
                      note="less than one second's jobs are none")
 
@@ -76,8 +77,8 @@ def look(session):
             (SELECT last_value FROM onboarding.jobs_id_seq), pg_table_size('onboarding.jobs'),
             coalesce(pg_stat_get_dead_tuples('onboarding.jobs'::regclass), 0)
         FROM pg_stat_statements s WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())""")[0]
-    done = int(row[2])
-    return {"calls": int(row[0]), "milliseconds": float(row[1]), "done": done, "backlog": int(row[3]) - done,
+    done, came = int(row[2]), int(row[3])
+    return {"calls": int(row[0]), "milliseconds": float(row[1]), "done": done, "came": came, "backlog": came - done,
             "bytes": int(row[4]), "dead": int(row[5])}
 
 

@@ -32,6 +32,9 @@ async def main():
 
     for first in range(0, JOBS, 1000):
         await client.enqueue_many_copy([Create(PAYLOAD)] * min(1000, JOBS - first), queue="create")
+    transaction = await client.transaction()
+    await transaction.execute("CHECKPOINT")
+    await transaction.commit()
     await measure(work, wal, start)
 
 
