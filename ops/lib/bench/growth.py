@@ -135,6 +135,8 @@ def full_table(bench):
                      "an empty table's", at_least(0.9))
     bench.report.add("e", f"a claim {beside}", "ms", [drain.claim_ms for drain in full], [drain.claim_ms for drain in empty],
                      "an empty table's", at_most(1.2))
+    bench.report.add("e", f"WAL a job {beside}", "bytes", [drain.wal_per_job for drain in full],
+                     [drain.wal_per_job for drain in empty], "an empty table's")
     for name, times in views.items():
         bench.report.add("e", f"the view {name} {beside}", "ms", times, target=at_most(100, "value"))
 

@@ -46,6 +46,7 @@ def costs(bench, scenario, name, drains, cpu_target=None):
     report = bench.report
     report.add(scenario, f"worker's CPU for 1,000 jobs, {name}", "s", [drain.cpu_per_thousand for drain in drains],
                target=cpu_target)
+    # Each run begins after a checkpoint: the images of pages that it touches first are in this.
     report.add(scenario, f"WAL a job, {name}", "bytes", [drain.wal_per_job for drain in drains])
     report.add(scenario, f"commits a job, {name}", "", [drain.commits_per_job for drain in drains])
     report.add(scenario, f"a claim on the server, {name}", "ms", [drain.claim_ms for drain in drains],
