@@ -196,7 +196,7 @@ import Testing
         try await withSimulator(fault(#"[{"fault": "throttle", "seconds": 40, "as_date": true}]"#)) { caller, _ in
             let result = await call(caller, "juicyway.customer.create")
             #expect(result.outcome == .throttled)
-            #expect(result.retryAfter.map { (.seconds(35)...(.seconds(45))).contains($0) } == true)
+            #expect(result.retryAfter.map { (.seconds(10)...(.seconds(45))).contains($0) } == true)
         }
     }
 

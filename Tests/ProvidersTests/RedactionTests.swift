@@ -56,4 +56,16 @@ import Testing
         #expect(RequestID.find(in: Sample.answer(403, #"{"message": "m", "traceId": "t.2"}"#), for: context) == "t.2")
         #expect(RequestID.find(in: Sample.answer(500, #"{"trace_id": "has space"}"#), for: context) == nil)
     }
+
+    @Test func `neither an id of an exchange nor a status says back what was sent`() throws {
+        let payload = #"{"email": "ada.lovelace@example.com", "name": "Ada Lovelace", "note": "still pending review"}"#
+        let context = try #require(CallContext(Sample.claim("iron.customer.create", payload: payload)))
+        for id in ["ada.lovelace", "x-ada.lovelace@example.com-1", "Lovelace"] {
+            #expect(RequestID.find(in: Sample.answer(500, headers: ["x-request-id": id]), for: context) == nil)
+        }
+        #expect(Echo.status("Ada Lovelace", of: context.payload) == nil)
+        #expect(Echo.status("Lovelace", of: context.payload) == nil)
+        #expect(Echo.status("pending", of: context.payload) == "pending", "a documented status is no echo")
+        #expect(Echo.status("UnderManualReview", of: context.payload) == "UnderManualReview")
+    }
 }

@@ -111,7 +111,8 @@ import Testing
         try await withBench { bench in
             try await bench.enqueue()
             try await bench.run(
-                "INSERT INTO onboarding.jobs (kind, payload, after_job_id) VALUES ('iron.identification.create', '{\"type\": \"Direct\"}', 1)")
+                "INSERT INTO onboarding.jobs (kind, payload, after_job_id) VALUES ('iron.identification.create', '{\"type\": \"Direct\"}', 1)"
+            )
             // As a snapshot from before the commit would have it.
             try await bench.run(
                 """

@@ -99,7 +99,8 @@ package struct Parameter: Sendable {
     /// A `text[]`; with a NUL character in any element it is refused before anything is sent.
     package static func texts(_ values: [String?]) -> Parameter {
         array(
-            of: TypeOID.text, TypeOID.textArray, values, size: { $0.utf8.count }, append: { $1.append(contentsOf: $0.utf8) },
+            of: TypeOID.text, TypeOID.textArray, values, size: { $0.utf8.count },
+            append: { $1.append(contentsOf: $0.utf8) },
             holdsNUL: values.contains { $0?.utf8.contains(0) ?? false })
     }
 

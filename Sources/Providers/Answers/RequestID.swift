@@ -15,10 +15,6 @@ enum RequestID {
                     && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || "_.:-".unicodeScalars.contains($0))
             })
         else { return nil }
-        // An answer may put anything there, what it was sent included.
-        let lower = id.lowercased()
-        var isEcho = false
-        context.payload.forEachString { if $0.count >= 3, lower.contains($0.lowercased()) { isEcho = true } }
-        return isEcho ? nil : id
+        return Echo.isEcho(id, of: context.payload) ? nil : id
     }
 }

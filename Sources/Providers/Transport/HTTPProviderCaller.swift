@@ -161,6 +161,7 @@ package final class HTTPProviderCaller: ProviderCaller {
             result.retryAfter = RetryAfter.wait(answer.headers, now: now())
         }
         result.requestID = RequestID.find(in: answer, for: context)
+        result.providerStatus = Echo.status(result.providerStatus, of: context.payload)
         return result
     }
 

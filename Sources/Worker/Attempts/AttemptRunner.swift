@@ -9,6 +9,14 @@ struct AttemptRunner: Sendable {
     let marker: Marker
     let trust: LeaseTrust
     let decider: AttemptDecider
+    private let durations = NIOLockedValueBox<[ProviderName: CallDurations]>([:])
+
+    init(caller: any ProviderCaller, marker: Marker, trust: LeaseTrust, decider: AttemptDecider) {
+        self.caller = caller
+        self.marker = marker
+        self.trust = trust
+        self.decider = decider
+    }
 
     /// Never throws: whatever happens is a result with a decision. When the task is cancelled the call
     /// ends at once, and the result says what may have been sent.
@@ -57,8 +65,15 @@ struct AttemptRunner: Sendable {
         // Where only a look-up protects a resend, nothing of ours may land after another has looked.
         let endsWithLease = step == .create && operation.policy.resend == .afterLookUp
         let result = endsWithLease ? await whileTrusted(identity, call) : await call()
-        return decide(
-            job, step, result, operation, sentAge: sentAt.withLockedValue { $0 }.map { ContinuousClock.now - $0 })
+        let sentAge = sentAt.withLockedValue { $0 }.map { ContinuousClock.now - $0 }
+        if step == .create, let sentAge { note(sentAge, of: result, operation.provider) }
+        return decide(job, step, result, operation, sentAge: sentAge)
+    }
+
+    /// Remembers how long a call took. One that was cut off after a moment tells nothing; one that ran out of time does.
+    private func note(_ duration: Duration, of result: CallResult, _ provider: ProviderName) {
+        guard result.httpStatus != nil || duration >= decider.longestCall else { return }
+        durations.withLockedValue { $0[provider, default: CallDurations()].ended(at: .now, after: duration) }
     }
 
     /// Cancels the call once the lease is in doubt, which is before others may take the job.
@@ -87,6 +102,12 @@ struct AttemptRunner: Sendable {
         _ job: ClaimedJob, _ step: Step, _ result: CallResult, _ operation: Operation, sentAge: Duration?
     ) -> CompletedAttempt {
         let isDone = result.outcome == .succeeded || result.outcome == .adopted
+        var decider = decider
+        if result.outcome == .notFound {
+            let known = durations.withLockedValue { $0[operation.provider] }
+            decider.longestCall =
+                known?.longest(at: .now, assuming: decider.longestCall) ?? decider.longestCall
+        }
         let decision = decider.decide(
             result, for: job.claim, doing: step, policy: operation.policy,
             canLookUp: isDone ? false : operation.canLookUp(job.claim), jitter: isDone ? 0 : Double.random(in: 0...1))

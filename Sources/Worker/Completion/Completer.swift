@@ -95,7 +95,7 @@ final class Completer: Sendable {
             do throws(PostgresError) {
                 do throws(PostgresError) {
                     report(try await queue.complete(batch, by: trust.identity.worker), of: batch)
-                } catch where error.sqlState == .lockNotAvailable {
+                } catch  where error.sqlState == .lockNotAvailable {
                     try await writeAround(batch)
                 }
                 return

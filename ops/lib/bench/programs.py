@@ -12,18 +12,22 @@ from .server import BenchError
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 
 
+# As for the other scripts of ops; figures are of release builds.
+CONFIGURATION = os.environ.get("ONBOARD_BUILD_CONFIGURATION", "release")
+
+
 def build(products):
-    """Builds the release products one by one: all at once would build the tests' rooms too."""
+    """Builds the products one by one: all at once would build the tests' rooms too."""
     for product in products:
-        done = subprocess.run(["swift", "build", "-c", "release", "--product", product], cwd=ROOT,
+        done = subprocess.run(["swift", "build", "-c", CONFIGURATION, "--product", product], cwd=ROOT,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0:
             raise BenchError(f"{product} does not build:\n{done.stdout[-1500:]}")
 
 
-def release_folder(products):
-    """Where the release products are."""
-    folder = ROOT / ".build" / "release"
+def products_folder(products):
+    """Where the products are."""
+    folder = ROOT / ".build" / CONFIGURATION
     for product in products:
         if not (folder / product).exists():
             raise BenchError(f"{product} is not built: leave out --no-build")

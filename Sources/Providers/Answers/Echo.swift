@@ -1,0 +1,29 @@
+import Contracts
+
+/// Whether a provider only says back what it was sent; an answer may put a person's name anywhere.
+enum Echo {
+    /// Statuses that providers document (`providers.md`, sections 1.3, 2.3, 4.4 and 5.3), whatever the payload says.
+    private static let knownStatuses: Set<String> = [
+        "userrequired", "signingsrequired", "identificationrequired", "active", "suspended", "archived", "pending",
+        "processed", "pendingreview", "approved", "declined", "expired", "rejected", "processing", "succeeded",
+        "failed", "pending_kyc",
+    ]
+
+    /// Whether `text` holds a value of the payload or is part of one.
+    static func isEcho(_ text: String, of payload: JSONValue) -> Bool {
+        let lower = text.lowercased()
+        var isEcho = false
+        payload.forEachString { value in
+            let value = value.lowercased()
+            if value.count >= 3, lower.contains(value) { isEcho = true }
+            if lower.count >= 3, value.contains(lower) { isEcho = true }
+        }
+        return isEcho
+    }
+
+    /// The status, unless it may be a value of the payload.
+    static func status(_ status: String?, of payload: JSONValue) -> String? {
+        guard let status, !knownStatuses.contains(status.lowercased()) else { return status }
+        return isEcho(status, of: payload) ? nil : status
+    }
+}
