@@ -11,6 +11,8 @@ package struct PostgresError: Error, Sendable, Equatable {
         case connectionFailed
         /// The server is older than PostgreSQL 15.
         case serverTooOld
+        /// The database's encoding is not UTF8, so that it cannot hold what callers send.
+        case wrongEncoding
         /// The server refused the statement; ``PostgresError/sqlState`` says why. The connection is usable.
         case server
         /// The deadline passed and the statement was cancelled on the server.

@@ -40,7 +40,7 @@ struct Failure: Error {
             self.init(.answerIsNo, "the database cannot take this value: \(error.message)")
         case .server:
             self.init(.bug, "the database says: \(error.description)")
-        case .invalidConnectionString, .serverTooOld:
+        case .invalidConnectionString, .serverTooOld, .wrongEncoding:
             self.init(.wrongConfiguration, "\(error.message); check ONBOARD_DATABASE_URL")
         default:
             self.init(.outOfReach, "\(error.message); check ONBOARD_DATABASE_URL and that the server is up")

@@ -57,6 +57,26 @@ import Testing
         }
     }
 
+    @Test(arguments: ["SQL_ASCII", "LATIN1"])
+    func `a database that cannot hold every text is refused by name`(encoding: String) async throws {
+        try await withTestDatabase(migrated: false) { string in
+            let connection = try await Connection.open(ConnectionConfiguration(connectionString: string))
+            let name = "encoded_\(encoding.lowercased())_\(UInt32.random(in: 0...UInt32.max))"
+            try await connection.run(
+                script: "CREATE DATABASE \(name) ENCODING '\(encoding)' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0",
+                timeout: .seconds(60))
+            var other = try ConnectionString(parsing: string)
+            other["dbname"] = name
+            let error = try await failure {
+                _ = try await Connection.open(ConnectionConfiguration(connectionString: other.keywordForm))
+            }
+            #expect(error.code == .wrongEncoding)
+            #expect(error.message.contains(encoding))
+            try await connection.run(script: "DROP DATABASE \(name)")
+            await connection.close()
+        }
+    }
+
     @Test func `a server that accepts and says nothing is given up, and a cancelled task sooner`() async throws {
         let listener = try SilentServer()
         let configuration = ConnectionConfiguration(

@@ -33,6 +33,11 @@ extension Connection {
                 "the server is version \(serverVersion / 10_000), but \(configuration.minimumServerVersion / 10_000) "
                     + "or newer is needed")
         }
+        // A pooler in between may not tell it.
+        guard ["UTF8", ""].contains(handle.serverEncoding) else {
+            throw PostgresError(
+                .wrongEncoding, "the database has the encoding \(handle.serverEncoding), but UTF8 is needed")
+        }
     }
 
     /// The socket is asked for each time: with several hosts it changes.

@@ -65,6 +65,11 @@ import Glibc
     var socket: CInt { unsafe PQsocket(pointer) }
     /// Such as 150018.
     var serverVersion: Int { Int(unsafe PQserverVersion(pointer)) }
+    /// The database's encoding; empty if the server has not told it.
+    var serverEncoding: String {
+        guard let encoding = unsafe PQparameterStatus(pointer, "server_encoding") else { return "" }
+        return unsafe String(cString: encoding)
+    }
     /// The process id of the server's process for this connection.
     var backendPID: Int { Int(unsafe PQbackendPID(pointer)) }
     /// Where the session stands in a transaction.
