@@ -57,13 +57,13 @@ package final class Daemon: Service {
         let bell = Bell()
         let queue = Queue(pool: pool)
         let marker = Marker(queue: queue)
-        let threshold = max(1, configuration.concurrency / 4)
+        let threshold = Claimer.threshold(configuration)
         let completer = Completer(queue: queue, trust: trust, logger: logger) { attempt in
-            let free = slots.withLockedValue { slots in
-                slots.freed(by: attempt.job.claim)
-                return slots.inFlight == 0 ? Int.max : slots.free
+            let mayClaim = slots.withLockedValue { slots in
+                slots.written(attempt.job.claim)
+                return slots.held.isEmpty || slots.free >= threshold
             }
-            if free >= threshold { bell.ring() }
+            if mayClaim { bell.ring() }
         }
         let claimer = Claimer(
             queue: queue,
@@ -73,7 +73,7 @@ package final class Daemon: Service {
             trust: trust, configuration: configuration, slots: slots, bell: bell, logger: logger)
         let heartbeat = Heartbeat(
             queue: Queue(pool: leasePool), trust: trust, configuration: configuration,
-            inFlight: { slots.withLockedValue { $0.inFlight } }, isDraining: { claimer.isDraining },
+            inFlight: { slots.withLockedValue { $0.calling } }, isDraining: { claimer.isDraining },
             newWorkerID: newWorkerID, logger: logger)
         do {
             try await heartbeat.signOn()

@@ -54,6 +54,20 @@ import Testing
         #expect(slots.allowance(for: Self.iron).jobs == 0)
         for token in 1...10 { slots.freed(by: claim(Int64(token), "iron.account.close")) }
         #expect(slots.allowance(for: Self.iron).jobs == 10)
+        #expect(slots.held.count == 10)
+        for token in 1...10 { slots.written(claim(Int64(token), "iron.account.close")) }
         #expect(slots.held.isEmpty)
+    }
+
+    @Test func `results that wait to be written stop claims when there are as many as slots`() {
+        var slots = Slots(capacity: 4, maxBytes: 1000, providers: 1)
+        for token in 1...8 {
+            slots.taken(by: claim(Int64(token)))
+            slots.freed(by: claim(Int64(token)))
+        }
+        #expect(slots.calling == 0)
+        #expect(slots.allowance(for: Self.iron).jobs == 0)
+        slots.written(claim(3))
+        #expect(slots.allowance(for: Self.iron).jobs == 1)
     }
 }

@@ -14,6 +14,7 @@ final class Claimer: Sendable {
     private let bell: Bell
     private let jobsCame = NIOLockedValueBox(true)
     private let isStopping = NIOLockedValueBox(false)
+    private let threshold: Int
     private let logger: Logger
     private let clock = ContinuousClock()
 
@@ -30,7 +31,11 @@ final class Claimer: Sendable {
         self.slots = slots
         self.bell = bell
         self.logger = logger
+        threshold = Self.threshold(configuration)
     }
+
+    /// How many slots have to be free for a claim to be worth its cost at once.
+    static func threshold(_ configuration: WorkerConfiguration) -> Int { max(1, configuration.concurrency / 4) }
 
     /// Jobs may have come.
     func wake() {
@@ -104,8 +109,14 @@ final class Claimer: Sendable {
         _ job: ClaimedJob, _ identity: LeaseTrust.Identity, into attempts: inout DiscardingTaskGroup
     ) {
         slots.withLockedValue { $0.taken(by: job.claim) }
-        attempts.addTask(name: "attempt") { [runner, completer] in
-            completer.add(await runner.run(job, as: identity))
+        attempts.addTask(name: "attempt") { [runner, completer, slots, bell, threshold] in
+            let end = await runner.run(job, as: identity)
+            let mayClaim = slots.withLockedValue { slots in
+                slots.freed(by: job.claim)
+                return slots.free >= threshold
+            }
+            completer.add(end)
+            if mayClaim { bell.ring() }
         }
     }
 
@@ -116,7 +127,7 @@ final class Claimer: Sendable {
             schedules.map { (next: $0.nextClaim, room: slots.allowance(for: $0.provider).jobs) }.filter { $0.room > 0 }
         }
         let room = open.filter { $0.next <= now }.map(\.room).max() ?? 0
-        if room >= max(1, configuration.concurrency / 4) { return }
+        if room >= threshold { return }
         if room > 0 {
             // A claim for each freed slot would cost more than the short wait for some to gather. Cancelled: the loop ends.
             try? await clock.sleep(for: .milliseconds(2))
@@ -128,7 +139,7 @@ final class Claimer: Sendable {
     }
 
     private func isIdle(_ schedules: [ClaimSchedule]) async -> Bool {
-        guard configuration.endsWhenIdle, schedules.allSatisfy(\.isEmpty), slots.withLockedValue({ $0.inFlight }) == 0
+        guard configuration.endsWhenIdle, schedules.allSatisfy(\.isEmpty), slots.withLockedValue({ $0.held.isEmpty })
         else {
             return false
         }
@@ -141,7 +152,7 @@ final class Claimer: Sendable {
 
     private func drain() async {
         let end = clock.now + configuration.drainTimeout
-        while slots.withLockedValue({ $0.inFlight }) > 0, clock.now < end, !Task.isCancelled {
+        while slots.withLockedValue({ !$0.held.isEmpty }), clock.now < end, !Task.isCancelled {
             await bell.wait(atMost: min(end - clock.now, .milliseconds(100)), clock: clock)
         }
     }

@@ -6,7 +6,7 @@ import Postgres
 
 /// Writes the ends of attempts, many at a time: while one write is under way the next gather.
 ///
-/// Holds on to results for as long as the database is away; the slots bound how many.
+/// Holds on to results for as long as the database is away; ``Slots`` bounds how many.
 final class Completer: Sendable {
     private struct State {
         var results: [CompletedAttempt] = []
