@@ -39,4 +39,25 @@ import Testing
             #expect(try await bench.value("SELECT attempt FROM onboarding.jobs") == "0")
         }
     }
+
+    @Test func `a renewal that failed is tried again soon`() async throws {
+        try await withBench { bench in
+            // A sequence keeps count although its transaction rolls back.
+            try await bench.run(
+                """
+                CREATE SEQUENCE refusals;
+                GRANT USAGE ON SEQUENCE refusals TO PUBLIC;
+                CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$ BEGIN
+                    IF nextval('refusals') = 1 THEN RAISE EXCEPTION 'busy' USING ERRCODE = 'serialization_failure'; END IF;
+                    RETURN NEW;
+                END $$;
+                CREATE TRIGGER refuse BEFORE UPDATE ON onboarding.worker_leases FOR EACH ROW EXECUTE FUNCTION public.refuse();
+                """)
+            try await bench.with([bench.daemon(ScriptedCaller()) { $0.renewalInterval = .seconds(6) }]) {
+                try await bench.until(
+                    "(SELECT count(*) > 0 FROM onboarding.worker_leases WHERE last_seen_at > started_at + interval '1 s')",
+                    within: .seconds(10))
+            }
+        }
+    }
 }

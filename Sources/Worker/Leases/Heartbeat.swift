@@ -41,15 +41,19 @@ struct Heartbeat: Sendable {
 
     /// Renews until cancelled.
     func run() async {
+        var pause = configuration.renewalInterval
         while !Task.isCancelled {
             // Cancelled: the loop ends.
-            try? await Task.sleep(for: configuration.renewalInterval)
+            try? await Task.sleep(for: pause)
             if Task.isCancelled { return }
-            await beat()
+            // Calls may go on for seven seconds after the last renewal: one that failed is tried again soon.
+            let isRenewed = await beat()
+            pause = isRenewed ? configuration.renewalInterval : min(configuration.renewalInterval, .milliseconds(300))
         }
     }
 
-    private func beat() async {
+    /// Renews once, or signs on anew; false when neither could be done.
+    private func beat() async -> Bool {
         let start = ContinuousClock.now
         let worker = trust.identity.worker
         do {
@@ -57,13 +61,15 @@ struct Heartbeat: Sendable {
                 of: worker, lease: configuration.lease, inFlight: inFlight(), isDraining: isDraining())
             {
                 trust.renewed(from: start)
-                return
+                return true
             }
             logger.warning("lost the lease; going on under a new name", metadata: ["worker": "\(worker)"])
             trust.lost(continuingAs: newWorkerID())
             try await register()
+            return true
         } catch {
             logger.warning("could not renew the lease", metadata: ["worker": "\(worker)", "error": "\(error)"])
+            return false
         }
     }
 }
