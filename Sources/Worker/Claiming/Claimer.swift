@@ -35,7 +35,7 @@ final class Claimer: Sendable {
     }
 
     /// How many slots have to be free for a claim to be worth its cost at once.
-    static func threshold(_ configuration: WorkerConfiguration) -> Int { max(1, configuration.concurrency / 4) }
+    static func threshold(_ configuration: WorkerConfiguration) -> Int { max(1, configuration.concurrency / 8) }
 
     /// Jobs may have come.
     func wake() {

@@ -57,7 +57,11 @@ def measure(bench, count, rate=0):
             caller.wait(60 + count * 0.1)
             if load:
                 load.kill()
-            time.sleep(1)
+            # What the load left may be in front of the last ones.
+            wanted = {line.split()[0] for line in commits.read_text().splitlines()}
+            end = time.monotonic() + 20
+            while time.monotonic() < end and not wanted <= {line.split()[0] for line in arrivals.read_text().splitlines() if line.count(" ")}:
+                time.sleep(0.2)
         finally:
             if load:
                 load.kill()
