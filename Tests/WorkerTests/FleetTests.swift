@@ -215,8 +215,6 @@ import Testing
                 return result
             }
             try await bench.with([bench.daemon(caller)]) {
-                try await bench.until("(SELECT state = 'available' AND step = 'look_up' FROM onboarding.jobs)")
-                try await bench.run("UPDATE onboarding.jobs SET run_at = now()")
                 try await bench.until("(SELECT state = 'completed' FROM onboarding.jobs)")
             }
             #expect(caller.calls.map(\.step) == [.create, .lookUp])
