@@ -60,6 +60,7 @@ package final class Daemon: Service {
         let threshold = Claimer.threshold(configuration)
         let completer = Completer(queue: queue, trust: trust, logger: logger) { attempt in
             let mayClaim = slots.withLockedValue { slots in
+                if !attempt.freesSlotAtOnce { slots.freed(by: attempt.job.claim) }
                 slots.written(attempt.job.claim)
                 return slots.held.isEmpty || slots.free >= threshold
             }

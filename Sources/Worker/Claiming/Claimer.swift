@@ -112,7 +112,7 @@ final class Claimer: Sendable {
         attempts.addTask(name: "attempt") { [runner, completer, slots, bell, threshold] in
             let end = await runner.run(job, as: identity)
             let mayClaim = slots.withLockedValue { slots in
-                slots.freed(by: job.claim)
+                if end.freesSlotAtOnce { slots.freed(by: job.claim) }
                 return slots.free >= threshold
             }
             completer.add(end)
@@ -156,4 +156,10 @@ final class Claimer: Sendable {
             await bell.wait(atMost: min(end - clock.now, .milliseconds(100)), clock: clock)
         }
     }
+}
+
+extension CompletedAttempt {
+    /// Whether the next call may begin before this end is written. Only after a success: what else may have happened
+    /// can concern the whole provider, and the next claim has to know it.
+    var freesSlotAtOnce: Bool { decision.state == .completed }
 }

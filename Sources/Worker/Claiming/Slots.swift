@@ -2,8 +2,8 @@ import JobModel
 
 /// Counts what is in flight and says how much more may be claimed.
 ///
-/// A slot is taken by a claim and freed when its call has ended, so that calls go on while results are written. As many
-/// results as there are slots may wait to be written: more can never pile up. No provider may take all slots: each of the
+/// A slot is taken by a claim and freed when its call has succeeded, so that calls go on while results are written, or
+/// when another end is written. As many results as there are slots may wait to be written: more can never pile up. No provider may take all slots: each of the
 /// others keeps an eighth, so that one that hangs does not stop the rest.
 struct Slots: Sendable {
     /// What one claim may bring.
