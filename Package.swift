@@ -128,7 +128,7 @@ let package = Package(
             dependencies: [
                 "Simulator", "JobModel", "Contracts",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ], swiftSettings: strict),
         .testTarget(
             name: "WorkerTests",

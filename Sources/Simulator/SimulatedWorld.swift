@@ -18,19 +18,27 @@ struct SimulatedWorld: Sendable {
         var delay = Duration.zero
         var contentType = "application/json; charset=utf-8"
         var effect: Effect?
+        /// The request has had no effect so far: `answerUndisturbed` is to be asked after this time.
+        var takesEffectAfter: Duration?
     }
 
     private var providers: [String: any SimulatedProvider]
     private var stored: [String: (digest: String, answer: SimulatedAnswer)] = [:]
+    /// Digests by provider and key.
+    private var bodies: [String: String] = [:]
+    private(set) var requestsWithAnotherBody = 0
+    /// Requests that have not taken effect yet.
+    private(set) var onTheirWay = 0
     private(set) var effects: [Effect] = []
     private(set) var traffic: [String: Traffic] = [:]
     var faults = FaultScript()
 
-    init(keys: SimulatorKeys) {
+    init(keys: SimulatorKeys, acceptsDuplicates: Bool = false) {
         providers = [
             "iron": SimulatedIron(apiKey: keys.apiKey), "connect": SimulatedConnect(apiKey: keys.apiKey),
-            "axisfi": SimulatedAxisFi(apiKey: keys.apiKey, apiSecret: keys.apiSecret),
-            "juicyway": SimulatedJuicyway(apiKey: keys.apiKey),
+            "axisfi": SimulatedAxisFi(
+                apiKey: keys.apiKey, apiSecret: keys.apiSecret, acceptsDuplicates: acceptsDuplicates),
+            "juicyway": SimulatedJuicyway(apiKey: keys.apiKey, acceptsDuplicates: acceptsDuplicates),
         ]
     }
 
@@ -41,6 +49,7 @@ struct SimulatedWorld: Sendable {
 
     /// Answers one request, under the fault that the script has for it.
     mutating func answer(_ request: SimulatedRequest, from name: String, id: String, at: String) -> Outcome {
+        noteBody(of: request, to: name)
         // Without a copy of the provider in hand, so that what it remembers is changed in place.
         guard let rule = faults.rule(for: name, request) else { return honest(request, name, id, at) }
         guard let provider = providers[name] else { return honest(request, name, id, at) }
@@ -50,6 +59,9 @@ struct SimulatedWorld: Sendable {
             var outcome = honest(request, name, id, at)
             outcome.delay = .milliseconds(rule.milliseconds)
             return outcome
+        case .lateEffect:
+            onTheirWay += 1
+            return Outcome(answer: SimulatedAnswer(200, .null), takesEffectAfter: .milliseconds(rule.milliseconds))
         case .status: return error(rule.status, "an error on demand")
         case .throttle: return throttled(rule, error(429, "too many requests"), at: at)
         case .unauthorized: return error(name == "connect" ? 403 : 401, "unauthorized")
@@ -69,6 +81,24 @@ struct SimulatedWorld: Sendable {
         case .lostAnswer, .halfBody, .noID, .wrongContentType, .endlessBody, .slowBody, .duplicateID:
             return spoiled(honest(request, name, id, at), rule, provider)
         }
+    }
+
+    /// Answers a request whose effect was put off, when its time has come.
+    mutating func answerUndisturbed(
+        _ request: SimulatedRequest, from name: String, id: String, at: String
+    ) -> Outcome {
+        onTheirWay -= 1
+        return honest(request, name, id, at)
+    }
+
+    /// A key belongs to one body for ever; whether the provider still knows the key is no matter.
+    private mutating func noteBody(of request: SimulatedRequest, to name: String) {
+        guard request.method == "POST", let header = providers[name].flatMap({ type(of: $0).keyHeader }),
+            let key = request.headers[header.name]
+        else { return }
+        let digest = Self.digest(request.body)
+        if bodies["\(name) \(key)", default: digest] != digest { requestsWithAnotherBody += 1 }
+        bodies["\(name) \(key)"] = bodies["\(name) \(key)"] ?? digest
     }
 
     private func spoiled(_ outcome: Outcome, _ rule: FaultRule, _ provider: any SimulatedProvider) -> Outcome {
@@ -166,6 +196,8 @@ struct SimulatedWorld: Sendable {
             "effects": .number(String(effects.count)), "keys_with_several_effects": .number(String(perKey)),
             "bodies_with_several_effects": .number(
                 String(perBody.filter { $1.count > 1 && !$0.contains("identifications") }.count)),
+            "requests_with_a_used_key_and_another_body": .number(String(requestsWithAnotherBody)),
+            "requests_on_their_way": .number(String(onTheirWay)),
             "providers": .object(traffic.mapValues(\.json)),
         ])
     }

@@ -21,6 +21,9 @@ package struct SimulatorConfiguration: Sendable {
     package var ledgerFile: String?
     /// What proves who a caller is.
     package var keys = SimulatorKeys()
+    /// Whether AxisFi and Juicyway make a second record of what they have already, where they would refuse it: whether
+    /// the real ones refuse is not known.
+    package var acceptsDuplicates = false
     /// The faults from the start.
     package var faults: [FaultRule] = []
 

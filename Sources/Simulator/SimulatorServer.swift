@@ -18,13 +18,14 @@ package struct SimulatorServer: Sendable {
     private let configuration: SimulatorConfiguration
     private let clock = ContinuousClock()
     private let start: ContinuousClock.Instant
+    private let lateRequests = LateRequests()
 
     /// Opens the ledger's file.
     ///
     /// - Throws: when the file cannot be written.
     package init(_ configuration: SimulatorConfiguration) throws {
         self.configuration = configuration
-        var world = SimulatedWorld(keys: configuration.keys)
+        var world = SimulatedWorld(keys: configuration.keys, acceptsDuplicates: configuration.acceptsDuplicates)
         world.faults.set(configuration.faults)
         self.world = NIOLockedValueBox(world)
         ledger = try configuration.ledgerFile.map(LedgerFile.init(path:))
@@ -39,7 +40,11 @@ package struct SimulatorServer: Sendable {
             configuration: .init(address: .hostname(configuration.host, port: port)),
             onServerRunning: { channel in ready(channel.localAddress?.port ?? port) },
             logger: Logger(label: "simulator") { _ in SwiftLogNoOpLogHandler() })
-        try await application.runService()
+        try await withThrowingTaskGroup { group in
+            group.addTask(name: "late-requests") { await lateRequests.run() }
+            try await application.runService()
+            group.cancelAll()
+        }
     }
 
     private func respond(_ request: Request) async throws -> Response {
@@ -52,16 +57,30 @@ package struct SimulatorServer: Sendable {
         world.withLockedValue { $0.began(name, at: clock.now - start) }
         defer { world.withLockedValue { $0.ended(name) } }
         let now = Date()
-        let outcome = world.withLockedValue { world in
-            let outcome = world.answer(
-                simulated, from: name, id: UUID().uuidString.lowercased(), at: now.formatted(.iso8601))
-            // Inside the lock, so that the file has the ledger's order and nothing is answered before it is written.
-            if let effect = outcome.effect { ledger?.append(effect.line) }
-            return outcome
+        var outcome = written { world in
+            world.answer(simulated, from: name, id: UUID().uuidString.lowercased(), at: now.formatted(.iso8601))
+        }
+        if let wait = outcome.takesEffectAfter {
+            outcome = try await lateRequests.outcome(after: wait) {
+                written { world in
+                    world.answerUndisturbed(
+                        simulated, from: name, id: UUID().uuidString.lowercased(), at: Date().formatted(.iso8601))
+                }
+            }
         }
         let delay = configuration.delay + outcome.delay
         if delay > .zero { try await Task.sleep(for: delay, clock: clock) }
         return response(outcome, now)
+    }
+
+    /// Asks the world, and writes the effect that it tells of.
+    private func written(_ ask: (inout SimulatedWorld) -> SimulatedWorld.Outcome) -> SimulatedWorld.Outcome {
+        world.withLockedValue { world in
+            let outcome = ask(&world)
+            // Inside the lock, so that the file has the ledger's order and nothing is answered before it is written.
+            if let effect = outcome.effect { ledger?.append(effect.line) }
+            return outcome
+        }
     }
 
     private func simulated(_ request: Request, _ path: [String]) async throws -> SimulatedRequest {

@@ -11,10 +11,14 @@ import Simulator
         discussion: """
             Base URLs: /iron/api, /connect, /axisfi, /juicyway. The API key is sandbox-key, AxisFi's secret sandbox-secret.
             GET /_simulator/ledger lists every record that was created, GET /_simulator/summary counts calls and doubles,
+            requests under a used key with another body, and requests that have not taken effect yet.
             PUT /_simulator/faults replaces the faults: a JSON array such as
             [{"provider": "iron", "first": 20, "fault": "throttle", "seconds": 2}]
             Faults: \(FaultRule.Fault.allCases.map(\.rawValue).joined(separator: ", ")); limited by provider, method,
             contains, first and every; with status, milliseconds, seconds, as_date.
+            What AxisFi answers to a partner_customer_id that it knows is not documented. Here it is 409, as for an e-mail
+            address that Juicyway knows; with --accept-duplicates both make another record, as a worker must expect of them.
+            E-mail addresses below .invalid are refused, with 400 or 422.
             """)
 
     @Option(help: "The address to listen on.") var bind = "127.0.0.1"
@@ -23,6 +27,8 @@ import Simulator
     @Option(help: "A file to append every effect to, one line of JSON each.") var ledger: String?
     @Option(help: "How much later every answer comes, in milliseconds.") var delay = 0
     @Option(help: "Faults from the start, as JSON.") var faults: String?
+    @Flag(help: "Make a second record of what exists already, at AxisFi and Juicyway, where 409 would be the answer.")
+    var acceptDuplicates = false
     @Flag(help: "Print the environment of a worker that talks to this port, and end.") var printEnvironment = false
 
     func validate() throws {
@@ -40,6 +46,7 @@ import Simulator
         simulator.port = port
         simulator.delay = .milliseconds(delay)
         simulator.ledgerFile = ledger
+        simulator.acceptsDuplicates = acceptDuplicates
         if let faults {
             do {
                 simulator.faults = try FaultRule.list(JSONValue(parsing: Array(faults.utf8)))

@@ -72,7 +72,8 @@ import Testing
     @Test func `a fault that comes after the effect leaves the effect`() {
         for (fault, effects) in [
             (FaultRule.Fault.lostAnswer, 1), (.halfBody, 1), (.noID, 1), (.wrongContentType, 1), (.delay, 1), (.cut, 0),
-            (.hang, 0), (.status, 0), (.throttle, 0), (.unauthorized, 0), (.redirect, 0), (.storedError, 0),
+            (.hang, 0), (.lateEffect, 0), (.status, 0), (.throttle, 0), (.unauthorized, 0), (.redirect, 0),
+            (.storedError, 0),
             (.endlessBody, 1), (.slowBody, 1), (.duplicateID, 1), (.forgottenKeys, 1),
         ] {
             var world = SimulatedWorld(keys: .init())
@@ -100,6 +101,58 @@ import Testing
         #expect(
             status(post(["customers"], #"{"customer_type": "Person", "email": "a@b"}"#), in: &world, id: "id-2") == 201)
         #expect(world.effects.count == 2)
+    }
+
+    @Test func `a late effect comes when it is asked for, and once for a key`() {
+        var world = SimulatedWorld(keys: .init())
+        var rule = FaultRule(.lateEffect)
+        rule.first = 1
+        rule.milliseconds = 300
+        world.faults.set([rule])
+        let request = post(["customers"], Self.person)
+        let late = world.answer(request, from: "iron", id: "id-1", at: "")
+        #expect(late.takesEffectAfter == .milliseconds(300))
+        #expect(world.effects.isEmpty)
+        #expect(world.onTheirWay == 1)
+        let resent = world.answer(request, from: "iron", id: "id-2", at: "")
+        let landed = world.answerUndisturbed(request, from: "iron", id: "id-3", at: "")
+        #expect(landed.answer == resent.answer)
+        #expect(world.effects.map(\.providerID) == ["id-2"])
+        #expect(world.onTheirWay == 0)
+    }
+
+    @Test(arguments: [(false, 409, 1), (true, 200, 2)])
+    func `duplicates are refused or accepted`(accepts: Bool, answered: Int, effects: Int) {
+        let axisfi =
+            #"{"partner_customer_id": "partner-customer-0001", "business_details": {}, "registration_address": {}}"#
+        var world = SimulatedWorld(keys: .init(), acceptsDuplicates: accepts)
+        let request = post(["api", "customers", "create"], axisfi, key: nil)
+        #expect(status(request, from: "axisfi", in: &world) == 200)
+        #expect(status(request, from: "axisfi", in: &world, id: "id-2") == answered)
+        #expect(world.effects.count == effects)
+        let juicyway =
+            #"{"first_name": "A", "last_name": "B", "email": "a@b", "phone": "1", "type": "individual", "billing_address": {}}"#
+        #expect(status(post(["customers"], juicyway, key: nil), from: "juicyway", in: &world) == 201)
+        #expect(
+            status(post(["customers"], juicyway, key: nil), from: "juicyway", in: &world, id: "id-2")
+                == (accepts ? 201 : 409))
+    }
+
+    @Test func `another body under a used key is counted, whether or not the key is remembered`() {
+        var world = SimulatedWorld(keys: .init())
+        _ = status(post(["customers"], Self.person), in: &world)
+        _ = status(post(["customers"], Self.person), in: &world)
+        #expect(world.requestsWithAnotherBody == 0)
+        _ = status(post(["customers"], Self.person + " "), in: &world)
+        world.faults.set([FaultRule(.forgottenKeys)])
+        _ = status(post(["customers"], Self.person + " "), in: &world)
+        #expect(world.requestsWithAnotherBody == 2)
+    }
+
+    @Test func `an address that is nobody's is refused`() {
+        var world = SimulatedWorld(keys: .init())
+        #expect(status(post(["customers"], #"{"customer_type": "Person", "email": "a@b.invalid"}"#), in: &world) == 400)
+        #expect(world.effects.isEmpty)
     }
 
     @Test func `rules match by provider, method, content, number`() throws {

@@ -6,6 +6,8 @@ package struct FaultRule: Sendable, Equatable {
     package enum Fault: String, Sendable, CaseIterable {
         /// Answers later, by `milliseconds`.
         case delay
+        /// Does its work and answers only after `milliseconds`, whether or not the client still waits.
+        case lateEffect = "late_effect"
         /// Answers `status` and does nothing.
         case status
         /// Answers 429 with `Retry-After` of `seconds`, as a number or, with `as_date`, as a date; without when 0.
@@ -52,7 +54,7 @@ package struct FaultRule: Sendable, Equatable {
     package var fault: Fault
     /// For `status`.
     package var status = 500
-    /// For `delay` and `slow_body`.
+    /// For `delay`, `late_effect` and `slow_body`.
     package var milliseconds = 0
     /// For `throttle` and `hang`.
     package var seconds = 0

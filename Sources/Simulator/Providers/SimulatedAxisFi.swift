@@ -1,15 +1,18 @@
 import Contracts
 
-/// AxisFi's business customers (`providers.md`, section 4). What a duplicate gets is not documented: here 409.
+/// AxisFi's business customers (`providers.md`, section 4). What a duplicate gets is not documented: here 409, or a
+/// record of its own.
 struct SimulatedAxisFi: SimulatedProvider {
     static let keyHeader: (name: String, isRequired: Bool)? = nil
     static let keyReuseStatus = 400
 
     let apiKey: String
     let apiSecret: String
+    let acceptsDuplicates: Bool
     private var customers: [String: JSONValue] = [:]
 
-    init(apiKey: String, apiSecret: String) {
+    init(apiKey: String, apiSecret: String, acceptsDuplicates: Bool = false) {
+        self.acceptsDuplicates = acceptsDuplicates
         self.apiKey = apiKey
         self.apiSecret = apiSecret
     }
@@ -39,12 +42,15 @@ struct SimulatedAxisFi: SimulatedProvider {
         else {
             return error(400, "partner_customer_id, business_details and registration_address are required", id: id)
         }
-        guard customers[partner] == nil else { return error(409, "partner_customer_id already exists", id: id) }
+        guard acceptsDuplicates || customers[partner] == nil else {
+            return error(409, "partner_customer_id already exists", id: id)
+        }
         let customer = "cus_" + id.filter { $0 != "-" }
         let record = body.adding([
             "customer_id": .string(customer), "status": .string("pending"), "created_at": .string(at),
         ])
-        customers[partner] = record
+        // Of several the first is shown.
+        if customers[partner] == nil { customers[partner] = record }
         return SimulatedAnswer(200, record, created: customer)
     }
 }

@@ -42,6 +42,9 @@ struct SimulatedConnect: SimulatedProvider {
         guard let body = request.json, sections.allSatisfy({ body[$0]?.object != nil }) else {
             return error(400, "required fields are missing or have invalid formats", id: id)
         }
+        if body["email"]?.string?.isRefused == true {
+            return error(400, "required fields are missing or have invalid formats", id: id)
+        }
         let name = [body["basicData"]?["firstName"]?.string, body["basicData"]?["lastName"]?.string].compactMap { $0 }
         names.append((id, name.joined(separator: " ")))
         return SimulatedAnswer(

@@ -52,7 +52,7 @@ struct SimulatedIron: SimulatedProvider {
 
     private mutating func createCustomer(_ request: SimulatedRequest, _ id: String, _ at: String) -> SimulatedAnswer {
         guard let body = request.json, let type = body["customer_type"]?.string, ["Business", "Person"].contains(type),
-            let email = body["email"]?.string, email.contains("@")
+            let email = body["email"]?.string, email.contains("@"), !email.isRefused
         else { return error(400, "customer_type and email are required and must be valid", id: id) }
         let external = body["external_id"]?.string
         var record: [String: JSONValue] = [

@@ -1,15 +1,17 @@
 import Contracts
 
-/// Juicyway's customers (`providers.md`, section 5): e-mail addresses are unique.
+/// Juicyway's customers (`providers.md`, section 5): e-mail addresses are unique, unless duplicates are accepted.
 struct SimulatedJuicyway: SimulatedProvider {
     static let keyHeader: (name: String, isRequired: Bool)? = ("idempotency-key", false)
     static let keyReuseStatus = 422
 
     let apiKey: String
+    let acceptsDuplicates: Bool
     private var customers: [String: JSONValue] = [:]
     private var byEmail: [String: String] = [:]
 
-    init(apiKey: String) {
+    init(apiKey: String, acceptsDuplicates: Bool = false) {
+        self.acceptsDuplicates = acceptsDuplicates
         self.apiKey = apiKey
     }
 
@@ -52,10 +54,14 @@ struct SimulatedJuicyway: SimulatedProvider {
         guard email.contains("@"), ["individual", "business"].contains(body["type"]?.string) else {
             return error(422, "invalid field values", id: id)
         }
-        guard byEmail[email.lowercased()] == nil else { return error(409, "Customer already exists", id: id) }
+        guard !email.isRefused else { return error(422, "invalid field values", id: id) }
+        guard acceptsDuplicates || byEmail[email.lowercased()] == nil else {
+            return error(409, "Customer already exists", id: id)
+        }
         let record = body.adding(["id": .string(id), "status": .string("pending_kyc"), "created_at": .string(at)])
         customers[id] = record
-        byEmail[email.lowercased()] = id
+        // Of several the first is shown.
+        if byEmail[email.lowercased()] == nil { byEmail[email.lowercased()] = id }
         return SimulatedAnswer(
             201,
             .object([

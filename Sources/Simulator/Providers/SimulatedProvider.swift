@@ -25,6 +25,11 @@ extension SimulatedRequest {
     }
 }
 
+extension String {
+    /// Whether it is an e-mail address that no provider takes: below `.invalid`, which is nobody's (RFC 2606).
+    var isRefused: Bool { lowercased().hasSuffix(".invalid") }
+}
+
 extension JSONValue {
     /// The object's members with `more` added or replaced.
     func adding(_ more: [String: JSONValue]) -> JSONValue {

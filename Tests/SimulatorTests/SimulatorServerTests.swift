@@ -1,0 +1,74 @@
+import AsyncHTTPClient
+import Contracts
+import NIOCore
+import NIOHTTP1
+import Simulator
+import Testing
+
+@Suite struct SimulatorServerTests {
+    private static let connect =
+        #"{"basicData": {}, "taxInformation": {}, "identification": {}, "mainAddress": {}}"#
+
+    /// Runs a simulator with a client for as long as `body` runs.
+    private func withServer(
+        _ configuration: SimulatorConfiguration, _ body: (HTTPClient, String) async throws -> Void
+    ) async throws {
+        let server = try SimulatorServer(configuration)
+        let client = HTTPClient()
+        let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await server.run { continuation.yield($0) } }
+            var iterator = ports.makeAsyncIterator()
+            let port = try #require(await iterator.next())
+            var failure: (any Error)?
+            do { try await body(client, "http://127.0.0.1:\(port)") } catch { failure = error }
+            group.cancelAll()
+            // The server ends with its cancellation.
+            try? await group.waitForAll()
+            try await client.shutdown()
+            if let failure { throw failure }
+        }
+    }
+
+    private func post(_ base: String) -> HTTPClientRequest {
+        var request = HTTPClientRequest(url: base + "/connect/customers/individual")
+        request.method = .POST
+        request.headers.add(name: "x-api-key", value: "sandbox-key")
+        request.headers.add(name: "content-type", value: "application/json")
+        request.body = .bytes(ByteBuffer(string: Self.connect))
+        return request
+    }
+
+    private func summary(_ client: HTTPClient, _ base: String) async throws -> JSONValue {
+        let answer = try await client.execute(
+            HTTPClientRequest(url: base + "/_simulator/summary"), timeout: .seconds(10))
+        return try JSONValue(parsing: Array(buffer: await answer.body.collect(upTo: 1 << 20)))
+    }
+
+    private func lateEffect(after milliseconds: Int) -> SimulatorConfiguration {
+        var configuration = SimulatorConfiguration()
+        var rule = FaultRule(.lateEffect)
+        rule.milliseconds = milliseconds
+        configuration.faults = [rule]
+        return configuration
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a late effect comes although its client has gone`() async throws {
+        try await withServer(lateEffect(after: 700)) { client, base in
+            await #expect(throws: HTTPClientError.self) {
+                try await client.execute(post(base), timeout: .milliseconds(200))
+            }
+            #expect(try await summary(client, base)["effects"] == .number("0"))
+            while try await summary(client, base)["requests_on_their_way"] != .number("0") { await Task.yield() }
+            #expect(try await summary(client, base)["effects"] == .number("1"))
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a client that waits gets the answer of the late effect`() async throws {
+        try await withServer(lateEffect(after: 50)) { client, base in
+            let answer = try await client.execute(post(base), timeout: .seconds(10))
+            #expect(answer.status.code == 201)
+            #expect(try await summary(client, base)["effects"] == .number("1"))
+        }
+    }
+}
