@@ -1,4 +1,4 @@
 /// What the next claim of a job does (`jobs.step`).
-enum CallStep: UInt8, Hashable {
+package enum CallStep: UInt8, Hashable {
     case create, lookUp
 }

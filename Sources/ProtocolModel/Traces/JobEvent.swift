@@ -3,7 +3,8 @@ package enum JobEvent: Hashable {
     case enqueued(RowState)
     /// The job waited for has completed.
     case unblocked
-    case claimed(token: Int)
+    /// A claim, and what was done under it (`attempts.step`; of one that was lost, what was to be done).
+    case claimed(token: Int, step: CallStep = .create)
     /// The mark before a send; only where the policy asks for one.
     case sent(token: Int)
     case finished(token: Int, AttemptOutcome, next: RowState)

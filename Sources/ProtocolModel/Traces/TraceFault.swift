@@ -12,6 +12,8 @@ package enum TraceFault: Hashable {
     case doesNotLeadTo(RowState)
     /// A provider that must be told of first was told of without a mark.
     case sentWithoutMark
+    /// A create although an earlier one may have had its effect and nobody has looked since.
+    case createdInDoubt
     /// The policy knows no such event.
     case notOfThisPolicy
 }

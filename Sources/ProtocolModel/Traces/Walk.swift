@@ -16,10 +16,10 @@ struct Walk {
 
     private mutating func history(of step: Transition) -> [JobEvent] {
         switch step.event {
-        case .claim(let name, _):
+        case .claim(let name, let plan):
             lastToken += 1
             tokens[name] = lastToken
-            return [.claimed(token: lastToken)]
+            return [.claimed(token: lastToken, step: plan == .create ? .create : .lookUp)]
         case .mark(let name): return [.sent(token: token(name))]
         case .complete(let name, let next):
             return [.finished(token: token(name), outcome(of: state[name]), next: next)]
@@ -44,7 +44,9 @@ struct Walk {
         if ending.hasID { return worker.facts.plan == .create ? .succeeded : .adopted }
         if ending.isNotFound { return .notFound }
         if ending.isRefusal { return .rejected }
-        if ending.reached || worker.facts.plan == .giveUp { return .ambiguous }
+        if worker.facts.plan == .giveUp { return .ambiguous }
+        // What is sent again at once was no answer at all; what is looked up first may have been a puzzling one.
+        if ending.reached { return ending.next == .available && ending.step == .create ? .unavailable : .ambiguous }
         return worker.facts.plan == .lookUp ? .unavailable : .notSent
     }
 }
