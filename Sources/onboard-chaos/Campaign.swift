@@ -10,6 +10,7 @@ struct Campaign: Sendable {
     let workers: Int
     let pause: Double
     let faults: [Fault]
+    let acceptsDuplicates: Bool
     let sqlFolder: URL
 
     /// A word that stands in every free field of every payload, and may stand nowhere else.
@@ -19,14 +20,17 @@ struct Campaign: Sendable {
     func run() async throws -> Bool {
         say("seed \(seed), \(duration.components.seconds) s, \(rate) calls a second, \(workers) workers")
         if Stage.fakeTimeLibrary == nil { say("libfaketime is not installed: no worker gets a wrong clock") }
-        let stage = try await Stage.set(up: sqlFolder, replication: .synchronous)
+        let stage = try await Stage.set(up: sqlFolder, replication: .synchronous, acceptsDuplicates: acceptsDuplicates)
         let fleet = Fleet(stage, mark: Self.mark)
         let loader = Loader(stage, mark: Self.mark)
         let holds: Bool
         do {
             let made = try await disturb(stage, fleet, loader)
-            let endedAll = try await settle(stage, fleet)
-            holds = try await report(stage, fleet, loader, made: made, endedAll: endedAll)
+            say("no more faults: the workers finish")
+            try await fleet.mend(to: workers)
+            let settled = try await Settlement(stage: stage, mark: Self.mark).run()
+            try await fleet.end()
+            holds = try await report(stage, fleet, loader, made: made, settled: settled)
         } catch {
             try? await fleet.end()  // The first error is the one to tell.
             try? await stage.takeDown()
@@ -48,9 +52,9 @@ struct Campaign: Sendable {
             let end = ContinuousClock.now + duration
             while ContinuousClock.now < end {
                 try await Task.sleep(for: .seconds(pause * Double.random(in: 0.5...1.5, using: &random)))
-                // Kills twice: they come at moments of their own.
+                // Kills twice: they come at moments of their own. So do operators, and what lands late.
                 if deck.isEmpty {
-                    deck = (faults + faults.filter { $0.rawValue.hasPrefix("kill") }).shuffled(using: &random)
+                    deck = (faults + faults.filter(\.comesTwice)).shuffled(using: &random)
                 }
                 let fault = deck.removeLast()
                 let start = ContinuousClock.now
@@ -73,38 +77,13 @@ struct Campaign: Sendable {
         }
     }
 
-    /// Ends every fault and lets the workers finish; false when they do not.
-    private func settle(_ stage: Stage, _ fleet: Fleet) async throws -> Bool {
-        say("no more faults: the workers finish")
-        stage.link.set(.open)
-        try stage.simulator.setFaults([])
-        try await fleet.mend(to: workers)
-        let left = "SELECT count(*) FROM onboarding.jobs WHERE state IN ('available', 'running', 'blocked', 'waiting')"
-        let end = ContinuousClock.now + .seconds(240)
-        var ended = false
-        while !ended, ContinuousClock.now < end {
-            // What an operator would do rather than wait for an hour of backoff.
-            try await stage.desk.run(
-                """
-                UPDATE chaos.settings SET value = 0;
-                SELECT onboarding.resume_provider(provider) FROM onboarding.providers;
-                UPDATE onboarding.jobs SET run_at = now() WHERE state = 'available' AND run_at > now() + interval '2 s'
-                    AND (step = 'create' OR last_sent_at IS NULL OR last_sent_at < now() - interval '2 minutes');
-                """)
-            try await Task.sleep(for: .seconds(2))
-            ended = try await stage.desk.count(left) == 0
-        }
-        try await fleet.end()
-        return ended
-    }
-
     private func report(
-        _ stage: Stage, _ fleet: Fleet, _ loader: Loader, made: [Fault: Int], endedAll: Bool
+        _ stage: Stage, _ fleet: Fleet, _ loader: Loader, made: [Fault: Int], settled: [Books.Finding]
     ) async throws -> Bool {
         let books = try Books(stage, mark: Self.mark, sqlFolder: sqlFolder)
         let committed = await loader.committed
         try await books.open(committed: committed)
-        var isFine = endedAll
+        var isFine = true
         say(
             "\nfaults made: "
                 + made.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue) \($0.value)" }.joined(
@@ -121,13 +100,22 @@ struct Campaign: Sendable {
                 + "\(try await stage.desk.count("SELECT count(*) FROM onboarding.attempts WHERE late")) late, "
                 + "\(try await stage.desk.count("SELECT count(*) FROM onboarding.attempts WHERE outcome = 'lost'")) lost"
         )
+        let acts = "SELECT count(*) FROM onboarding.state_changes WHERE reason LIKE"
+        say(
+            "operators: \(try await stage.desk.count("\(acts) 'retry%'")) retries, "
+                + "\(try await stage.desk.count("\(acts) 'happened%'")) verdicts that it happened, "
+                + "\(try await stage.desk.count("\(acts) 'did_not_happen%'")) that it did not")
         say("\(await fleet.foundNoDatabase) workers found no database at their start and were started again")
         try await tellKills(await fleet.kills, stage.desk)
         let traces = try await Traces(stage: stage).compare()
         let asModelled = Books.Finding(
             invariant: "each of \(traces.count) histories is a path of the model",
             violations: Array(traces.violations.prefix(20)))
-        for finding in try await books.compare() + [asModelled] {
+        let reused = try await stage.simulatorCount("requests_with_a_used_key_and_another_body")
+        let oneBody = Books.Finding(
+            invariant: "no request had a used key and another body",
+            violations: reused == 0 ? [] : [(nil, "\(reused) had")])
+        for finding in try await settled + books.compare() + [oneBody, asModelled] {
             say("\(finding.violations.isEmpty ? "holds " : "BROKEN") \(finding.invariant)")
             for violation in finding.violations {
                 isFine = false

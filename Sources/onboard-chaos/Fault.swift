@@ -28,13 +28,18 @@ enum Fault: String, CaseIterable {
     case loseAnswers = "lose-answers"
     case breakAnswers = "break-answers"
     case slowAnswers = "slow-answers"
+    case lateEffects = "late-effects"
     case serverErrors = "server-errors"
     case throttles = "throttles"
     case refuseCredentials = "refuse-credentials"
     case forgetKeys = "forget-keys"
     // Callers and operators.
     case cancels = "cancels"
+    case operators = "operators"
     case pauses = "pauses"
+
+    /// Whether its moment matters so much that one is too few.
+    var comesTwice: Bool { rawValue.hasPrefix("kill") || self == .operators || self == .lateEffects }
 
     /// The simulator's rules for the faults of providers; empty for the others.
     var rules: [String] {
@@ -55,6 +60,16 @@ enum Fault: String, CaseIterable {
                 #"{"every": 4, "fault": "hang", "seconds": 4}"#,
                 #"{"method": "POST", "every": 5, "fault": "delay", "milliseconds": 3000}"#,
                 #"{"every": 9, "fault": "slow_body", "milliseconds": 20}"#,
+            ]
+        case .lateEffects:
+            // Later than a call may take, and sooner than a look-up is believed.
+            [
+                #"{"provider": "axisfi", "method": "POST", "every": 4, "fault": "late_effect", "milliseconds": 6000}"#,
+                #"{"provider": "axisfi", "method": "POST", "every": 3, "fault": "late_effect", "milliseconds": 3500}"#,
+                #"{"provider": "connect", "method": "POST", "every": 4, "fault": "late_effect", "milliseconds": 2500}"#,
+                #"{"provider": "iron", "method": "POST", "every": 4, "fault": "late_effect", "milliseconds": 4500}"#,
+                #"{"provider": "iron", "method": "POST", "every": 7, "fault": "late_effect", "milliseconds": 1500}"#,
+                #"{"provider": "juicyway", "method": "POST", "every": 4, "fault": "late_effect", "milliseconds": 6000}"#,
             ]
         case .serverErrors:
             [

@@ -7,6 +7,12 @@ import TestKit
 struct FaultDriver: Sendable {
     let stage: Stage
     let fleet: Fleet
+    private var operators: Operators { Operators(stage: stage) }
+
+    init(stage: Stage, fleet: Fleet) {
+        self.stage = stage
+        self.fleet = fleet
+    }
 
     /// Makes `fault` happen; returns when what it changed is as before, with the process that it killed.
     func make(_ fault: Fault, using random: inout Seeded) async throws -> Int32? {
@@ -21,12 +27,15 @@ struct FaultDriver: Sendable {
         case .terminate: try await fleet.terminate(victim)
         case .wrongClock:
             try await fleet.terminate(victim, successorClock: Bool.random(using: &random) ? "+1h" : "-1h")
-        case .loseAnswers, .breakAnswers, .slowAnswers, .serverErrors, .throttles, .refuseCredentials:
+        case .loseAnswers, .breakAnswers, .slowAnswers, .lateEffects, .serverErrors, .throttles, .refuseCredentials:
             try stage.simulator.setFaults(fault.rules)
             try await Task.sleep(for: .seconds(seconds))
             try stage.simulator.setFaults([])
         case .forgetKeys: try await forgetKeys()
-        case .cancels: try await cancelSome()
+        case .cancels: try await operators.cancelSome()
+        case .operators:
+            try await operators.judge()
+            try await operators.retrySome()
         case .pauses:
             try await stage.desk.run("SELECT onboarding.pause_provider('iron', 'campaign', now() + interval '1 hour')")
             try await Task.sleep(for: .seconds(seconds))
@@ -88,20 +97,6 @@ struct FaultDriver: Sendable {
             )
         default: preconditionFailure("\(fault) is not one of the database's")
         }
-    }
-
-    /// Operators withdraw jobs in whatever state they are.
-    private func cancelSome() async throws {
-        try await stage.desk.run(
-            """
-            DO $$ DECLARE j bigint; BEGIN
-                FOR j IN SELECT id FROM onboarding.jobs WHERE state IN ('available', 'running', 'blocked')
-                    ORDER BY random() LIMIT 5
-                LOOP
-                    BEGIN PERFORM onboarding.cancel(j, 'campaign'); EXCEPTION WHEN OTHERS THEN NULL; END;
-                END LOOP;
-            END $$
-            """)
     }
 
     /// Kills a worker while one of its sessions is held open by the trigger, before its COMMIT.
@@ -173,15 +168,19 @@ struct FaultDriver: Sendable {
         let running =
             "SELECT count(*) FROM onboarding.jobs WHERE state = 'running' AND provider IN ('iron', 'juicyway')"
         let end = ContinuousClock.now + .seconds(25)
-        while try await stage.desk.count(running) > 0, ContinuousClock.now < end {
+        // Nor is anything on its way: a request lands before its key is forgotten, or never does.
+        var isQuiet = false
+        while !isQuiet, ContinuousClock.now < end {
             try await Task.sleep(for: .milliseconds(20))
+            isQuiet = try await stage.desk.count(running) == 0
+            if isQuiet { isQuiet = try await stage.simulatorCount("requests_on_their_way") == 0 }
         }
-        if try await stage.desk.count(running) == 0 {
+        if isQuiet {
             try stage.simulator.setFaults(Fault.forgetKeys.rules)
             try await stage.desk.run(
                 "UPDATE onboarding.jobs SET first_sent_at = first_sent_at - interval '25 hours', "
                     + "last_sent_at = last_sent_at - interval '25 hours' "
-                    + "WHERE provider IN ('iron', 'juicyway') AND state IN ('available', 'blocked') AND first_sent_at > now() - interval '1 hour'"
+                    + "WHERE provider IN ('iron', 'juicyway') AND state NOT IN ('running', 'completed') AND first_sent_at > now() - interval '1 hour'"
             )
         }
         try await stage.desk.run(

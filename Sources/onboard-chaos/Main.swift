@@ -18,6 +18,8 @@ import Foundation
     @Option(help: "Worker processes.") var workers = 3
     @Option(help: "Seconds between two faults, on average.") var pause = 1.0
     @Option(help: "Comma-separated faults to choose from; all when not given.") var faults: String?
+    @Flag(help: "Let AxisFi and Juicyway refuse what they have already; else they make another record of it.")
+    var refuseDuplicates = false
     @Flag(
         help:
             "Measure how soon the rate is back after restarts, ended backends, used-up connections and failovers instead."
@@ -41,7 +43,7 @@ import Foundation
         }
         let campaign = Campaign(
             seed: seed, duration: .seconds(duration), rate: rate, workers: workers, pause: pause,
-            faults: try chosenFaults(), sqlFolder: URL(fileURLWithPath: sql))
+            faults: try chosenFaults(), acceptsDuplicates: !refuseDuplicates, sqlFolder: URL(fileURLWithPath: sql))
         guard try await campaign.run() else { throw ExitCode(1) }
     }
 

@@ -53,8 +53,13 @@ final class Stage: Sendable {
 
     /// Starts everything but the workers.
     ///
-    /// - Parameter replication: how the standby follows; without one there is none.
-    static func set(up sqlFolder: URL, replication: Replication? = nil, way: Way = .link) async throws -> Stage {
+    /// - Parameters:
+    ///   - replication: how the standby follows; without one there is none.
+    ///   - acceptsDuplicates: whether AxisFi and Juicyway make a second record of what exists, which no guard of theirs
+    ///     then hides.
+    static func set(
+        up sqlFolder: URL, replication: Replication? = nil, way: Way = .link, acceptsDuplicates: Bool = true
+    ) async throws -> Stage {
         let server = try PostgresServer(settings: settings)
         try await server.start()
         let direct = try await TCPProxy.start(to: server.port)
@@ -75,10 +80,12 @@ final class Stage: Sendable {
             try await follower.start()
             standby = follower
         }
-        return try await Stage(Pair(primary: server, standby: standby), direct, desk, way)
+        return try await Stage(Pair(primary: server, standby: standby), direct, desk, way, acceptsDuplicates)
     }
 
-    private init(_ pair: Pair, _ direct: TCPProxy, _ desk: Desk, _ way: Way) async throws {
+    private init(
+        _ pair: Pair, _ direct: TCPProxy, _ desk: Desk, _ way: Way, _ acceptsDuplicates: Bool
+    ) async throws {
         self.pair = NIOLockedValueBox(pair)
         self.direct = direct
         self.desk = desk
@@ -86,7 +93,8 @@ final class Stage: Sendable {
         link = try await TCPProxy.start(to: pair.primary.port)
         pooler = try await Pooler.start(to: direct.port)
         callersURL = Self.url(pooler?.port ?? direct.port)
-        simulator = try await SimulatorProcess.start(["--delay", "10"])
+        simulator = try await SimulatorProcess.start(
+            ["--delay", "10"] + (acceptsDuplicates ? ["--accept-duplicates"] : []))
     }
 
     private static func url(_ port: Int) -> String {
@@ -107,6 +115,37 @@ final class Stage: Sendable {
         // Until then no commit is acknowledged; another failover would lose none, but would wait for a copy.
         let streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'sync'"
         try await eventually("a streaming standby") { try await desk.count(streaming) == 1 }
+    }
+
+    /// Brings what the providers have done since the last time into the database.
+    func copyLedger() async throws {
+        let known = try await desk.count("SELECT count(*) FROM chaos.ledger")
+        // Written while it is read, the last line may not be whole.
+        let lines = try simulator.ledger().dropFirst(known).filter { $0.hasSuffix("}") }
+        for part in stride(from: 0, to: lines.count, by: 5000) {
+            let array = "[" + lines[part..<min(part + 5000, lines.count)].joined(separator: ",") + "]"
+            try await desk.run(
+                """
+                INSERT INTO chaos.ledger SELECT (e ->> 'seq')::bigint, e ->> 'provider', e ->> 'operation', e ->> 'provider_id',
+                    (e ->> 'idempotency_key')::uuid, decode(e ->> 'body_sha256', 'hex'), (e ->> 'at')::timestamptz
+                FROM jsonb_array_elements('\(array.replacing("'", with: "''"))') e
+                ON CONFLICT DO NOTHING
+                """)
+        }
+    }
+
+    /// One of the numbers that the simulator counts.
+    func simulatorCount(_ name: String) async throws -> Int {
+        // By a program that shares nothing with what is tested.
+        let answer = try await Program(
+            at: URL(fileURLWithPath: "/usr/bin/env"),
+            ["curl", "-sf", "--max-time", "10", "\(simulator.base)/_simulator/summary"]
+        ).start().ended().output
+        let summary = try JSONSerialization.jsonObject(with: Data(answer.utf8)) as? [String: Any]
+        guard let count = summary?[name] as? Int else {
+            throw NotInTime(description: "the simulator's count of \(name)")
+        }
+        return count
     }
 
     /// What every server has logged.

@@ -1,4 +1,5 @@
 -- The invariants of the campaign. Each query gives one row a violation: a job's number (or null) and what is wrong.
+-- An effect is a job's if the body that arrived is the job's payload (`chaos.bodies`), not what anybody wrote of it.
 
 -- invariant: every committed job is there
 SELECT e.job_id, 'the caller committed it and it is gone' FROM chaos.enqueued e
@@ -10,26 +11,48 @@ WHERE j.state NOT IN ('completed', 'failed', 'cancelled', 'uncertain')
 
 -- invariant: at most one effect for each job
 SELECT j.id, count(*) || ' effects: ' || string_agg(l.provider_id || ' at ' || l.at, ', ') FROM onboarding.jobs j
-JOIN chaos.ledger l ON l.body_sha256 = j.body_sha256
+JOIN chaos.bodies b ON b.job_id = j.id
+JOIN chaos.ledger l ON l.body_sha256 = b.body_sha256
 GROUP BY j.id HAVING count(*) > 1
 
 -- invariant: no effect without a job
 SELECT NULL::bigint, l.provider || ' ' || l.provider_id FROM chaos.ledger l
-WHERE NOT EXISTS (SELECT 1 FROM onboarding.jobs j WHERE j.body_sha256 = l.body_sha256)
+WHERE NOT EXISTS (SELECT 1 FROM chaos.bodies b WHERE b.body_sha256 = l.body_sha256)
 
 -- invariant: completed means one effect, and its id is in the row
 SELECT j.id, 'row ' || coalesce(j.provider_id, 'none') || ', ledger ' || coalesce(l.provider_id, 'none') FROM onboarding.jobs j
-LEFT JOIN chaos.ledger l ON l.body_sha256 = j.body_sha256
+JOIN chaos.bodies b ON b.job_id = j.id
+LEFT JOIN chaos.ledger l ON l.body_sha256 = b.body_sha256
 WHERE j.state = 'completed' AND (l.provider_id IS DISTINCT FROM j.provider_id)
 
--- invariant: failed and cancelled mean no effect
+-- invariant: failed and cancelled mean no effect, or say that there may be one
 SELECT j.id, j.state || ' ' || coalesce(j.last_error, '') || ', but ' || l.provider_id || ' exists' FROM onboarding.jobs j
-JOIN chaos.ledger l ON l.body_sha256 = j.body_sha256
+JOIN chaos.bodies b ON b.job_id = j.id
+JOIN chaos.ledger l ON l.body_sha256 = b.body_sha256
 WHERE j.state IN ('failed', 'cancelled')
+    -- Where nothing can be looked up a cancelled job says so, and a person must ask.
+    AND NOT (j.state = 'cancelled' AND j.kind = 'iron.customer.create' AND NOT j.payload ? 'external_id'
+        AND j.last_error LIKE '%an earlier request may have reached the provider')
 
--- invariant: uncertain only where the provider gives no way to know
+-- invariant: uncertain only where the provider gives no way to know, or time ran out before it could be asked
 SELECT j.id, j.kind || ': ' || coalesce(j.last_error, '') FROM onboarding.jobs j
-WHERE j.state = 'uncertain' AND j.provider <> 'connect'
+WHERE j.state = 'uncertain' AND j.provider <> 'connect' AND NOT (j.kind = 'iron.customer.create' AND NOT j.payload ? 'external_id')
+    AND NOT (j.expires_at IS NOT NULL AND coalesce(j.last_error, '') ~ 'expire[sd]')
+
+-- invariant: an uncertain Connect job was sent, and its last send was not answered plainly
+SELECT j.id, CASE WHEN s.outcome IS NULL THEN 'nothing was sent' ELSE 'its last send ended ' || s.outcome || ' with HTTP ' || coalesce(s.http_status, 0) END
+FROM onboarding.jobs j
+LEFT JOIN LATERAL (
+    SELECT a.outcome, a.http_status, a.provider_id FROM onboarding.attempts a
+    WHERE a.job_id = j.id AND NOT a.late AND a.step = 'create' AND a.sent_at >= a.claimed_at
+        AND a.claimed_at > coalesce((
+            SELECT max(c.at) FROM onboarding.state_changes c
+            WHERE c.job_id = j.id AND c.to_state = 'available' AND c.from_state IN ('failed', 'cancelled', 'uncertain')), '-infinity')
+    ORDER BY a.claimed_at DESC LIMIT 1) s ON true
+WHERE j.state = 'uncertain' AND j.provider = 'connect' AND (
+    s.outcome IS NULL OR s.outcome NOT IN ('lost', 'ambiguous', 'unavailable')
+    OR (s.http_status BETWEEN 200 AND 299 AND s.provider_id IS NOT NULL)
+    OR (s.http_status BETWEEN 400 AND 499 AND s.http_status NOT IN (408, 409, 425)))
 
 -- invariant: an uncertain job keeps its evidence in sight
 SELECT j.id, 'late evidence of ' || a.provider_id || ' did not end the doubt' FROM onboarding.jobs j
@@ -54,21 +77,50 @@ SELECT t.job_id, format('%s times into %s, %s times out of it', t.came, t.state,
 JOIN onboarding.jobs j ON j.id = t.job_id
 WHERE t.came - t.went <> CASE WHEN j.state = t.state THEN 1 ELSE 0 END
 
--- invariant: every attempt has its key, its times and its decision
-SELECT a.job_id, 'claim ' || a.claim_token FROM onboarding.attempts a
-WHERE a.idempotency_key IS NULL OR a.claimed_at IS NULL OR a.finished_at IS NULL OR a.outcome IS NULL
-    OR (NOT a.late AND (a.next_state IS NULL OR a.reason IS NULL))
+-- invariant: every attempt has its key, its digest, its times and its decision
+SELECT a.job_id, 'claim ' || a.claim_token || CASE WHEN a.late THEN ', late' ELSE '' END || ', lacks ' || x.what
+FROM onboarding.attempts a
+CROSS JOIN LATERAL (VALUES
+    ('a key', a.idempotency_key IS NULL), ('a digest', a.body_sha256 IS NULL), ('an outcome', a.outcome IS NULL),
+    ('a reason', coalesce(a.reason, '') = ''), ('a claim before its end', a.claimed_at > a.finished_at),
+    ('the time of a send that was answered', a.http_status IS NOT NULL AND a.sent_at IS NULL),
+    ('a send between claim and end', a.outcome <> 'lost' AND (a.sent_at < a.claimed_at OR a.sent_at > a.finished_at)),
+    ('what it led to', NOT a.late AND a.next_state IS NULL),
+    ('what is next', NOT a.late AND a.next_state = 'available' AND (a.next_step IS NULL OR a.next_run_at IS NULL))) AS x (what, is_wrong)
+WHERE x.is_wrong
 
--- invariant: all bodies sent for a job are the same
+-- invariant: all bodies that arrived for a job are its payload
+SELECT o.job_id, 'effect ' || l.seq || ' was made of another body' FROM chaos.ledger l
+JOIN (
+    SELECT k.job_id, k.key, NULL AS provider, NULL AS provider_id FROM chaos.keys k
+    UNION SELECT j.id, NULL, j.provider, j.provider_id FROM onboarding.jobs j WHERE j.provider_id IS NOT NULL
+    UNION SELECT a.job_id, NULL, j.provider, a.provider_id FROM onboarding.attempts a
+        JOIN onboarding.jobs j ON j.id = a.job_id WHERE a.provider_id IS NOT NULL) o
+    ON o.key = l.idempotency_key OR (o.provider = l.provider AND o.provider_id = l.provider_id)
+JOIN chaos.bodies b ON b.job_id = o.job_id
+WHERE b.body_sha256 <> l.body_sha256
+
+-- invariant: the journal's digests are those of the payload
 SELECT DISTINCT a.job_id, 'claim ' || a.claim_token || ' had another body' FROM onboarding.attempts a
-JOIN onboarding.jobs j ON j.id = a.job_id
-WHERE a.body_sha256 <> j.body_sha256
+JOIN chaos.bodies b ON b.job_id = a.job_id
+WHERE a.body_sha256 <> b.body_sha256
+    -- Before a retry the payload may have been another.
+    AND a.claimed_at > coalesce((
+        SELECT max(s.at) FROM onboarding.state_changes s
+        WHERE s.job_id = a.job_id AND s.to_state = 'available' AND s.from_state IN ('failed', 'cancelled')), '-infinity')
 
--- invariant: all requests of a job carried its stored key
-SELECT j.id, 'ledger ' || l.idempotency_key FROM onboarding.jobs j
-JOIN chaos.ledger l ON l.body_sha256 = j.body_sha256
+-- invariant: all requests of a job carried a key that stood in its row
+SELECT b.job_id, 'ledger ' || l.idempotency_key FROM chaos.ledger l
+JOIN chaos.bodies b ON b.body_sha256 = l.body_sha256
 WHERE l.idempotency_key IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM onboarding.attempts a WHERE a.job_id = j.id AND a.idempotency_key = l.idempotency_key)
+    AND NOT EXISTS (SELECT 1 FROM chaos.keys k WHERE k.job_id = b.job_id AND k.key = l.idempotency_key)
+UNION ALL
+SELECT b.job_id, 'effect ' || l.seq || ' came without a key' FROM chaos.ledger l
+JOIN chaos.bodies b ON b.body_sha256 = l.body_sha256
+WHERE l.idempotency_key IS NULL AND l.provider IN ('iron', 'juicyway')
+UNION ALL
+SELECT a.job_id, 'journal ' || a.idempotency_key FROM onboarding.attempts a
+WHERE NOT EXISTS (SELECT 1 FROM chaos.keys k WHERE k.job_id = a.job_id AND k.key = a.idempotency_key)
 
 -- invariant: nothing was written under an old token
 SELECT a.job_id, 'claim ' || a.claim_token || ' ended after a later claim began' FROM onboarding.attempts a
@@ -76,10 +128,14 @@ WHERE NOT a.late AND EXISTS (
     SELECT 1 FROM onboarding.attempts b
     WHERE b.job_id = a.job_id AND NOT b.late AND b.claimed_at > a.claimed_at AND b.claimed_at < a.finished_at)
 
--- invariant: one end of a job, and it is the last
+-- invariant: one end of a job, and it is the last unless somebody retried it
 SELECT a.job_id, a.next_state || ' was followed by another claim' FROM onboarding.attempts a
 WHERE NOT a.late AND a.next_state IN ('completed', 'failed', 'cancelled') AND EXISTS (
-    SELECT 1 FROM onboarding.attempts b WHERE b.job_id = a.job_id AND NOT b.late AND b.claimed_at > a.finished_at)
+    SELECT 1 FROM onboarding.attempts b WHERE b.job_id = a.job_id AND NOT b.late AND b.claimed_at > a.finished_at
+        AND NOT EXISTS (
+            SELECT 1 FROM onboarding.state_changes s
+            WHERE s.job_id = a.job_id AND s.from_state = a.next_state AND a.next_state <> 'completed' AND s.to_state = 'available'
+                AND s.at BETWEEN a.finished_at AND b.claimed_at))
 
 -- invariant: jobs of one order key ran one at a time
 SELECT x.id, 'claimed while another of its key ran' FROM (
@@ -89,6 +145,23 @@ SELECT x.id, 'claimed while another of its key ran' FROM (
     JOIN onboarding.attempts a ON a.job_id = j.id AND NOT a.late
     WHERE j.order_key IS NOT NULL) x
 WHERE x.busy_until > x.claimed_at
+
+-- invariant: jobs of one order key ran in the order of their numbers
+WITH turns AS (
+    SELECT x.*, lead(x.at) OVER (PARTITION BY x.id ORDER BY x.at) AS until
+    FROM (
+        SELECT j.id, j.provider, j.order_key, j.created_at AS at, true AS is_open, interval '0' AS grace FROM onboarding.jobs j WHERE j.order_key IS NOT NULL
+        UNION ALL
+        -- What is retried is in the way of the others from then on; a claim at that moment may not have seen it.
+        SELECT j.id, j.provider, j.order_key, t.at, t.to_state = 'available', interval '2 s'
+        FROM onboarding.jobs j JOIN onboarding.transitions t ON t.job_id = j.id
+        WHERE j.order_key IS NOT NULL AND (t.to_state IN ('completed', 'failed', 'cancelled')
+            OR (t.to_state = 'available' AND t.from_state IN ('failed', 'cancelled')))) x)
+SELECT j.id, 'claimed while job ' || e.id || ' of its key came first and had not ended' FROM onboarding.jobs j
+JOIN onboarding.attempts a ON a.job_id = j.id AND NOT a.late
+JOIN turns e ON e.provider = j.provider AND e.order_key = j.order_key AND e.id < j.id AND e.is_open
+    AND e.at + e.grace < a.claimed_at AND coalesce(e.until, 'infinity') > a.claimed_at
+WHERE j.order_key IS NOT NULL
 
 -- invariant: nothing runs before the job that it waits for
 SELECT j.id, 'claimed before job ' || p.id || ' was completed' FROM onboarding.jobs j

@@ -38,10 +38,25 @@ END;
 $$;
 CREATE TRIGGER chaos_fill_disk AFTER INSERT ON onboarding.attempts FOR EACH STATEMENT EXECUTE FUNCTION chaos.fill_disk();
 
+-- Every key that ever stood in a job's row, whatever worker and journal say.
+CREATE TABLE chaos.keys (job_id bigint, key uuid, PRIMARY KEY (key, job_id));
+CREATE FUNCTION chaos.note_key() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO chaos.keys VALUES (NEW.id, NEW.idempotency_key) ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END;
+$$;
+CREATE TRIGGER chaos_note_key AFTER INSERT OR UPDATE OF idempotency_key ON onboarding.jobs
+FOR EACH ROW EXECUTE FUNCTION chaos.note_key();
+
+-- What each job's body is, computed from the payload itself.
+CREATE TABLE chaos.bodies (job_id bigint PRIMARY KEY, body_sha256 bytea);
+
 -- The other two books: what the callers know that they committed, and what the providers did.
 CREATE TABLE chaos.enqueued (job_id bigint PRIMARY KEY);
 CREATE TABLE chaos.ledger (
-    seq bigint, provider text, operation text, provider_id text, idempotency_key uuid, body_sha256 bytea, at timestamptz);
+    seq bigint PRIMARY KEY, provider text, operation text, provider_id text, idempotency_key uuid, body_sha256 bytea, at timestamptz);
+CREATE INDEX ledger_digest ON chaos.ledger (body_sha256);
 
 -- One job as the campaign's callers put it in. Every field that takes free text has the mark; the body is the job's own.
 CREATE FUNCTION chaos.enqueue(n bigint, mark text) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
@@ -49,13 +64,17 @@ DECLARE
     body jsonb := jsonb_build_object('chaos', n);
     customer bigint;
     kind integer := n % 5;
-    -- Every seventh waits its turn behind the others of its key; every eleventh expires, long after it should be done.
+    -- Every seventh waits its turn behind the others of its key; every eleventh expires, long after it should be done, and
+    -- as many within seconds, which may be while it runs or while it is not known what became of it.
     ordered text := CASE WHEN n % 7 = 0 THEN 'key-' || n % 3 END;
-    ends timestamptz := CASE WHEN n % 11 = 0 THEN now() + interval '2 hours' END;
+    ends timestamptz := CASE n % 11 WHEN 0 THEN now() + interval '2 hours' WHEN 5 THEN now() + interval '2 s' + random() * interval '8 s' END;
+    -- Every seventeenth has an address that its provider refuses, every fourth of Iron's customers cannot be looked up.
+    address text := format('%s.%s@example.%s', lower(mark), n, CASE WHEN n % 17 = 3 THEN 'invalid' ELSE 'com' END);
+    outside jsonb := CASE WHEN n % 4 = 1 THEN '{}' ELSE jsonb_build_object('external_id', 'ext-' || n) END;
 BEGIN
     IF kind <= 1 THEN
         customer := onboarding.enqueue('iron.customer.create', body || jsonb_build_object('customer_type', 'Person',
-            'email', format('%s.%s@example.com', mark, n), 'name', mark || ' Person', 'external_id', 'ext-' || n),
+            'email', address, 'name', mark || ' Person') || outside,
             reference => 'ref-' || n, unique_key => 'u-' || n, order_key => ordered, expires_at => ends);
         RETURN NEXT customer;
         IF kind = 1 THEN
@@ -63,7 +82,7 @@ BEGIN
                 reference => 'ref-' || n, after_job_id => customer, priority => (n % 10)::integer);
         END IF;
     ELSIF kind = 2 THEN
-        RETURN NEXT onboarding.enqueue('connect.individual.create', body || jsonb_build_object('email', format('%s.%s@example.com', mark, n),
+        RETURN NEXT onboarding.enqueue('connect.individual.create', body || jsonb_build_object('email', address,
             'basicData', jsonb_build_object('firstName', mark, 'lastName', mark || 'son', 'gender', 'F'),
             'taxInformation', jsonb_build_object('taxNumber', mark || '-' || n, 'type', 'TAX_CODE', 'country', 'DE'),
             'identification', jsonb_build_object('code', mark || '-' || n, 'country', 'DE'),
@@ -81,10 +100,61 @@ BEGIN
             reference => 'ref-' || n, order_key => ordered, expires_at => ends);
     ELSE
         RETURN NEXT onboarding.enqueue('juicyway.customer.create', body || jsonb_build_object('first_name', mark, 'last_name', mark || 'son',
-            'email', format('%s.%s@example.com', lower(mark), n), 'phone', '+2348000000000', 'type', 'individual',
+            'email', address, 'phone', '+2348000000000', 'type', 'individual',
             'billing_address', jsonb_build_object('line1', mark || ' Road', 'city', mark, 'state', 'Lagos', 'zip_code', '100001', 'country', 'NG')),
             reference => 'ref-' || n, unique_key => 'u-' || n, order_key => ordered, expires_at => ends);
     END IF;
+END;
+$$;
+
+-- What operators do about jobs that have failed or were cancelled: about half get an address that is not refused.
+CREATE FUNCTION chaos.retry_some(wanted integer) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    job record;
+    done integer := 0;
+BEGIN
+    FOR job IN
+        SELECT j.id, j.payload FROM onboarding.jobs j WHERE j.state IN ('failed', 'cancelled') ORDER BY random() LIMIT wanted
+    LOOP
+        BEGIN
+            PERFORM onboarding.retry(job.id, 'campaign', CASE WHEN random() < 0.5 AND job.payload ->> 'email' LIKE '%.invalid'
+                THEN job.payload || jsonb_build_object('email', replace(job.payload ->> 'email', '.invalid', '.com')) END);
+            done := done + 1;
+        -- Refused: the job that it waits for has not completed, or nobody knows what became of it.
+        EXCEPTION WHEN object_not_in_prerequisite_state THEN NULL;
+        END;
+    END LOOP;
+    RETURN done;
+END;
+$$;
+
+-- What operators say of jobs that are uncertain, by what the provider's own books showed at `ledger_at`: nothing before
+-- what was sent has landed or never will.
+CREATE FUNCTION chaos.resolve_some(wanted integer, ledger_at timestamptz, only_in_the_way boolean) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    job record;
+    done integer := 0;
+BEGIN
+    FOR job IN
+        SELECT j.id, l.provider_id FROM onboarding.jobs j
+        LEFT JOIN chaos.ledger l ON l.body_sha256 = sha256(convert_to(j.payload::text, 'UTF8'))
+        WHERE j.state = 'uncertain'
+            AND j.updated_at < ledger_at - CASE WHEN l.seq IS NULL THEN interval '15 s' ELSE interval '10 s' END
+            AND (NOT only_in_the_way OR EXISTS (
+                SELECT 1 FROM onboarding.jobs d
+                WHERE (d.after_job_id = j.id AND d.state = 'blocked')
+                    OR (d.provider = j.provider AND d.order_key = j.order_key AND d.state = 'available')))
+        ORDER BY random() LIMIT wanted
+    LOOP
+        BEGIN
+            PERFORM onboarding.resolve(job.id, CASE WHEN job.provider_id IS NULL THEN 'did_not_happen' ELSE 'happened' END,
+                job.provider_id, 'campaign');
+            done := done + 1;
+        -- Late evidence was faster.
+        EXCEPTION WHEN object_not_in_prerequisite_state THEN NULL;
+        END;
+    END LOOP;
+    RETURN done;
 END;
 $$;
 
