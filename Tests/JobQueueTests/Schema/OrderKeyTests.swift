@@ -83,6 +83,41 @@ import Testing
         }
     }
 
+    @Test func `of two that were inserted unseen by each other one is claimed`() async throws {
+        try await withSessions(2) { sessions in
+            let (first, second) = (sessions[0], sessions[1])
+            try await first.run(SQL.worker("a"))
+            try await first.run("BEGIN")
+            try await fill(first, 1)
+            try await fill(second, 1)
+            try await first.run("COMMIT")
+            #expect(try await first.value("SELECT count(*) FROM onboarding.jobs WHERE is_behind") == "0")
+            #expect(try await first.column(SQL.claim("a")) == ["1"])
+            #expect(try await first.column(SQL.claim("a")) == [])
+            _ = try await first.column(SQL.complete("a", 1))
+            #expect(try await first.column(SQL.claim("a")) == ["2"])
+        }
+    }
+
+    @Test func `two claims that do not see each other do not both commit`() async throws {
+        try await withSessions(2) { sessions in
+            let (first, second) = (sessions[0], sessions[1])
+            try await first.run(SQL.worker("a"))
+            try await fill(first, 2)
+            try await first.run("SELECT onboarding.cancel(1)")
+            // The second of the key is being claimed while the first comes back.
+            try await first.run("BEGIN")
+            #expect(try await first.column(SQL.claim("a")) == ["2"])
+            try await second.run("SELECT onboarding.retry(1)")
+            try await second.run("SET lock_timeout = '300ms'")
+            await #expect(throws: PostgresError.self) { try await second.column(SQL.claim("a")) }
+            try await first.run("COMMIT")
+            #expect(try await second.column(SQL.claim("a")) == [])
+            _ = try await first.column(SQL.complete("a", 2))
+            #expect(try await second.column(SQL.claim("a")) == ["1"])
+        }
+    }
+
     @Test func `what was inserted while its head ended unseen is found by the repair`() async throws {
         try await withSessions(2) { sessions in
             let (worker, caller) = (sessions[0], sessions[1])
