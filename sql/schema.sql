@@ -1368,9 +1368,11 @@ BEGIN
             finished_at = CASE WHEN next_state = 'cancelled' THEN now() END,
             last_outcome = 'lost', last_error = why,
             last_create_status = CASE WHEN may_exist AND lost.step = 'create' THEN NULL ELSE j.last_create_status END,
-            -- A worker that lives on may have sent for as long as it trusted its lease: until three seconds before its end.
+            -- A worker that lives on may have sent for as long as it trusted its lease: until three seconds before its end;
+            -- one that signed off, until then.
             last_sent_at = CASE WHEN lost.step = 'create' AND lost.last_sent_at >= lost.claimed_at
-                THEN clock_timestamp() - interval '3 s'
+                THEN clock_timestamp() - CASE WHEN EXISTS (
+                    SELECT 1 FROM onboarding.worker_leases w WHERE w.id = lost.claimed_by) THEN interval '3 s' ELSE interval '0' END
                 ELSE j.last_sent_at END
         WHERE j.id = lost.id;
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, attempt, step,

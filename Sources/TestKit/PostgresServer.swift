@@ -187,20 +187,24 @@ extension PostgresServer {
         return folder
     }
 
+    /// A port below those that the system gives to clients: one of theirs may be taken again before the server has it.
     private static func freePort() throws -> Int {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { Glibc.close(socket) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                bind(socket, generic, length) == 0 ? getsockname(socket, generic, &length) : -1
+        for _ in 0..<100 {
+            let port = UInt16.random(in: 10_000...32_000)
+            let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            defer { Glibc.close(socket) }
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = port.bigEndian
+            address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+            let status = withUnsafeMutablePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                    bind(socket, generic, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
             }
+            if status == 0 { return Int(port) }
         }
-        guard status == 0 else { throw Failure(description: "no free port on 127.0.0.1") }
-        return Int(UInt16(bigEndian: address.sin_port))
+        throw Failure(description: "no free port on 127.0.0.1")
     }
 
     /// Starts the shell above; its end of the pair is its standard input and output.

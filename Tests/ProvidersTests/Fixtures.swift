@@ -44,7 +44,7 @@ enum Sample {
 
 /// Runs a simulator on a free port and a caller that knows it.
 func withSimulator(
-    _ configuration: SimulatorConfiguration = .init(), timeout: Duration = .seconds(10), answerLimit: Int = 4 << 20,
+    _ configuration: SimulatorConfiguration = .init(), timeout: Duration = .seconds(60), answerLimit: Int = 4 << 20,
     _ body: (HTTPProviderCaller, String) async throws -> Void
 ) async throws {
     let server = try SimulatorServer(configuration)
