@@ -107,6 +107,27 @@ import Testing
         }
     }
 
+    @Test func `a worker does not take back a long call that it has in hand`() async throws {
+        try await withBench { bench in
+            try await bench.enqueue(count: 5)
+            let gate = Gate()
+            let caller = ScriptedCaller { _, claim in
+                _ = await gate.pass()
+                return ScriptedCaller.created(claim)
+            }
+            try await bench.with([bench.daemon(caller)]) {
+                try await bench.until("(SELECT count(*) = 5 FROM onboarding.jobs WHERE state = 'running')")
+                // As if the calls had lasted for longer than claims are waited for; the reaper looks every second or so.
+                try await bench.run("UPDATE onboarding.jobs SET claimed_at = claimed_at - interval '20 s'")
+                try await Task.sleep(for: .seconds(4))
+                gate.open()
+                try await bench.until("(SELECT count(*) = 5 FROM onboarding.jobs WHERE state = 'completed')")
+            }
+            #expect(caller.calls.count == 5)
+            #expect(try await bench.value("SELECT count(*) FROM onboarding.attempts WHERE outcome = 'lost'") == "0")
+        }
+    }
+
     @Test func `a blocked job whose predecessor ended unseen is let go`() async throws {
         try await withBench { bench in
             try await bench.enqueue()
