@@ -33,6 +33,8 @@ enum Fault: String, CaseIterable {
     case throttles = "throttles"
     case refuseCredentials = "refuse-credentials"
     case forgetKeys = "forget-keys"
+    case goAway = "go-away"
+    case wrongCertificate = "wrong-certificate"
     // Callers and operators.
     case cancels = "cancels"
     case operators = "operators"

@@ -32,6 +32,15 @@ struct FaultDriver: Sendable {
             try await Task.sleep(for: .seconds(seconds))
             try stage.simulator.setFaults([])
         case .forgetKeys: try await forgetKeys()
+        case .goAway:
+            for _ in 0..<Int(seconds * 2) {
+                stage.front?.goAway()
+                try await Task.sleep(for: .milliseconds(500))
+            }
+        case .wrongCertificate:
+            try stage.front?.showStrangersCertificate(true)
+            try await Task.sleep(for: .seconds(seconds))
+            try stage.front?.showStrangersCertificate(false)
         case .cancels: try await operators.cancelSome()
         case .operators:
             try await operators.judge()

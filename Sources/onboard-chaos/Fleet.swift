@@ -32,7 +32,7 @@ actor Fleet {
     func start(clockOffset: String? = nil, tries: Int = 4) async throws {
         count += 1
         let name = "worker-\(count)"
-        workers[name] = try stage.startWorker(name, clockOffset: clockOffset)
+        workers[name] = try stage.startWorker(name, overFront: count.isMultiple(of: 2), clockOffset: clockOffset)
         guard clockOffset != nil else { return }
         // Under libfaketime a program now and then loses its arguments and prints its help: it is started again.
         try await Task.sleep(for: .milliseconds(500))

@@ -31,6 +31,8 @@ final class Stage: Sendable {
     /// Past what breaks: for the campaign itself and the callers.
     private let direct: TCPProxy
     private let pooler: Pooler?
+    /// What every other worker calls the simulator through, if one is installed.
+    let front: Front?
     private let way: Way
 
     private struct Pair: Sendable {
@@ -95,6 +97,7 @@ final class Stage: Sendable {
         callersURL = Self.url(pooler?.port ?? direct.port)
         simulator = try await SimulatorProcess.start(
             ["--delay", "10"] + (acceptsDuplicates ? ["--accept-duplicates"] : []))
+        front = try await Front.start(to: simulator.base)
     }
 
     private static func url(_ port: Int) -> String {
@@ -162,15 +165,19 @@ final class Stage: Sendable {
 
     /// Starts a worker whose sessions bear its name.
     ///
-    /// - Parameter clockOffset: such as `+1h`, by which its clock is wrong.
-    func startWorker(_ name: String, clockOffset: String? = nil) throws -> Program {
+    /// - Parameters:
+    ///   - overFront: whether it calls the providers over TLS and HTTP/2, where that is to be had.
+    ///   - clockOffset: such as `+1h`, by which its clock is wrong.
+    func startWorker(_ name: String, overFront: Bool = false, clockOffset: String? = nil) throws -> Program {
         let hosts =
             switch way {
             case .link: "host=127.0.0.1 port=\(link.port)"
             case .hosts:
                 "host=127.0.0.1,127.0.0.1 port=\(server.port),\(standby?.port ?? 0) target_session_attrs=read-write"
             }
-        var environment = simulator.environment.merging([
+        let direct = simulator.environment
+        let providers = overFront ? front?.environment(from: direct, leadingTo: simulator.base) : nil
+        var environment = (providers ?? direct).merging([
             "ONBOARD_DATABASE_URL": "\(hosts) user=postgres dbname=postgres sslmode=disable application_name=\(name)",
             "ONBOARD_HTTP_BIND": "off", "ONBOARD_HTTP_TIMEOUT": "2s", "ONBOARD_POLL_INTERVAL": "500ms",
             "ONBOARD_DRAIN_TIMEOUT": "5s", "ONBOARD_CONCURRENCY": "32", "ONBOARD_LOG_LEVEL": "info",
@@ -185,6 +192,7 @@ final class Stage: Sendable {
 
     /// Takes everything down.
     func takeDown() async throws {
+        try await front?.stop()
         simulator.stop()
         pooler?.stop()
         await desk.close()

@@ -9,6 +9,7 @@ require_packages() {
     command -v psql >/dev/null || missing+=(postgresql-client)
     if [ "${1:-}" = faults ]; then
         [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
+        [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
         ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing+=(libfaketime)
     fi
     if [ "${1:-}" != "" ]; then
