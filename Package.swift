@@ -15,6 +15,7 @@ let strict: [SwiftSetting] = [
 let locks: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -63,7 +64,7 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ], swiftSettings: strict),
         .target(
-            name: "Worker", dependencies: ["JobModel", "JobQueue", "Providers", locks, logging, lifecycle],
+            name: "Worker", dependencies: ["JobModel", "JobQueue", "Providers", deque, locks, logging, lifecycle],
             swiftSettings: strict),
         .target(
             name: "Simulator",

@@ -482,6 +482,31 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.count_ended() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    start timestamptz;
+    until timestamptz := date_trunc('minute', now() - interval '30 s');
+BEGIN
+    SELECT greatest(m.counted_until, date_trunc('minute', now() - interval '61 minutes')) INTO start
+    FROM onboarding.maintenance m;
+    IF until <= start THEN RETURN; END IF;
+    INSERT INTO onboarding.ended_by_minute (minute, provider, completed, failed)
+    SELECT date_trunc('minute', j.finished_at), j.provider,
+        count(*) FILTER (WHERE j.state = 'completed'), count(*) FILTER (WHERE j.state = 'failed')
+    FROM onboarding.jobs j
+    WHERE j.finished_at >= start AND j.finished_at < until
+    GROUP BY 1, 2
+    ON CONFLICT DO NOTHING;
+    UPDATE onboarding.maintenance SET counted_until = until;
+    DELETE FROM onboarding.ended_by_minute e WHERE e.minute < now() - interval '2 hours';
+END;
+$$;
+
 CREATE FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text DEFAULT NULL::text, unique_key text DEFAULT NULL::text, parameters jsonb DEFAULT '{}'::jsonb, priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT now(), expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, after_job_id bigint DEFAULT NULL::bigint, order_key text DEFAULT NULL::text, follow text DEFAULT 'created'::text, max_attempts integer DEFAULT 25, traceparent text DEFAULT NULL::text, idempotency_key uuid DEFAULT NULL::uuid) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -698,6 +723,7 @@ CREATE FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made intege
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 DECLARE
     settings onboarding.maintenance;
@@ -706,6 +732,7 @@ BEGIN
     SELECT * INTO settings FROM onboarding.maintenance FOR UPDATE SKIP LOCKED;
     IF NOT FOUND OR settings.last_run_at > clock_timestamp() - interval '10 s' THEN RETURN; END IF;
     UPDATE onboarding.maintenance SET last_run_at = clock_timestamp();
+    PERFORM onboarding.count_ended();
     partitions_made := 0; partitions_dropped := 0; jobs_deleted := 0;
     FOR place IN
         SELECT p.parent, now() + ahead * interval '1 month' AS month
@@ -843,11 +870,20 @@ CREATE FUNCTION onboarding.notify_event(job bigint, state text) RETURNS void
 $$;
 
 CREATE FUNCTION onboarding.notify_jobs() RETURNS trigger
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    t bigint;
 BEGIN
-    PERFORM pg_notify('onboarding_jobs', '');
+    -- Of a transaction's rows the first is enough.
+    IF current_setting('onboarding.has_woken', true) = 'yes' THEN RETURN NULL; END IF;
+    PERFORM set_config('onboarding.has_woken', 'yes', true);
+    t := extract(epoch FROM clock_timestamp()) * 1000;
+    IF (SELECT w.last_value FROM onboarding.last_wakeup w) NOT BETWEEN t - 5 AND t THEN
+        PERFORM setval('onboarding.last_wakeup', t);
+        PERFORM pg_notify('onboarding_jobs', '');
+    END IF;
     RETURN NULL;
 END;
 $$;
@@ -935,6 +971,52 @@ BEGIN
         END IF;
     END IF;
 END;
+$$;
+
+CREATE FUNCTION onboarding.queue_counts() RETURNS TABLE(provider text, due bigint, scheduled bigint, running bigint, waiting bigint, uncertain bigint, blocked bigint, completed_last_hour bigint, failed_last_hour bigint, oldest_due_age_seconds double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+    WITH ended AS (
+        -- The minutes that are counted and lie wholly in the hour, and what ended before and after them.
+        SELECT e.provider, e.completed, e.failed FROM onboarding.ended_by_minute e WHERE e.minute > now() - interval '1 hour'
+        UNION ALL
+        SELECT j.provider, count(*) FILTER (WHERE j.state = 'completed'), count(*) FILTER (WHERE j.state = 'failed')
+        FROM onboarding.maintenance m
+        CROSS JOIN LATERAL (VALUES
+            (now() - interval '1 hour', least(date_trunc('minute', now() - interval '59 minutes'), coalesce(m.counted_until, '-infinity'))),
+            (greatest(m.counted_until, now() - interval '1 hour'), 'infinity')) AS part (start, until)
+        JOIN onboarding.jobs j ON j.finished_at >= part.start AND j.finished_at < part.until
+        GROUP BY 1
+    )
+    SELECT p.provider, q.*, coalesce(h.completed, 0), coalesce(h.failed, 0), o.age
+    FROM onboarding.providers p
+    CROSS JOIN LATERAL (
+        SELECT
+            (SELECT count(*) FROM onboarding.jobs j
+                WHERE j.provider = p.provider AND j.state = 'available' AND NOT j.is_behind AND j.run_at <= now())
+            + (SELECT count(*) FROM onboarding.jobs j
+                WHERE j.provider = p.provider AND j.state = 'available' AND j.is_behind AND j.run_at <= now()),
+            (SELECT count(*) FROM onboarding.jobs j
+                WHERE j.provider = p.provider AND j.state = 'available' AND NOT j.is_behind AND j.run_at > now())
+            + (SELECT count(*) FROM onboarding.jobs j
+                WHERE j.provider = p.provider AND j.state = 'available' AND j.is_behind AND j.run_at > now()),
+            (SELECT count(*) FROM onboarding.jobs j WHERE j.provider = p.provider AND j.state = 'running'),
+            (SELECT count(*) FROM onboarding.jobs j WHERE j.provider = p.provider AND j.state = 'waiting'),
+            (SELECT count(*) FROM onboarding.jobs j WHERE j.provider = p.provider AND j.state = 'uncertain'),
+            (SELECT count(*) FROM onboarding.jobs j WHERE j.provider = p.provider AND j.state = 'blocked')) AS q
+    CROSS JOIN LATERAL (
+        SELECT extract(epoch FROM now() - min(oldest.run_at))::double precision AS age
+        FROM generate_series(0, 9) AS priorities (priority)
+        CROSS JOIN LATERAL (
+            SELECT j.run_at FROM onboarding.jobs j
+            WHERE j.provider = p.provider AND j.state = 'available' AND NOT j.is_behind AND j.priority = priorities.priority
+              AND j.run_at <= now()
+            ORDER BY j.run_at LIMIT 1) AS oldest) AS o
+    LEFT JOIN (
+        SELECT e.provider, sum(e.completed)::bigint AS completed, sum(e.failed)::bigint AS failed FROM ended e GROUP BY 1) AS h
+        ON h.provider = p.provider;
 $$;
 
 CREATE FUNCTION onboarding.rate_cell(rate double precision, burst integer) RETURNS interval
@@ -1590,6 +1672,13 @@ CREATE VIEW onboarding.customers AS
    FROM onboarding.jobs j
   WHERE ((j.state = ANY (ARRAY['completed'::text, 'waiting'::text])) AND (j.provider_id IS NOT NULL));
 
+CREATE TABLE onboarding.ended_by_minute (
+    minute timestamp with time zone NOT NULL,
+    provider text NOT NULL,
+    completed bigint NOT NULL,
+    failed bigint NOT NULL
+);
+
 CREATE VIEW onboarding.failed_jobs AS
  SELECT j.id AS job_id,
     j.kind,
@@ -1624,6 +1713,13 @@ CREATE TABLE onboarding.kinds (
     CONSTRAINT kinds_named_by_provider CHECK ((provider = split_part(kind, '.'::text, 1)))
 );
 
+CREATE SEQUENCE onboarding.last_wakeup
+    START WITH 0
+    INCREMENT BY 1
+    MINVALUE 0
+    NO MAXVALUE
+    CACHE 1;
+
 CREATE TABLE onboarding.late_successes (
     job_id bigint NOT NULL,
     claim_token bigint NOT NULL,
@@ -1637,6 +1733,7 @@ CREATE TABLE onboarding.maintenance (
     is_only_row boolean DEFAULT true NOT NULL,
     keep_history interval,
     last_run_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    counted_until timestamp with time zone,
     CONSTRAINT maintenance_is_only_row_check CHECK (is_only_row),
     CONSTRAINT maintenance_keep_history_check CHECK ((keep_history >= '31 days'::interval))
 );
@@ -1673,45 +1770,13 @@ CREATE VIEW onboarding.queue_health AS
     q.waiting,
     q.uncertain,
     q.blocked,
-    h.completed AS completed_last_hour,
-    h.failed AS failed_last_hour,
+    q.completed_last_hour,
+    q.failed_last_hour,
     q.oldest_due_age_seconds,
     COALESCE((p.paused_until > now()), false) AS paused,
     p.circuit
-   FROM ((onboarding.providers p
-     CROSS JOIN LATERAL ( SELECT (( SELECT count(*) AS count
-                   FROM onboarding.jobs j
-                  WHERE ((j.provider = p.provider) AND (j.state = 'available'::text) AND (NOT j.is_behind) AND (j.run_at <= now()))) + ( SELECT count(*) AS count
-                   FROM onboarding.jobs j
-                  WHERE ((j.provider = p.provider) AND (j.state = 'available'::text) AND j.is_behind AND (j.run_at <= now())))) AS due,
-            (( SELECT count(*) AS count
-                   FROM onboarding.jobs j
-                  WHERE ((j.provider = p.provider) AND (j.state = 'available'::text) AND (NOT j.is_behind) AND (j.run_at > now()))) + ( SELECT count(*) AS count
-                   FROM onboarding.jobs j
-                  WHERE ((j.provider = p.provider) AND (j.state = 'available'::text) AND j.is_behind AND (j.run_at > now())))) AS scheduled,
-            ( SELECT count(*) AS count
-                   FROM onboarding.jobs j
-                  WHERE ((j.provider = p.provider) AND (j.state = 'running'::text))) AS running,
-            ( SELECT count(*) AS count
-                   FROM onboarding.jobs j
-                  WHERE ((j.provider = p.provider) AND (j.state = 'waiting'::text))) AS waiting,
-            ( SELECT count(*) AS count
-                   FROM onboarding.jobs j
-                  WHERE ((j.provider = p.provider) AND (j.state = 'uncertain'::text))) AS uncertain,
-            ( SELECT count(*) AS count
-                   FROM onboarding.jobs j
-                  WHERE ((j.provider = p.provider) AND (j.state = 'blocked'::text))) AS blocked,
-            ( SELECT (EXTRACT(epoch FROM (now() - min(o.run_at))))::double precision AS "extract"
-                   FROM (generate_series(0, 9) priorities(priority)
-                     CROSS JOIN LATERAL ( SELECT j.run_at
-                           FROM onboarding.jobs j
-                          WHERE ((j.provider = p.provider) AND (j.state = 'available'::text) AND (NOT j.is_behind) AND (j.priority = priorities.priority) AND (j.run_at <= now()))
-                          ORDER BY j.run_at
-                         LIMIT 1) o)) AS oldest_due_age_seconds) q)
-     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (j.state = 'completed'::text)) AS completed,
-            count(*) FILTER (WHERE (j.state = 'failed'::text)) AS failed
-           FROM onboarding.jobs j
-          WHERE ((j.finished_at > (now() - '01:00:00'::interval)) AND (j.provider = p.provider))) h);
+   FROM (onboarding.queue_counts() q(provider, due, scheduled, running, waiting, uncertain, blocked, completed_last_hour, failed_last_hour, oldest_due_age_seconds)
+     JOIN onboarding.providers p ON ((p.provider = q.provider)));
 
 CREATE SEQUENCE onboarding.state_change_ids
     START WITH 1
@@ -1874,6 +1939,9 @@ ALTER TABLE ONLY onboarding.attempts_first
 ALTER TABLE ONLY onboarding.attempts_rest
     ADD CONSTRAINT attempts_rest_pkey PRIMARY KEY (job_id, claim_token, late, claimed_at);
 
+ALTER TABLE ONLY onboarding.ended_by_minute
+    ADD CONSTRAINT ended_by_minute_pkey PRIMARY KEY (minute, provider);
+
 ALTER TABLE ONLY onboarding.jobs
     ADD CONSTRAINT jobs_pkey PRIMARY KEY (id);
 
@@ -1969,7 +2037,7 @@ CREATE TRIGGER jobs_legal_transition AFTER UPDATE OF state ON onboarding.jobs FO
             ELSE false
         END))) EXECUTE FUNCTION onboarding.refuse_illegal_transition();
 
-CREATE TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs FOR EACH STATEMENT EXECUTE FUNCTION onboarding.notify_jobs();
+CREATE CONSTRAINT TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'available'::text) AND (NOT new.is_behind))) EXECUTE FUNCTION onboarding.notify_jobs();
 
 CREATE TRIGGER providers_rebook_rate BEFORE UPDATE OF rate_per_second, burst ON onboarding.providers FOR EACH ROW WHEN (((new.rate_per_second IS NOT NULL) AND (new.rate_due_at IS NOT NULL))) EXECUTE FUNCTION onboarding.rebook_rate();
 
@@ -2168,6 +2236,8 @@ GRANT ALL ON FUNCTION onboarding.claim(worker_id text, provider_name text, wante
 REVOKE ALL ON FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], key_uses text[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], key_uses text[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) TO onboarding_worker;
 
+REVOKE ALL ON FUNCTION onboarding.count_ended() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text, unique_key text, parameters jsonb, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, after_job_id bigint, order_key text, follow text, max_attempts integer, traceparent text, idempotency_key uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text, unique_key text, parameters jsonb, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, after_job_id bigint, order_key text, follow text, max_attempts integer, traceparent text, idempotency_key uuid) TO onboarding_enqueuer;
 
@@ -2224,6 +2294,11 @@ REVOKE ALL ON FUNCTION onboarding.pause_provider(provider text, reason text, unt
 GRANT ALL ON FUNCTION onboarding.pause_provider(provider text, reason text, until timestamp with time zone) TO onboarding_operator;
 
 REVOKE ALL ON FUNCTION onboarding.permits(provider_name text, wanted integer, OUT allowed integer, OUT hint text, OUT wait_ms integer, OUT counted boolean, OUT probing boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.queue_counts() FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.queue_counts() TO onboarding_operator;
+GRANT ALL ON FUNCTION onboarding.queue_counts() TO onboarding_monitor;
+GRANT ALL ON FUNCTION onboarding.queue_counts() TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.rate_cell(rate double precision, burst integer) FROM PUBLIC;
 

@@ -62,7 +62,7 @@ package final class Daemon: Service {
             let mayClaim = slots.withLockedValue { slots in
                 if !attempt.freesSlotAtOnce { slots.freed(by: attempt.job.claim) }
                 slots.written(attempt.job.claim)
-                return slots.held.isEmpty || slots.free >= threshold
+                return slots.held.isEmpty || slots.free >= threshold || slots.canBegin
             }
             if mayClaim { bell.ring() }
         }

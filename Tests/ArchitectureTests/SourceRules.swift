@@ -16,6 +16,7 @@ enum SourceRules {
         ],
         "Worker": [
             "JobModel", "JobQueue", "Postgres", "Providers", "ServiceLifecycle", "Logging", "NIOConcurrencyHelpers",
+            "DequeModule",
         ],
         "Simulator": [
             "Contracts", "Crypto", "Foundation", "Glibc", "HTTPTypes", "Hummingbird", "Logging",

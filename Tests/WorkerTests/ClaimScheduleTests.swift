@@ -39,7 +39,7 @@ import Testing
         #expect(schedule.isEmpty)
         #expect(!schedule.isDue(at: .milliseconds(1000)))
         #expect(schedule.isDue(at: .milliseconds(1001)))
-        schedule.jobsCame()
+        schedule.jobsCame(at: .milliseconds(3))
         #expect(schedule.isDue(at: .milliseconds(11)))
     }
 
@@ -48,9 +48,23 @@ import Testing
         _ = schedule.claimBegan(at: .zero)
         schedule.claimReturned(
             batch(.empty), wasSweep: true, from: .zero, to: .milliseconds(50), pollInterval: Self.poll)
-        schedule.jobsCame()
+        schedule.jobsCame(at: .milliseconds(60))
         #expect(!schedule.isDue(at: .milliseconds(549)))
         #expect(schedule.isDue(at: .milliseconds(550)))
+    }
+
+    @Test func `a wake-up is followed by a second look, once, for commits that it stood for`() {
+        var schedule = ClaimSchedule(provider: ProviderName("iron"))
+        schedule.jobsCame(at: .zero)
+        for (start, next) in [(0, 12), (12, 1013)] {
+            let began = Duration.milliseconds(start)
+            let isSweep = schedule.claimBegan(at: began)
+            #expect(isSweep)
+            schedule.claimReturned(
+                batch(.empty), wasSweep: isSweep, from: began, to: began + .milliseconds(1), pollInterval: Self.poll)
+            #expect(!schedule.isDue(at: .milliseconds(next - 1)))
+            #expect(schedule.isDue(at: .milliseconds(next)))
+        }
     }
 
     @Test(arguments: [ClaimBatch.Hint.rate, .inFlight, .held, .circuit])

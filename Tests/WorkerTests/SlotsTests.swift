@@ -1,4 +1,5 @@
 import JobModel
+import JobQueue
 import Testing
 
 @testable import Worker
@@ -13,10 +14,23 @@ import Testing
             payloadBytes: bytes, bodySHA256: [])
     }
 
+    private static let identity = LeaseTrust.Identity(worker: WorkerID("worker"), epoch: 0)
+
+    private func ready(_ token: Int64, _ kind: String = "iron.customer.create", bytes: Int = 10) -> ClaimedJob {
+        ClaimedJob(claim: claim(token, kind, bytes: bytes), claimedAt: "now")
+    }
+
+    /// The tokens of the jobs that may begin, which then have.
+    private func begin(_ slots: inout Slots) -> [Int64] {
+        var tokens: [Int64] = []
+        while let next = slots.next() { tokens.append(next.job.claim.token.value) }
+        return tokens
+    }
+
     @Test func `no provider can take the slots that the others keep`() {
         var slots = Slots(capacity: 16, maxBytes: 1000, providers: 4)
         #expect(slots.allowance(for: Self.iron).jobs == 10)
-        for token in 1...10 { slots.taken(by: claim(Int64(token))) }
+        for token in 1...10 { slots.take(ready(Int64(token))) }
         #expect(slots.allowance(for: Self.iron).jobs == 0)
         #expect(slots.allowance(for: Self.connect).jobs == 6)
     }
@@ -31,10 +45,10 @@ import Testing
     {
         var slots = Slots(capacity: 16, maxBytes: 100, providers: 2)
         #expect(slots.allowance(for: Self.iron) == .init(jobs: 14, bytes: 100, singleBytes: .max))
-        slots.taken(by: claim(1, bytes: 90))
+        slots.take(ready(1, bytes: 90))
         #expect(slots.allowance(for: Self.iron) == .init(jobs: 13, bytes: 10, singleBytes: 10))
         #expect(slots.allowance(for: Self.connect) == .init(jobs: 14, bytes: 10, singleBytes: .max))
-        slots.taken(by: claim(2, bytes: 20))
+        slots.take(ready(2, bytes: 20))
         // Beyond the limit once: not a second time.
         #expect(slots.allowance(for: Self.connect) == .init(jobs: 14, bytes: 0, singleBytes: 0))
         slots.freed(by: claim(1, bytes: 90))
@@ -44,13 +58,13 @@ import Testing
 
     @Test func `a claim brings thirty-two megabytes, but a larger job that fits comes alone`() {
         var slots = Slots(capacity: 16, maxBytes: 256 << 20, providers: 1)
-        slots.taken(by: claim(1, bytes: 20 << 20))
+        slots.take(ready(1, bytes: 20 << 20))
         #expect(slots.allowance(for: Self.iron) == .init(jobs: 15, bytes: 32 << 20, singleBytes: 236 << 20))
     }
 
     @Test func `a kind that this program does not know is counted for its provider`() {
         var slots = Slots(capacity: 16, maxBytes: 1000, providers: 4)
-        for token in 1...10 { slots.taken(by: claim(Int64(token), "iron.account.close")) }
+        for token in 1...10 { slots.take(ready(Int64(token), "iron.account.close")) }
         #expect(slots.allowance(for: Self.iron).jobs == 0)
         for token in 1...10 { slots.freed(by: claim(Int64(token), "iron.account.close")) }
         #expect(slots.allowance(for: Self.iron).jobs == 10)
@@ -62,12 +76,53 @@ import Testing
     @Test func `results that wait to be written stop claims when there are as many as slots`() {
         var slots = Slots(capacity: 4, maxBytes: 1000, providers: 1)
         for token in 1...8 {
-            slots.taken(by: claim(Int64(token)))
+            slots.take(ready(Int64(token)))
             slots.freed(by: claim(Int64(token)))
         }
         #expect(slots.calling == 0)
         #expect(slots.allowance(for: Self.iron).jobs == 0)
         slots.written(claim(3))
         #expect(slots.allowance(for: Self.iron).jobs == 1)
+    }
+
+    @Test func `as many more are claimed as slots become free during a claim`() {
+        var slots = Slots(capacity: 8, maxBytes: 1000, providers: 1)
+        for token in 1...8 { slots.take(ready(Int64(token))) }
+        #expect(slots.free == 0)
+        // Four calls ended while each of the last claims was under way.
+        for _ in 0..<40 { slots.claimReturned(freedBefore: slots.freed - 4) }
+        // No more than a quarter, however fast calls are.
+        #expect(slots.allowance(for: Self.iron).jobs == 2)
+        slots.claimed(ready(9), as: Self.identity)
+        slots.claimed(ready(10), as: Self.identity)
+        #expect(slots.allowance(for: Self.iron).jobs == 0)
+        #expect(begin(&slots) == [])
+        slots.freed(by: claim(3))
+        #expect(slots.canBegin)
+        #expect(begin(&slots) == [9])
+        // Calls have become slow: nothing is claimed that cannot begin.
+        for _ in 0..<40 { slots.claimReturned(freedBefore: slots.freed) }
+        slots.freed(by: claim(4))
+        #expect(begin(&slots) == [10])
+        #expect(slots.allowance(for: Self.iron).jobs == 0)
+    }
+
+    @Test func `what waits for a slot does not take those that others keep, and lets others pass`() {
+        var slots = Slots(capacity: 16, maxBytes: 1000, providers: 4)
+        for token in 1...10 { slots.take(ready(Int64(token))) }
+        slots.claimed(ready(11), as: Self.identity)
+        #expect(!slots.canBegin)
+        slots.claimed(ready(12, "connect.individual.create"), as: Self.identity)
+        #expect(begin(&slots) == [12])
+        slots.freed(by: claim(1))
+        #expect(begin(&slots) == [11])
+    }
+}
+
+extension Slots {
+    /// Claims one and begins it.
+    fileprivate mutating func take(_ job: ClaimedJob) {
+        claimed(job, as: LeaseTrust.Identity(worker: WorkerID("worker"), epoch: 0))
+        _ = next()
     }
 }

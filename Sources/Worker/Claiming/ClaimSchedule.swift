@@ -3,13 +3,17 @@ import JobQueue
 
 /// When to claim from one provider, and from where.
 ///
-/// Claims go on behind the cursor; a sweep from the start finds retries and late commits. Sweeps may take a tenth of the time, however long some transaction keeps dead
-/// entries in front of the queue: after each the next waits ten times as long as it took.
+/// Claims go on behind the cursor; a sweep from the start finds retries and late commits. Sweeps may take a tenth of the
+/// time, however long some transaction keeps dead entries in front of the queue: after each the next waits ten times as
+/// long as it took.
 struct ClaimSchedule: Sendable {
     /// The longest that a retry or a late commit waits for a sweep.
     private static let longestWait: Duration = .seconds(2)
     /// How long sweeps wait when nothing asks for one and there is work behind the cursor.
     private static let usualWait: Duration = .milliseconds(100)
+    /// How long after a wake-up to look once more: it stands for all commits of the next five milliseconds
+    /// (`0010_wakeups.sql`), and a commit takes a few.
+    private static let secondLook: Duration = .milliseconds(12)
 
     let provider: ProviderName
     var cursor = ClaimCursor()
@@ -17,6 +21,8 @@ struct ClaimSchedule: Sendable {
     private(set) var isEmpty = false
     private var nextSweep: Duration = .zero
     private var earliestSweep: Duration = .zero
+    /// When to look once more for what a wake-up stood for.
+    private var lookAgain: Duration?
 
     init(provider: ProviderName) {
         self.provider = provider
@@ -26,12 +32,17 @@ struct ClaimSchedule: Sendable {
 
     /// Called before a claim; goes back to the start when a sweep is due. Returns whether it is a sweep.
     mutating func claimBegan(at now: Duration) -> Bool {
+        if let time = lookAgain, now >= max(time, earliestSweep) {
+            lookAgain = nil
+            nextSweep = min(nextSweep, now)
+        }
         if now >= nextSweep { cursor.sweep() }
         return cursor.isSweep
     }
 
-    /// Jobs may have come: claim soon, from the start when the last sweep's cost allows.
-    mutating func jobsCame() {
+    /// Jobs may have come: claim soon, from the start when the last sweep's cost allows, and once more a little later.
+    mutating func jobsCame(at now: Duration) {
+        lookAgain = now + Self.secondLook
         if isEmpty { nextClaim = cursor.isSweep ? earliestSweep : .zero }
         nextSweep = earliestSweep
     }
@@ -56,6 +67,7 @@ struct ClaimSchedule: Sendable {
             nextClaim = now + min(.milliseconds(200), pollInterval)
         default:
             nextClaim = now + min(batch.wait ?? pollInterval, pollInterval)
+            if batch.wait == nil, let lookAgain { nextClaim = min(nextClaim, max(lookAgain, earliestSweep)) }
         }
     }
 

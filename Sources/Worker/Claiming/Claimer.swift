@@ -3,7 +3,7 @@ import JobQueue
 import Logging
 import NIOConcurrencyHelpers
 
-/// Claims jobs for free slots and starts an attempt for each.
+/// Claims jobs for slots that are free, or soon will be, and runs an attempt for each.
 final class Claimer: Sendable {
     private let queue: Queue
     private let runner: AttemptRunner
@@ -61,15 +61,16 @@ final class Claimer: Sendable {
                 if jobsCame.withLockedValue({ came in
                     defer { came = false }; return came
                 }) {
-                    for index in schedules.indices { schedules[index].jobsCame() }
+                    for index in schedules.indices { schedules[index].jobsCame(at: clock.now - start) }
                 }
+                begin(&attempts)
                 let claimed = await round(&schedules, since: start, into: &attempts)
                 if claimed == 0, await isIdle(schedules) { break }
                 await pause(schedules, since: start)
                 schedules.append(schedules.removeFirst())
             }
             isStopping.withLockedValue { $0 = true }
-            await drain()
+            await drain(&attempts)
             attempts.cancelAll()
         }
     }
@@ -84,6 +85,7 @@ final class Claimer: Sendable {
             let provider = schedules[index].provider
             let allowance = slots.withLockedValue { $0.allowance(for: provider) }
             guard allowance.jobs > 0 else { continue }
+            let freedBefore = slots.withLockedValue { $0.freed }
             let began = clock.now - start
             let wasSweep = schedules[index].claimBegan(at: began)
             let identity = trust.identity
@@ -94,7 +96,11 @@ final class Claimer: Sendable {
                 schedules[index].claimReturned(
                     batch, wasSweep: wasSweep, from: began, to: clock.now - start,
                     pollInterval: configuration.pollInterval)
-                for job in batch.claims { begin(job, identity, into: &attempts) }
+                slots.withLockedValue { slots in
+                    slots.claimReturned(freedBefore: freedBefore)
+                    for job in batch.claims { slots.claimed(job, as: identity) }
+                }
+                begin(&attempts)
                 claimed += batch.claims.count
             } catch {
                 logger.warning("could not claim", metadata: ["provider": "\(provider)", "error": "\(error)"])
@@ -105,18 +111,23 @@ final class Claimer: Sendable {
         return claimed
     }
 
-    private func begin(
-        _ job: ClaimedJob, _ identity: LeaseTrust.Identity, into attempts: inout DiscardingTaskGroup
-    ) {
-        slots.withLockedValue { $0.taken(by: job.claim) }
-        attempts.addTask(name: "attempt") { [runner, completer, slots, bell, threshold] in
-            let end = await runner.run(job, as: identity)
-            let mayClaim = slots.withLockedValue { slots in
-                if end.freesSlotAtOnce { slots.freed(by: job.claim) }
-                return slots.free >= threshold
+    /// Begins as many calls as there are slots for. A call that succeeds hands its slot on.
+    private func begin(_ attempts: inout DiscardingTaskGroup) {
+        while let first = slots.withLockedValue({ $0.next() }) {
+            attempts.addTask(name: "attempts") { [runner, completer, slots, bell, threshold] in
+                var next: Slots.Ready? = first
+                while let ready = next {
+                    let end = await runner.run(ready.job, as: ready.identity)
+                    let mayClaim: Bool
+                    (next, mayClaim) = slots.withLockedValue { slots in
+                        guard end.freesSlotAtOnce else { return (nil, slots.free >= threshold) }
+                        slots.freed(by: ready.job.claim)
+                        return (slots.next(), slots.free >= threshold)
+                    }
+                    completer.add(end)
+                    if mayClaim { bell.ring() }
+                }
             }
-            completer.add(end)
-            if mayClaim { bell.ring() }
         }
     }
 
@@ -150,9 +161,10 @@ final class Claimer: Sendable {
         }
     }
 
-    private func drain() async {
+    private func drain(_ attempts: inout DiscardingTaskGroup) async {
         let end = clock.now + configuration.drainTimeout
         while slots.withLockedValue({ !$0.held.isEmpty }), clock.now < end, !Task.isCancelled {
+            begin(&attempts)
             await bell.wait(atMost: min(end - clock.now, .milliseconds(100)), clock: clock)
         }
     }
