@@ -90,15 +90,16 @@ CROSS JOIN LATERAL (VALUES
 WHERE x.is_wrong
 
 -- invariant: all bodies that arrived for a job are its payload
-SELECT o.job_id, 'effect ' || l.seq || ' was made of another body' FROM chaos.ledger l
-JOIN (
-    SELECT k.job_id, k.key, NULL AS provider, NULL AS provider_id FROM chaos.keys k
-    UNION SELECT j.id, NULL, j.provider, j.provider_id FROM onboarding.jobs j WHERE j.provider_id IS NOT NULL
-    UNION SELECT a.job_id, NULL, j.provider, a.provider_id FROM onboarding.attempts a
-        JOIN onboarding.jobs j ON j.id = a.job_id WHERE a.provider_id IS NOT NULL) o
-    ON o.key = l.idempotency_key OR (o.provider = l.provider AND o.provider_id = l.provider_id)
+-- By the key that it carried, or by the id that came back.
+SELECT o.job_id, 'effect ' || o.seq || ' was made of another body' FROM (
+    SELECT k.job_id, l.seq, l.body_sha256 FROM chaos.keys k JOIN chaos.ledger l ON l.idempotency_key = k.key
+    UNION SELECT j.id, l.seq, l.body_sha256 FROM onboarding.jobs j
+        JOIN chaos.ledger l ON l.provider = j.provider AND l.provider_id = j.provider_id
+    UNION SELECT a.job_id, l.seq, l.body_sha256 FROM onboarding.attempts a
+        JOIN onboarding.jobs j ON j.id = a.job_id
+        JOIN chaos.ledger l ON l.provider = j.provider AND l.provider_id = a.provider_id) o
 JOIN chaos.bodies b ON b.job_id = o.job_id
-WHERE b.body_sha256 <> l.body_sha256
+WHERE b.body_sha256 <> o.body_sha256
 
 -- invariant: the journal's digests are those of the payload
 SELECT DISTINCT a.job_id, 'claim ' || a.claim_token || ' had another body' FROM onboarding.attempts a
