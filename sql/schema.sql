@@ -870,20 +870,13 @@ CREATE FUNCTION onboarding.notify_event(job bigint, state text) RETURNS void
 $$;
 
 CREATE FUNCTION onboarding.notify_jobs() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE plpgsql
     AS $$
 DECLARE
-    t bigint;
+    already_woken text := pg_catalog.current_setting('onboarding.has_woken', true);
 BEGIN
-    -- Of a transaction's rows the first is enough.
-    IF current_setting('onboarding.has_woken', true) = 'yes' THEN RETURN NULL; END IF;
-    PERFORM set_config('onboarding.has_woken', 'yes', true);
-    t := extract(epoch FROM clock_timestamp()) * 1000;
-    IF (SELECT w.last_value FROM onboarding.last_wakeup w) NOT BETWEEN t - 5 AND t THEN
-        PERFORM setval('onboarding.last_wakeup', t);
-        PERFORM pg_notify('onboarding_jobs', '');
-    END IF;
+    IF pg_catalog.strpos(already_woken, NEW.provider) > 0 THEN RETURN NULL; END IF;
+    PERFORM onboarding.wake_workers(NEW.provider, already_woken);
     RETURN NULL;
 END;
 $$;
@@ -1509,6 +1502,22 @@ CREATE FUNCTION onboarding.use_permits(provider_name text, taken integer, probin
     WHERE p.provider = provider_name AND (p.rate_per_second IS NOT NULL OR probing);
 $$;
 
+CREATE FUNCTION onboarding.wake_workers(provider text, already_woken text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    last_wakeup regclass := 'onboarding.last_wakeup_' || provider;
+    t bigint := extract(epoch FROM clock_timestamp()) * 1000;
+BEGIN
+    PERFORM set_config('onboarding.has_woken', concat(already_woken, ' ', provider), true);
+    IF coalesce(pg_sequence_last_value(last_wakeup), 0) NOT BETWEEN t - 5 AND t THEN
+        PERFORM setval(last_wakeup, t);
+        PERFORM pg_notify('onboarding_jobs', provider);
+    END IF;
+END;
+$$;
+
 CREATE FUNCTION onboarding.why(job_id bigint) RETURNS TABLE(reason text, detail text, until timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1713,10 +1722,31 @@ CREATE TABLE onboarding.kinds (
     CONSTRAINT kinds_named_by_provider CHECK ((provider = split_part(kind, '.'::text, 1)))
 );
 
-CREATE SEQUENCE onboarding.last_wakeup
-    START WITH 0
+CREATE SEQUENCE onboarding.last_wakeup_axisfi
+    START WITH 1
     INCREMENT BY 1
-    MINVALUE 0
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE SEQUENCE onboarding.last_wakeup_connect
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE SEQUENCE onboarding.last_wakeup_iron
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE SEQUENCE onboarding.last_wakeup_juicyway
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
     NO MAXVALUE
     CACHE 1;
 
@@ -2037,7 +2067,7 @@ CREATE TRIGGER jobs_legal_transition AFTER UPDATE OF state ON onboarding.jobs FO
             ELSE false
         END))) EXECUTE FUNCTION onboarding.refuse_illegal_transition();
 
-CREATE CONSTRAINT TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'available'::text) AND (NOT new.is_behind))) EXECUTE FUNCTION onboarding.notify_jobs();
+CREATE CONSTRAINT TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'available'::text) AND (NOT new.is_behind) AND (new.run_at <= now()))) EXECUTE FUNCTION onboarding.notify_jobs();
 
 CREATE TRIGGER providers_rebook_rate BEFORE UPDATE OF rate_per_second, burst ON onboarding.providers FOR EACH ROW WHEN (((new.rate_per_second IS NOT NULL) AND (new.rate_due_at IS NOT NULL))) EXECUTE FUNCTION onboarding.rebook_rate();
 

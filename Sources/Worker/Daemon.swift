@@ -120,7 +120,7 @@ package final class Daemon: Service {
             background.addTask(name: "marker") { await marker.run() }
             background.addTask(name: "listener") { [listener] in await listener.run() }
             background.addTask(name: "wake-up") { [listener] in
-                for await _ in listener.notifications { claimer.wake() }
+                for await notification in listener.notifications { claimer.wake(notification.provider) }
             }
             await withTaskGroup { foreground in
                 foreground.addTask(name: "completer") { await completer.run() }
@@ -130,5 +130,13 @@ package final class Daemon: Service {
             }
             background.cancelAll()
         }
+    }
+}
+
+extension Notification {
+    /// Whose jobs may have come; nil: of any provider.
+    fileprivate var provider: ProviderName? {
+        guard case .received(_, let payload) = self, !payload.isEmpty else { return nil }
+        return ProviderName(payload)
     }
 }

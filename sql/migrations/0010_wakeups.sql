@@ -3,22 +3,28 @@
 INSERT INTO onboarding.migrations (version, name) VALUES (10, 'wakeups');
 
 -- A transaction that has notified holds a lock of the whole cluster from just before its commit is flushed until after it
--- (PostgreSQL's PreCommit_Notify), so those that do commit one by one. Hence one wake-up stands for all commits of the
--- next five milliseconds; workers look once more that long after it.
+-- (PostgreSQL's PreCommit_Notify), so those that do commit one by one; and every listener costs something with each. Hence
+-- one wake-up stands for all commits of the next five milliseconds that bring the provider jobs; workers look once more
+-- that long after it. It names the provider, so that workers of others sleep on; without a name it is for all.
 
--- When workers were last woken, in milliseconds since 1970. A sequence, since it is seen before its transaction commits.
--- One that rolls back afterwards, or loses the value with a crash, costs a wait for the next poll.
-CREATE SEQUENCE onboarding.last_wakeup MINVALUE 0 START 0;
+-- When the workers of a provider were last woken, in milliseconds since 1970. Sequences, since they are seen before their
+-- transaction commits. One that rolls back afterwards, or loses the value with a crash, costs a wait for the next poll.
+CREATE SEQUENCE onboarding.last_wakeup_iron;
+CREATE SEQUENCE onboarding.last_wakeup_connect;
+CREATE SEQUENCE onboarding.last_wakeup_axisfi;
+CREATE SEQUENCE onboarding.last_wakeup_juicyway;
 
-CREATE FUNCTION onboarding.wake_workers() RETURNS void
+CREATE FUNCTION onboarding.wake_workers(provider text, already_woken text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    -- A provider without a sequence wakes its workers with every commit.
+    last_wakeup regclass := to_regclass('onboarding.last_wakeup_' || provider);
     t bigint := extract(epoch FROM clock_timestamp()) * 1000;
 BEGIN
-    PERFORM set_config('onboarding.has_woken', 'yes', true);
-    IF (SELECT w.last_value FROM onboarding.last_wakeup w) NOT BETWEEN t - 5 AND t THEN
-        PERFORM setval('onboarding.last_wakeup', t);
-        PERFORM pg_notify('onboarding_jobs', '');
+    PERFORM set_config('onboarding.has_woken', concat(already_woken, ' ', provider), true);
+    IF coalesce(pg_sequence_last_value(last_wakeup), 0) NOT BETWEEN t - 5 AND t THEN
+        PERFORM setval(last_wakeup, t);
+        PERFORM pg_notify('onboarding_jobs', provider);
     END IF;
 END;
 $$;
@@ -26,17 +32,18 @@ $$;
 -- Runs at the commit, not at the insert: a transaction may stay open for long after it, and must hold up nobody's wake-up.
 -- Called for each row, of which the first is enough: without settings of its own, which would cost more than the rest.
 CREATE OR REPLACE FUNCTION onboarding.notify_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    already_woken text := pg_catalog.current_setting('onboarding.has_woken', true);
 BEGIN
-    IF pg_catalog.current_setting('onboarding.has_woken', true) IS DISTINCT FROM 'yes' THEN
-        PERFORM onboarding.wake_workers();
-    END IF;
+    IF pg_catalog.strpos(already_woken, NEW.provider) > 0 THEN RETURN NULL; END IF;
+    PERFORM onboarding.wake_workers(NEW.provider, already_woken);
     RETURN NULL;
 END;
 $$;
 
 DROP TRIGGER jobs_notify ON onboarding.jobs;
 CREATE CONSTRAINT TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED
-FOR EACH ROW WHEN (NEW.state = 'available' AND NOT NEW.is_behind) EXECUTE FUNCTION onboarding.notify_jobs();
+FOR EACH ROW WHEN (NEW.state = 'available' AND NOT NEW.is_behind AND NEW.run_at <= now()) EXECUTE FUNCTION onboarding.notify_jobs();
 
 -- Jobs that ended, by minute; `maintain` counts each minute once, when all that ended in it have surely committed.
 CREATE TABLE onboarding.ended_by_minute (

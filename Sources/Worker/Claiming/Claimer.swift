@@ -12,7 +12,8 @@ final class Claimer: Sendable {
     private let configuration: WorkerConfiguration
     private let slots: NIOLockedValueBox<Slots>
     private let bell: Bell
-    private let jobsCame = NIOLockedValueBox(true)
+    /// The providers of which jobs may have come since the last look.
+    private let jobsCame: NIOLockedValueBox<Set<ProviderName>>
     private let isStopping = NIOLockedValueBox(false)
     private let threshold: Int
     private let logger: Logger
@@ -31,15 +32,21 @@ final class Claimer: Sendable {
         self.slots = slots
         self.bell = bell
         self.logger = logger
+        jobsCame = NIOLockedValueBox(Set(configuration.providers))
         threshold = Self.threshold(configuration)
     }
 
     /// How many slots have to be free for a claim to be worth its cost at once.
     static func threshold(_ configuration: WorkerConfiguration) -> Int { max(1, configuration.concurrency / 8) }
 
-    /// Jobs may have come.
-    func wake() {
-        jobsCame.withLockedValue { $0 = true }
+    /// Jobs of a provider may have come, or of any where none is given.
+    func wake(_ provider: ProviderName?) {
+        guard let provider else {
+            jobsCame.withLockedValue { $0 = Set(configuration.providers) }
+            return bell.ring()
+        }
+        guard configuration.providers.contains(provider) else { return }
+        jobsCame.withLockedValue { _ = $0.insert(provider) }
         bell.ring()
     }
 
@@ -58,10 +65,12 @@ final class Claimer: Sendable {
             var schedules = configuration.providers.map(ClaimSchedule.init(provider:))
             let start = clock.now
             while !isDraining, !Task.isCancelled {
-                if jobsCame.withLockedValue({ came in
-                    defer { came = false }; return came
-                }) {
-                    for index in schedules.indices { schedules[index].jobsCame(at: clock.now - start) }
+                let came = jobsCame.withLockedValue { came in
+                    defer { came = [] }
+                    return came
+                }
+                for index in schedules.indices where came.contains(schedules[index].provider) {
+                    schedules[index].jobsCame(at: clock.now - start)
                 }
                 begin(&attempts)
                 let claimed = await round(&schedules, since: start, into: &attempts)

@@ -4,9 +4,9 @@ import Testing
 
 /// Which commits wake the workers.
 @Suite(.timeLimit(.minutes(2))) struct WakeupTests {
-    private static let longAgo = "SELECT setval('onboarding.last_wakeup', 0);"
+    private static let longAgo = "SELECT setval('onboarding.last_wakeup_iron', 1);"
     private static let justNow =
-        "SELECT setval('onboarding.last_wakeup', (extract(epoch FROM clock_timestamp()) * 1000)::bigint);"
+        "SELECT setval('onboarding.last_wakeup_iron', (extract(epoch FROM clock_timestamp()) * 1000)::bigint);"
 
     /// The payloads of what was notified while `body` ran, in order; `NOTIFY onboarding_jobs, 'mark'` tells where.
     private func heard(_ body: ([Session]) async throws -> Void) async throws -> [String] {
@@ -37,7 +37,7 @@ import Testing
                 "BEGIN;" + SQL.enqueue() + SQL.enqueue() + "INSERT INTO onboarding.jobs (kind, payload) "
                     + "SELECT 'iron.customer.create', '\(SQL.person)' FROM generate_series(1, 500); COMMIT")
         }
-        #expect(heard == [""])
+        #expect(heard == ["iron"])
     }
 
     @Test func `what commits within a few milliseconds of a wake-up is left to its second look`() async throws {
@@ -46,7 +46,7 @@ import Testing
             try await sessions[0].run("NOTIFY onboarding_jobs, 'mark'")
             try await sessions[0].run("BEGIN;" + SQL.enqueue() + Self.longAgo + "COMMIT")
         }
-        #expect(heard == ["mark", ""])
+        #expect(heard == ["mark", "iron"])
     }
 
     @Test func `a transaction that stays open holds up nobody's wake-up`() async throws {
@@ -56,7 +56,16 @@ import Testing
             try await sessions[1].run("NOTIFY onboarding_jobs, 'mark'")
             try await sessions[0].run(Self.longAgo + "COMMIT")
         }
-        #expect(heard == ["", "mark", ""])
+        #expect(heard == ["iron", "mark", "iron"])
+    }
+
+    @Test func `each provider's workers are woken for its own jobs`() async throws {
+        let heard = try await heard { sessions in
+            try await sessions[0].run(
+                "BEGIN;" + SQL.enqueue() + SQL.enqueue("connect.individual.create", SQL.connect) + SQL.enqueue()
+                    + "COMMIT")
+        }
+        #expect(heard == ["iron", "connect"])
     }
 
     @Test func `what cannot run yet wakes nobody`() async throws {
@@ -65,25 +74,26 @@ import Testing
             try await sessions[0].run(Self.longAgo + "NOTIFY onboarding_jobs, 'mark'")
             try await sessions[0].run(
                 SQL.enqueue("iron.customer.create", SQL.person, "order_key => 'a'")
-                    + SQL.enqueue("iron.customer.create", SQL.person, "after_job_id => 1"))
+                    + SQL.enqueue("iron.customer.create", SQL.person, "after_job_id => 1")
+                    + SQL.enqueue("iron.customer.create", SQL.person, "run_at => now() + interval '1 hour'"))
         }
-        #expect(heard == ["", "mark"])
+        #expect(heard == ["iron", "mark"])
     }
 
     @Test func `a clock that was set back does not silence wake-ups`() async throws {
         let heard = try await heard { sessions in
             try await sessions[0].run(
-                "SELECT setval('onboarding.last_wakeup', (extract(epoch FROM now() + interval '1 hour') * 1000)::bigint)"
+                "SELECT setval('onboarding.last_wakeup_iron', (extract(epoch FROM now() + interval '1 hour') * 1000)::bigint)"
             )
             try await sessions[0].run(SQL.enqueue())
         }
-        #expect(heard == [""])
+        #expect(heard == ["iron"])
     }
 
     @Test func `whoever may insert a job wakes workers with it`() async throws {
         let heard = try await heard { sessions in
             try await sessions[0].run("SET ROLE onboarding_enqueuer;" + SQL.enqueue() + "RESET ROLE")
         }
-        #expect(heard == [""])
+        #expect(heard == ["iron"])
     }
 }
