@@ -29,6 +29,7 @@ package enum SQLCatalog {
 
     /// The statements that the rooms run, by the name of their file.
     package static let queries: [String: String] = [
+        "announce": text(PackageResources.announce_sql),
         "claim": text(PackageResources.claim_sql),
         "complete": text(PackageResources.complete_sql),
         "expire_jobs": text(PackageResources.expire_jobs_sql),

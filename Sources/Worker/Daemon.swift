@@ -58,7 +58,11 @@ package final class Daemon: Service {
         let queue = Queue(pool: pool)
         let marker = Marker(queue: queue)
         let threshold = Claimer.threshold(configuration)
-        let completer = Completer(queue: queue, trust: trust, logger: logger) { attempt in
+        let announcer = Announcer(queue: queue, logger: logger)
+        let completer = Completer(
+            queue: queue, trust: trust, announcer: announcer, logger: logger,
+            inFlight: { slots.withLockedValue { $0.calling } }
+        ) { attempt in
             let mayClaim = slots.withLockedValue { slots in
                 if !attempt.freesSlotAtOnce { slots.freed(by: attempt.job.claim) }
                 slots.written(attempt.job.claim)
@@ -87,7 +91,7 @@ package final class Daemon: Service {
         await withGracefulShutdownHandler {
             let reaper = Reaper(
                 queue: queue, trust: trust, held: { slots.withLockedValue { Array($0.held) } }, logger: logger)
-            await work(claimer, completer, marker, heartbeat, reaper)
+            await work(claimer, completer, announcer, marker, heartbeat, reaper)
         } onGracefulShutdown: {
             claimer.stop()
         }
@@ -110,7 +114,8 @@ package final class Daemon: Service {
 
     /// Everything at once; what is in the background ends when the claimer and then the completer have.
     private func work(
-        _ claimer: Claimer, _ completer: Completer, _ marker: Marker, _ heartbeat: Heartbeat, _ reaper: Reaper
+        _ claimer: Claimer, _ completer: Completer, _ announcer: Announcer, _ marker: Marker, _ heartbeat: Heartbeat,
+        _ reaper: Reaper
     ) async {
         await withTaskGroup { background in
             background.addTask(name: "heartbeat") { await heartbeat.run() }
@@ -123,7 +128,11 @@ package final class Daemon: Service {
                 for await notification in listener.notifications { claimer.wake(notification.provider) }
             }
             await withTaskGroup { foreground in
-                foreground.addTask(name: "completer") { await completer.run() }
+                foreground.addTask(name: "completer") {
+                    await completer.run()
+                    announcer.finish()
+                }
+                foreground.addTask(name: "announcer") { await announcer.run() }
                 await claimer.run()
                 completer.finish()
                 await foreground.waitForAll()

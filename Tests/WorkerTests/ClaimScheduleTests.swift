@@ -56,7 +56,7 @@ import Testing
     @Test func `a wake-up is followed by a second look, once, for commits that it stood for`() {
         var schedule = ClaimSchedule(provider: ProviderName("iron"))
         schedule.jobsCame(at: .zero)
-        for (start, next) in [(0, 12), (12, 1013)] {
+        for (start, next) in [(0, 15), (15, 1016)] {
             let began = Duration.milliseconds(start)
             let isSweep = schedule.claimBegan(at: began)
             #expect(isSweep)

@@ -36,6 +36,35 @@ import Testing
         }
     }
 
+    @Test func `what becomes of jobs is told to callers that listen, up to the worker's last`() async throws {
+        try await withBench { bench in
+            let listener = Listener(bench.database, channels: ["onboarding_events"])
+            let listening = Task { await listener.run() }
+            for await notification in listener.notifications where notification == .reconnected { break }
+            try await bench.enqueue(count: 40)
+            try await bench.enqueue("connect.individual.create", Bench.connect)
+            try await bench.drain(
+                ScriptedCaller { _, claim in
+                    guard claim.kind.provider == ProviderName("connect") else { return ScriptedCaller.created(claim) }
+                    return CallResult(.ambiguous, mayHaveReached: true)
+                })
+            try await bench.run("NOTIFY onboarding_events, 'end'")
+            var heard: [String] = []
+            for await case .received(_, let payload) in listener.notifications {
+                if payload == "end" { break }
+                heard.append(payload)
+            }
+            #expect(
+                Set(heard)
+                    == Set((1...40).map { #"{"job_id": \#($0), "state": "completed"}"# }).union([
+                        #"{"job_id": 41, "state": "uncertain"}"#
+                    ]))
+            #expect(heard.count == 41)
+            listening.cancel()
+            await listening.value
+        }
+    }
+
     @Test func `a shutdown lets calls in flight end and leaves nothing running`() async throws {
         try await withBench { bench in
             try await bench.enqueue(count: 100)

@@ -4,7 +4,7 @@ INSERT INTO onboarding.migrations (version, name) VALUES (10, 'wakeups');
 
 -- A transaction that has notified holds a lock of the whole cluster from just before its commit is flushed until after it
 -- (PostgreSQL's PreCommit_Notify), so those that do commit one by one; and every listener costs something with each. Hence
--- one wake-up stands for all commits of the next five milliseconds that bring the provider jobs; workers look once more
+-- one wake-up stands for all commits of the next ten milliseconds that bring the provider jobs; workers look once more
 -- that long after it. It names the provider, so that workers of others sleep on; without a name it is for all.
 
 -- When the workers of a provider were last woken, in milliseconds since 1970. Sequences, since they are seen before their
@@ -22,7 +22,7 @@ DECLARE
     t bigint := extract(epoch FROM clock_timestamp()) * 1000;
 BEGIN
     PERFORM set_config('onboarding.has_woken', concat(already_woken, ' ', provider), true);
-    IF coalesce(pg_sequence_last_value(last_wakeup), 0) NOT BETWEEN t - 5 AND t THEN
+    IF coalesce(pg_sequence_last_value(last_wakeup), 0) NOT BETWEEN t - 10 AND t THEN
         PERFORM setval(last_wakeup, t);
         PERFORM pg_notify('onboarding_jobs', provider);
     END IF;
@@ -44,6 +44,112 @@ $$;
 DROP TRIGGER jobs_notify ON onboarding.jobs;
 CREATE CONSTRAINT TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW WHEN (NEW.state = 'available' AND NOT NEW.is_behind AND NEW.run_at <= now()) EXECUTE FUNCTION onboarding.notify_jobs();
+
+-- For the same reason results do not notify: their worker tells callers afterwards, in a commit that waits for no disk.
+CREATE FUNCTION onboarding.announce(job_ids bigint[], states text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    -- Not by `notify_event`, whose call for each would cost six times as much.
+    PERFORM pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', e.job_id, e.state))
+    FROM unnest(job_ids, states) AS e (job_id, state);
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION onboarding.complete(
+    worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[],
+    did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[],
+    reached boolean[], key_uses text[], http_statuses integer[], request_ids text[], provider_ids text[],
+    provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[],
+    keys text[], digests bytea[])
+RETURNS TABLE (job_id bigint, claim_token bigint, written boolean, job_state text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- Pinned: rows are found by key. Hash joins stay on for the batch's own rows.
+SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan SET jit = off
+-- A row that somebody holds is left for later (`unlocked_jobs`): it must not keep the others from being written.
+SET lock_timeout = '500ms' AS $$
+#variable_conflict use_column
+DECLARE
+    ids bigint[];
+    fences bigint[];
+    became text[];
+    late boolean;
+    ordered boolean;
+    ended bigint[];
+BEGIN
+    WITH result AS (
+        SELECT * FROM unnest(job_ids, tokens, claimed_ats, attempt_numbers, did_steps, outcomes, states, next_steps,
+            delays_ms, counted, reached, key_uses, http_statuses, request_ids, provider_ids, provider_statuses,
+            errors, reasons, sent_ages_ms, keys, digests)
+        AS r (job_id, token, claimed_at, attempt, did_step, outcome, state, next_step, delay_ms, counted, reached,
+            key_use, http_status, request_id, provider_id, provider_status, error, reason, sent_age_ms, key, digest)
+    ), written AS (
+        UPDATE onboarding.jobs j
+        SET state = CASE WHEN j.cancel_requested_at IS NULL THEN r.state
+                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state END,
+            step = CASE WHEN j.cancel_requested_at IS NULL THEN r.next_step
+                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).step END,
+            attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT r.counted THEN 1 ELSE 0 END,
+            backoff_step = CASE WHEN r.state = 'available' THEN least(j.backoff_step + 1, 1000) ELSE j.backoff_step END,
+            run_at = CASE WHEN r.state = 'available' THEN now() + r.delay_ms * interval '1 ms' ELSE j.run_at END,
+            -- A call that cannot have arrived takes back what its claim assumed.
+            first_sent_at = CASE WHEN r.key_use <> 'same' THEN NULL
+                WHEN NOT r.reached AND j.step = 'create' AND j.first_sent_at >= j.claimed_at THEN NULL
+                ELSE j.first_sent_at END,
+            provider_id = coalesce(r.provider_id, j.provider_id),
+            provider_status = coalesce(r.provider_status, j.provider_status),
+            last_outcome = r.outcome, last_http_status = r.http_status,
+            -- What was not answered may be on its way until now.
+            last_sent_at = CASE WHEN r.reached AND j.step = 'create' THEN now() ELSE j.last_sent_at END,
+            last_create_status = CASE WHEN r.key_use <> 'same' THEN NULL WHEN j.step = 'create' THEN r.http_status
+                ELSE j.last_create_status END,
+            last_error = CASE WHEN r.state = 'completed' THEN NULL
+                WHEN j.cancel_requested_at IS NOT NULL
+                    AND (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state = 'cancelled'
+                    THEN 'cancelled as asked; the last attempt ended ' || r.outcome
+                ELSE coalesce(r.error || ': ', '') || r.reason END,
+            lease_expires_at = NULL, updated_at = now(),
+            finished_at = CASE WHEN CASE WHEN j.cancel_requested_at IS NULL THEN r.state
+                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state END
+                IN ('completed', 'failed', 'cancelled') THEN now() END
+        FROM result r
+        WHERE j.id = r.job_id AND j.claim_token = r.token AND j.state = 'running'
+        RETURNING j.id, j.claim_token AS token, j.state, j.run_at, j.step, j.order_key, r.claimed_at, r.sent_age_ms,
+            r.key, r.http_status, r.attempt, r.did_step, r.outcome, r.provider_id, r.provider_status, r.request_id,
+            r.error, r.digest, CASE WHEN j.state = 'cancelled' THEN j.last_error ELSE r.reason END AS reason
+    ), journal AS (
+        INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, next_run_at, idempotency_key,
+            http_status, attempt, step, worker, outcome, next_state, next_step, provider_id, provider_status,
+            request_id, error, reason, body_sha256)
+        SELECT w.id, w.token, w.claimed_at::timestamptz, now() - w.sent_age_ms * interval '1 ms',
+            CASE WHEN w.state = 'available' THEN w.run_at END, w.key::uuid, w.http_status, w.attempt, w.did_step,
+            worker_id, w.outcome, w.state, CASE WHEN w.state = 'available' THEN w.step END, w.provider_id,
+            w.provider_status, w.request_id, w.error, w.reason, w.digest
+        FROM written w
+    )
+    SELECT array_agg(w.id), array_agg(w.token), array_agg(w.state), bool_or(w.order_key IS NOT NULL)
+    INTO ids, fences, became, ordered
+    FROM written w;
+    late := cardinality(job_ids) > coalesce(cardinality(ids), 0);
+    RETURN QUERY SELECT w.id, w.token, true, w.state FROM unnest(ids, fences, became) AS w (id, token, state);
+    IF late THEN
+        RETURN QUERY SELECT * FROM onboarding.keep_late(worker_id, job_ids, tokens, claimed_ats, attempt_numbers,
+            did_steps, outcomes, http_statuses, request_ids, provider_ids, provider_statuses, errors,
+            sent_ages_ms, keys, digests, coalesce(ids, '{}'), coalesce(fences, '{}'));
+    END IF;
+
+    IF 'new' = ANY (key_uses) THEN PERFORM onboarding.rotate_keys(job_ids, tokens, key_uses); END IF;
+    IF late OR 'uncertain' = ANY (became) THEN PERFORM onboarding.settle_late_successes(job_ids); END IF;
+    SELECT array_agg(s.id) INTO ended FROM (
+        SELECT d.after_job_id AS id FROM unnest(job_ids) AS b (id)
+        JOIN onboarding.jobs d ON d.after_job_id = b.id AND d.state = 'blocked'
+        UNION
+        SELECT j.id FROM onboarding.jobs j
+        WHERE ordered AND j.id = ANY (job_ids) AND j.order_key IS NOT NULL AND j.state IN ('completed', 'failed', 'cancelled')) s;
+    IF ended IS NOT NULL THEN PERFORM onboarding.settle_dependents(ended); END IF;
+    PERFORM onboarding.note_provider_health(job_ids, tokens, outcomes, http_statuses, holds_ms);
+END;
+$$;
 
 -- Jobs that ended, by minute; `maintain` counts each minute once, when all that ended in it have surely committed.
 CREATE TABLE onboarding.ended_by_minute (
@@ -181,5 +287,6 @@ FROM onboarding.queue_counts() q
 JOIN onboarding.providers p ON p.provider = q.provider;
 
 -- wake_workers stays everybody's who may use the schema: whoever inserts calls it.
-REVOKE ALL ON FUNCTION onboarding.count_ended, onboarding.queue_counts FROM PUBLIC;
+REVOKE ALL ON FUNCTION onboarding.count_ended, onboarding.queue_counts, onboarding.announce FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION onboarding.announce TO onboarding_worker;
 GRANT EXECUTE ON FUNCTION onboarding.queue_counts TO onboarding_operator, onboarding_monitor, onboarding_worker;

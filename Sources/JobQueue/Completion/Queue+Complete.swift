@@ -39,6 +39,11 @@ extension Queue {
         return written
     }
 
+    /// Tells callers that listen what became of jobs; a hint that may be lost.
+    package func announce(_ ends: [(job: JobID, state: JobState)]) async throws(PostgresError) {
+        _ = try await run("announce", [.bigints(ends.map(\.job.value)), .texts(ends.map(\.state.rawValue))])
+    }
+
     /// Which of these jobs nobody else has locked at this moment; for when a write had to wait for a lock.
     package func unlocked(_ jobs: [JobID]) async throws(PostgresError) -> Set<JobID> {
         let rows = try await run("unlocked_jobs", [.bigints(jobs.map(\.value))])

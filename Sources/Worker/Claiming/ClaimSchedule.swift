@@ -11,9 +11,9 @@ struct ClaimSchedule: Sendable {
     private static let longestWait: Duration = .seconds(2)
     /// How long sweeps wait when nothing asks for one and there is work behind the cursor.
     private static let usualWait: Duration = .milliseconds(100)
-    /// How long after a wake-up to look once more: it stands for all commits of the next five milliseconds
+    /// How long after a wake-up to look once more: it stands for all commits of the next ten milliseconds
     /// (`0010_wakeups.sql`), and a commit takes a few.
-    private static let secondLook: Duration = .milliseconds(12)
+    private static let secondLook: Duration = .milliseconds(15)
 
     let provider: ProviderName
     var cursor = ClaimCursor()

@@ -4,7 +4,8 @@ import Logging
 import NIOConcurrencyHelpers
 import Postgres
 
-/// Writes the ends of attempts, many at a time: while one write is under way the next gather.
+/// Writes the ends of attempts, many at a time: while one write is under way the next gather; and where many calls are in
+/// flight, a few that have ended wait a moment for more.
 ///
 /// Holds on to results for as long as the database is away; ``Slots`` bounds how many.
 final class Completer: Sendable {
@@ -18,19 +19,30 @@ final class Completer: Sendable {
 
     private static let batchLimit = 500
     private static let parkingTime: Duration = .seconds(1)
+    /// How long a few results wait for more; a write takes longer.
+    private static let gatheringTime: Duration = .milliseconds(1)
 
     private let queue: Queue
     private let trust: LeaseTrust
     private let logger: Logger
+    private let inFlight: @Sendable () -> Int
+    private let announcer: Announcer
     private let written: @Sendable (CompletedAttempt) -> Void
     private let state = NIOLockedValueBox(State())
     private let bell = Bell()
 
-    /// - Parameter written: called for each attempt once its end is written or known to be late.
-    init(queue: Queue, trust: LeaseTrust, logger: Logger, written: @escaping @Sendable (CompletedAttempt) -> Void) {
+    /// - Parameters:
+    ///   - inFlight: how many calls have not ended.
+    ///   - written: called for each attempt once its end is written or known to be late.
+    init(
+        queue: Queue, trust: LeaseTrust, announcer: Announcer, logger: Logger, inFlight: @escaping @Sendable () -> Int,
+        written: @escaping @Sendable (CompletedAttempt) -> Void
+    ) {
         self.queue = queue
         self.trust = trust
+        self.announcer = announcer
         self.logger = logger
+        self.inFlight = inFlight
         self.written = written
     }
 
@@ -49,6 +61,11 @@ final class Completer: Sendable {
     /// Writes until finished, or cancelled: then what is left is taken over by other workers.
     func run() async {
         while !Task.isCancelled {
+            let waiting = state.withLockedValue { $0.results.count }
+            if waiting > 0, waiting < inFlight() / 8 {
+                // Cancelled: the loop ends.
+                try? await Task.sleep(for: Self.gatheringTime)
+            }
             let (batch, parked, isFinishing) = state.withLockedValue { state in
                 if !state.parked.isEmpty, state.parkedUntil <= .now {
                     state.results += state.parked
@@ -130,6 +147,7 @@ final class Completer: Sendable {
     }
 
     private func report(_ rows: [WrittenAttempt], of batch: [CompletedAttempt]) {
+        announcer.add(rows)
         let lost = Set(rows.lazy.filter { !$0.isWritten }.map(\.id))
         for attempt in batch {
             if lost.contains(attempt.job.claim.id) {

@@ -1,0 +1,66 @@
+import JobModel
+import JobQueue
+import Logging
+import NIOConcurrencyHelpers
+
+/// Tells callers that listen what became of their jobs, many at a time, once the results are written.
+///
+/// Apart from the write, whose commit would otherwise hold the notifications' lock until it is on disk.
+final class Announcer: Sendable {
+    private struct State {
+        var ends: [(job: JobID, state: JobState)] = []
+        var isFinishing = false
+    }
+
+    /// More than wait are dropped: who listens looks by itself now and then.
+    private static let limit = 10_000
+    private static let batchLimit = 1000
+
+    private let queue: Queue
+    private let logger: Logger
+    private let state = NIOLockedValueBox(State())
+    private let bell = Bell()
+
+    init(queue: Queue, logger: Logger) {
+        self.queue = queue
+        self.logger = logger
+    }
+
+    /// Takes what was written; attempts that will be repeated are nobody's news.
+    func add(_ written: [WrittenAttempt]) {
+        let news = written.lazy.compactMap { row in row.state.map { (job: row.id, state: $0) } }
+            .filter { $0.state != .available }
+        state.withLockedValue { state in
+            state.ends += news.prefix(max(0, Self.limit - state.ends.count))
+        }
+        bell.ring()
+    }
+
+    /// Lets `run` return once everything is told.
+    func finish() {
+        state.withLockedValue { $0.isFinishing = true }
+        bell.ring()
+    }
+
+    /// Tells until finished or cancelled.
+    func run() async {
+        while !Task.isCancelled {
+            let (batch, isFinishing) = state.withLockedValue { state in
+                let batch = Array(state.ends.prefix(Self.batchLimit))
+                state.ends.removeFirst(batch.count)
+                return (batch, state.isFinishing)
+            }
+            if !batch.isEmpty {
+                do {
+                    try await queue.announce(batch)
+                } catch {
+                    logger.debug("callers were not told of results", metadata: ["error": "\(error)"])
+                }
+            } else if isFinishing {
+                return
+            } else {
+                await bell.wait(atMost: .seconds(5), clock: .continuous)
+            }
+        }
+    }
+}
