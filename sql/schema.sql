@@ -105,7 +105,7 @@ CREATE TABLE onboarding.jobs (
     CONSTRAINT jobs_state_known CHECK ((state = ANY (ARRAY['blocked'::text, 'available'::text, 'running'::text, 'waiting'::text, 'uncertain'::text, 'completed'::text, 'failed'::text, 'cancelled'::text]))),
     CONSTRAINT jobs_step_known CHECK ((step = ANY (ARRAY['create'::text, 'look_up'::text])))
 )
-WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
+WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0', fillfactor='50');
 
 CREATE FUNCTION onboarding.after_cancel(job onboarding.jobs, wanted text, wanted_step text, outcome text, reached boolean, OUT state text, OUT step text) RETURNS record
     LANGUAGE plpgsql STABLE

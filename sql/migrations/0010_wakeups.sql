@@ -2,6 +2,10 @@
 -- queue whose time does not grow with what has ended.
 INSERT INTO onboarding.migrations (version, name) VALUES (10, 'wakeups');
 
+-- Half a page stays free for the two versions that a job's run writes: on the row's own page they need no lock record and
+-- log only what has changed, a sixth less WAL a job; and the table ends up smaller.
+ALTER TABLE onboarding.jobs SET (fillfactor = 50);
+
 -- A transaction that has notified holds a lock of the whole cluster from just before its commit is flushed until after it
 -- (PostgreSQL's PreCommit_Notify), so those that do commit one by one; and every listener costs something with each. Hence
 -- one wake-up stands for all commits of the next ten milliseconds that bring the provider jobs; workers look once more
