@@ -500,10 +500,11 @@ CREATE FUNCTION onboarding.count_ended() RETURNS void
     AS $$
 DECLARE
     start timestamptz;
-    until timestamptz := date_trunc('minute', now() - interval '30 s');
+    until timestamptz := date_trunc('minute', now() - interval '2 minutes');
 BEGIN
-    SELECT greatest(m.counted_until, date_trunc('minute', now() - interval '61 minutes')) INTO start
-    FROM onboarding.maintenance m;
+    -- A clock that was ahead may have left a time to come.
+    SELECT greatest(CASE WHEN m.counted_until <= now() THEN m.counted_until END, date_trunc('minute', now() - interval '61 minutes'))
+    INTO start FROM onboarding.maintenance m;
     IF until <= start THEN RETURN; END IF;
     INSERT INTO onboarding.ended_by_minute (minute, provider, completed, failed)
     SELECT date_trunc('minute', j.finished_at), j.provider,
@@ -880,12 +881,14 @@ CREATE FUNCTION onboarding.notify_event(job bigint, state text) RETURNS void
 $$;
 
 CREATE FUNCTION onboarding.notify_jobs() RETURNS trigger
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     AS $$
 DECLARE
-    already_woken text := pg_catalog.current_setting('onboarding.has_woken', true);
+    already_woken pg_catalog.text := pg_catalog.current_setting('onboarding.has_woken', true);
 BEGIN
-    IF pg_catalog.strpos(already_woken, NEW.provider) > 0 THEN RETURN NULL; END IF;
+    IF pg_catalog.strpos(already_woken, pg_catalog.concat(' ', NEW.provider, ' ')) OPERATOR(pg_catalog.>) 0 THEN
+        RETURN NULL;
+    END IF;
     PERFORM onboarding.wake_workers(NEW.provider, already_woken);
     RETURN NULL;
 END;
@@ -986,7 +989,7 @@ CREATE FUNCTION onboarding.queue_counts() RETURNS TABLE(provider text, due bigin
         SELECT e.provider, e.completed, e.failed FROM onboarding.ended_by_minute e WHERE e.minute > now() - interval '1 hour'
         UNION ALL
         SELECT j.provider, count(*) FILTER (WHERE j.state = 'completed'), count(*) FILTER (WHERE j.state = 'failed')
-        FROM onboarding.maintenance m
+        FROM (SELECT CASE WHEN m.counted_until <= now() THEN m.counted_until END AS counted_until FROM onboarding.maintenance m) AS m
         CROSS JOIN LATERAL (VALUES
             (now() - interval '1 hour', least(date_trunc('minute', now() - interval '59 minutes'), coalesce(m.counted_until, '-infinity'))),
             (greatest(m.counted_until, now() - interval '1 hour'), 'infinity')) AS part (start, until)
@@ -1518,10 +1521,10 @@ CREATE FUNCTION onboarding.wake_workers(provider text, already_woken text) RETUR
     AS $$
 DECLARE
     -- A provider without a sequence wakes its workers with every commit.
-    last_wakeup regclass := to_regclass('onboarding.last_wakeup_' || provider);
+    last_wakeup regclass := to_regclass(format('onboarding.%I', 'last_wakeup_' || provider));
     t bigint := extract(epoch FROM clock_timestamp()) * 1000;
 BEGIN
-    PERFORM set_config('onboarding.has_woken', concat(already_woken, ' ', provider), true);
+    PERFORM set_config('onboarding.has_woken', concat(already_woken, ' ', provider, ' '), true);
     IF coalesce(pg_sequence_last_value(last_wakeup), 0) NOT BETWEEN t - 10 AND t THEN
         PERFORM setval(last_wakeup, t);
         PERFORM pg_notify('onboarding_jobs', provider);
@@ -2078,7 +2081,7 @@ CREATE TRIGGER jobs_legal_transition AFTER UPDATE OF state ON onboarding.jobs FO
             ELSE false
         END))) EXECUTE FUNCTION onboarding.refuse_illegal_transition();
 
-CREATE CONSTRAINT TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'available'::text) AND (NOT new.is_behind) AND (new.run_at <= now()))) EXECUTE FUNCTION onboarding.notify_jobs();
+CREATE CONSTRAINT TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'available'::text) AND (NOT new.is_behind) AND (new.run_at <= clock_timestamp()))) EXECUTE FUNCTION onboarding.notify_jobs();
 
 CREATE TRIGGER providers_rebook_rate BEFORE UPDATE OF rate_per_second, burst ON onboarding.providers FOR EACH ROW WHEN (((new.rate_per_second IS NOT NULL) AND (new.rate_due_at IS NOT NULL))) EXECUTE FUNCTION onboarding.rebook_rate();
 
@@ -2339,11 +2342,6 @@ GRANT ALL ON FUNCTION onboarding.pause_provider(provider text, reason text, unti
 
 REVOKE ALL ON FUNCTION onboarding.permits(provider_name text, wanted integer, OUT allowed integer, OUT hint text, OUT wait_ms integer, OUT counted boolean, OUT probing boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION onboarding.queue_counts() FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.queue_counts() TO onboarding_operator;
-GRANT ALL ON FUNCTION onboarding.queue_counts() TO onboarding_monitor;
-GRANT ALL ON FUNCTION onboarding.queue_counts() TO onboarding_worker;
-
 REVOKE ALL ON FUNCTION onboarding.rate_cell(rate double precision, burst integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.rebook_rate() FROM PUBLIC;
@@ -2401,6 +2399,8 @@ REVOKE ALL ON FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.use_permits(provider_name text, taken integer, probing boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.wake_workers(provider text, already_woken text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.why(job_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.why(job_id bigint) TO onboarding_enqueuer;

@@ -66,7 +66,7 @@ package final class Daemon: Service {
             let mayClaim = slots.withLockedValue { slots in
                 if !attempt.freesSlotAtOnce { slots.freed(by: attempt.job.claim) }
                 slots.written(attempt.job.claim)
-                return slots.held.isEmpty || slots.free >= threshold || slots.canBegin
+                return slots.held.isEmpty || slots.free >= threshold || slots.hasReady
             }
             if mayClaim { bell.ring() }
         }

@@ -46,6 +46,7 @@ struct Campaign: Sendable {
         return try await withThrowingTaskGroup { group in
             group.addTask(name: "callers") { [rate] in try await loader.run(rate: rate) }
             var random = Seeded(seed)
+            let faults = faults.filter { stage.front != nil || !$0.needsFront }
             var made: [Fault: Int] = [:]
             // From a shuffled deck, so that a short campaign meets most kinds.
             var deck: [Fault] = []

@@ -43,6 +43,9 @@ enum Fault: String, CaseIterable {
     /// Whether its moment matters so much that one is too few.
     var comesTwice: Bool { rawValue.hasPrefix("kill") || self == .operators || self == .lateEffects }
 
+    /// Whether it befalls only calls over TLS.
+    var needsFront: Bool { self == .goAway || self == .wrongCertificate }
+
     /// The simulator's rules for the faults of providers; empty for the others.
     var rules: [String] {
         switch self {

@@ -53,10 +53,10 @@ import Testing
         #expect(schedule.isDue(at: .milliseconds(550)))
     }
 
-    @Test func `a wake-up is followed by a second look, once, for commits that it stood for`() {
+    @Test func `a wake-up is followed by some looks more, for commits that it stood for`() {
         var schedule = ClaimSchedule(provider: ProviderName("iron"))
         schedule.jobsCame(at: .zero)
-        for (start, next) in [(0, 15), (15, 1016)] {
+        for (start, next) in [(0, 15), (15, 75), (75, 315), (315, 1316)] {
             let began = Duration.milliseconds(start)
             let isSweep = schedule.claimBegan(at: began)
             #expect(isSweep)

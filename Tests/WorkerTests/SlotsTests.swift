@@ -14,6 +14,7 @@ import Testing
             payloadBytes: bytes, bodySHA256: [])
     }
 
+    static let now = ContinuousClock.now
     private static let identity = LeaseTrust.Identity(worker: WorkerID("worker"), epoch: 0)
 
     private func ready(_ token: Int64, _ kind: String = "iron.customer.create", bytes: Int = 10) -> ClaimedJob {
@@ -23,7 +24,7 @@ import Testing
     /// The tokens of the jobs that may begin, which then have.
     private func begin(_ slots: inout Slots) -> [Int64] {
         var tokens: [Int64] = []
-        while let next = slots.next() { tokens.append(next.job.claim.token.value) }
+        while let next = slots.next(at: Self.now) { tokens.append(next.job.claim.token.value) }
         return tokens
     }
 
@@ -93,12 +94,12 @@ import Testing
         for _ in 0..<40 { slots.claimReturned(freedBefore: slots.freed - 4) }
         // No more than a quarter, however fast calls are.
         #expect(slots.allowance(for: Self.iron).jobs == 2)
-        slots.claimed(ready(9), as: Self.identity)
-        slots.claimed(ready(10), as: Self.identity)
+        slots.claimed(ready(9), as: Self.identity, at: Self.now)
+        slots.claimed(ready(10), as: Self.identity, at: Self.now)
         #expect(slots.allowance(for: Self.iron).jobs == 0)
         #expect(begin(&slots) == [])
         slots.freed(by: claim(3))
-        #expect(slots.canBegin)
+        #expect(slots.hasReady)
         #expect(begin(&slots) == [9])
         // Calls have become slow: nothing is claimed that cannot begin.
         for _ in 0..<40 { slots.claimReturned(freedBefore: slots.freed) }
@@ -110,19 +111,62 @@ import Testing
     @Test func `what waits for a slot does not take those that others keep, and lets others pass`() {
         var slots = Slots(capacity: 16, maxBytes: 1000, providers: 4)
         for token in 1...10 { slots.take(ready(Int64(token))) }
-        slots.claimed(ready(11), as: Self.identity)
-        #expect(!slots.canBegin)
-        slots.claimed(ready(12, "connect.individual.create"), as: Self.identity)
+        slots.claimed(ready(11), as: Self.identity, at: Self.now)
+        #expect(begin(&slots) == [])
+        slots.claimed(ready(12, "connect.individual.create"), as: Self.identity, at: Self.now)
         #expect(begin(&slots) == [12])
         slots.freed(by: claim(1))
         #expect(begin(&slots) == [11])
+    }
+
+    @Test(arguments: [2, 3, 4]) func `one provider that hangs takes nothing from the others, whatever it had waiting`(
+        providers: Int
+    ) {
+        var slots = Slots(capacity: 64, maxBytes: 100_000, providers: providers)
+        let ceiling = slots.allowance(for: Self.iron).jobs
+        // It was fast, so that as many as may be were claimed ahead; then none of its calls ended any more.
+        for _ in 0..<40 { slots.claimReturned(freedBefore: slots.freed - 60) }
+        for token in 1...(ceiling + 16) { slots.claimed(ready(Int64(token)), as: Self.identity, at: Self.now) }
+        #expect(begin(&slots).count == ceiling)
+        for _ in 0..<40 { slots.claimReturned(freedBefore: slots.freed) }
+        #expect(slots.allowance(for: Self.connect).jobs == 64 - ceiling)
+    }
+
+    @Test func `what waited too long for a slot is given back, not begun`() {
+        var slots = Slots(capacity: 2, maxBytes: 1000, providers: 1)
+        for token in 1...2 { slots.take(ready(Int64(token))) }
+        slots.claimed(ready(3), as: Self.identity, at: Self.now)
+        slots.claimed(ready(4), as: Self.identity, at: Self.now + .milliseconds(50))
+        #expect(slots.giveBackStale(at: Self.now + .milliseconds(99)).isEmpty)
+        slots.freed(by: claim(1))
+        #expect(slots.next(at: Self.now + .milliseconds(120))?.job.claim.token.value == 4)
+        #expect(slots.giveBackStale(at: Self.now + .milliseconds(120)).map(\.claim.token.value) == [3])
+        #expect(!slots.hasReady)
+        // It counts until its end is written.
+        #expect(slots.calling == 3)
+        slots.freed(by: claim(3))
+        slots.written(claim(3))
+        #expect(slots.calling == 2)
+    }
+
+    @Test func `what waits for one provider is given back with its trouble, the others' stays`() {
+        var slots = Slots(capacity: 4, maxBytes: 1000, providers: 2)
+        for token in 1...3 { slots.claimed(ready(Int64(token)), as: Self.identity, at: Self.now) }
+        slots.claimed(ready(4, "connect.individual.create"), as: Self.identity, at: Self.now)
+        #expect(Set(slots.giveBack(of: Self.iron).map(\.claim.token.value)) == [1, 2, 3])
+        #expect(slots.giveBack().map(\.claim.token.value) == [4])
+        // Nor is anything claimed ahead while calls go wrong.
+        for _ in 0..<40 { slots.claimReturned(freedBefore: slots.freed - 4) }
+        let free = slots.free
+        _ = slots.giveBack(of: Self.iron)
+        #expect(slots.free == free - 1)
     }
 }
 
 extension Slots {
     /// Claims one and begins it.
     fileprivate mutating func take(_ job: ClaimedJob) {
-        claimed(job, as: LeaseTrust.Identity(worker: WorkerID("worker"), epoch: 0))
-        _ = next()
+        claimed(job, as: LeaseTrust.Identity(worker: WorkerID("worker"), epoch: 0), at: SlotsTests.now)
+        _ = next(at: SlotsTests.now)
     }
 }

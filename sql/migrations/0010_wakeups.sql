@@ -2,14 +2,10 @@
 -- queue whose time does not grow with what has ended.
 INSERT INTO onboarding.migrations (version, name) VALUES (10, 'wakeups');
 
--- Half a page stays free for the two versions that a job's run writes: on the row's own page they need no lock record and
--- log only what has changed, a sixth less WAL a job; and the table ends up smaller.
-ALTER TABLE onboarding.jobs SET (fillfactor = 50);
-
 -- A transaction that has notified holds a lock of the whole cluster from just before its commit is flushed until after it
 -- (PostgreSQL's PreCommit_Notify), so those that do commit one by one; and every listener costs something with each. Hence
--- one wake-up stands for all commits of the next ten milliseconds that bring the provider jobs; workers look once more
--- that long after it. It names the provider, so that workers of others sleep on; without a name it is for all.
+-- one wake-up stands for all commits of the next ten milliseconds that bring the provider jobs; workers look a few times
+-- more after it. It names the provider, so that workers of others sleep on; without a name it is for all.
 
 -- When the workers of a provider were last woken, in milliseconds since 1970. Sequences, since they are seen before their
 -- transaction commits. One that rolls back afterwards, or loses the value with a crash, costs a wait for the next poll.
@@ -22,10 +18,10 @@ CREATE FUNCTION onboarding.wake_workers(provider text, already_woken text) RETUR
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     -- A provider without a sequence wakes its workers with every commit.
-    last_wakeup regclass := to_regclass('onboarding.last_wakeup_' || provider);
+    last_wakeup regclass := to_regclass(format('onboarding.%I', 'last_wakeup_' || provider));
     t bigint := extract(epoch FROM clock_timestamp()) * 1000;
 BEGIN
-    PERFORM set_config('onboarding.has_woken', concat(already_woken, ' ', provider), true);
+    PERFORM set_config('onboarding.has_woken', concat(already_woken, ' ', provider, ' '), true);
     IF coalesce(pg_sequence_last_value(last_wakeup), 0) NOT BETWEEN t - 10 AND t THEN
         PERFORM setval(last_wakeup, t);
         PERFORM pg_notify('onboarding_jobs', provider);
@@ -34,20 +30,19 @@ END;
 $$;
 
 -- Runs at the commit, not at the insert: a transaction may stay open for long after it, and must hold up nobody's wake-up.
--- Called for each row, of which the first is enough: without settings of its own, which would cost more than the rest.
-CREATE OR REPLACE FUNCTION onboarding.notify_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
+-- As its owner, since whoever commits need not be who inserted. Called for each row, of which the first is enough: without
+-- settings of its own, which would cost more than the rest, and so with every name in full.
+CREATE OR REPLACE FUNCTION onboarding.notify_jobs() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
-    already_woken text := pg_catalog.current_setting('onboarding.has_woken', true);
+    already_woken pg_catalog.text := pg_catalog.current_setting('onboarding.has_woken', true);
 BEGIN
-    IF pg_catalog.strpos(already_woken, NEW.provider) > 0 THEN RETURN NULL; END IF;
+    IF pg_catalog.strpos(already_woken, pg_catalog.concat(' ', NEW.provider, ' ')) OPERATOR(pg_catalog.>) 0 THEN
+        RETURN NULL;
+    END IF;
     PERFORM onboarding.wake_workers(NEW.provider, already_woken);
     RETURN NULL;
 END;
 $$;
-
-DROP TRIGGER jobs_notify ON onboarding.jobs;
-CREATE CONSTRAINT TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED
-FOR EACH ROW WHEN (NEW.state = 'available' AND NOT NEW.is_behind AND NEW.run_at <= now()) EXECUTE FUNCTION onboarding.notify_jobs();
 
 -- For the same reason results do not notify: their worker tells callers afterwards, in a commit that waits for no disk.
 CREATE FUNCTION onboarding.announce(job_ids bigint[], states text[]) RETURNS void
@@ -155,7 +150,8 @@ BEGIN
 END;
 $$;
 
--- Jobs that ended, by minute; `maintain` counts each minute once, when all that ended in it have surely committed.
+-- Jobs that ended, by minute; `maintain` counts each minute once, two minutes after it. What commits later than that is
+-- missing from the counts for an hour.
 CREATE TABLE onboarding.ended_by_minute (
     minute timestamptz NOT NULL,
     provider text NOT NULL,
@@ -163,7 +159,8 @@ CREATE TABLE onboarding.ended_by_minute (
     failed bigint NOT NULL,
     PRIMARY KEY (minute, provider)
 );
--- Until when they are counted.
+
+-- Until when minutes are counted.
 ALTER TABLE onboarding.maintenance ADD COLUMN counted_until timestamptz;
 
 -- Counts the minutes that are over and not yet counted, of the last hour at most.
@@ -171,10 +168,11 @@ CREATE FUNCTION onboarding.count_ended() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     start timestamptz;
-    until timestamptz := date_trunc('minute', now() - interval '30 s');
+    until timestamptz := date_trunc('minute', now() - interval '2 minutes');
 BEGIN
-    SELECT greatest(m.counted_until, date_trunc('minute', now() - interval '61 minutes')) INTO start
-    FROM onboarding.maintenance m;
+    -- A clock that was ahead may have left a time to come.
+    SELECT greatest(CASE WHEN m.counted_until <= now() THEN m.counted_until END, date_trunc('minute', now() - interval '61 minutes'))
+    INTO start FROM onboarding.maintenance m;
     IF until <= start THEN RETURN; END IF;
     INSERT INTO onboarding.ended_by_minute (minute, provider, completed, failed)
     SELECT date_trunc('minute', j.finished_at), j.provider,
@@ -248,7 +246,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
         SELECT e.provider, e.completed, e.failed FROM onboarding.ended_by_minute e WHERE e.minute > now() - interval '1 hour'
         UNION ALL
         SELECT j.provider, count(*) FILTER (WHERE j.state = 'completed'), count(*) FILTER (WHERE j.state = 'failed')
-        FROM onboarding.maintenance m
+        FROM (SELECT CASE WHEN m.counted_until <= now() THEN m.counted_until END AS counted_until FROM onboarding.maintenance m) AS m
         CROSS JOIN LATERAL (VALUES
             (now() - interval '1 hour', least(date_trunc('minute', now() - interval '59 minutes'), coalesce(m.counted_until, '-infinity'))),
             (greatest(m.counted_until, now() - interval '1 hour'), 'infinity')) AS part (start, until)
@@ -290,7 +288,15 @@ SELECT p.provider, q.due, q.scheduled, q.running, q.waiting, q.uncertain, q.bloc
 FROM onboarding.queue_counts() q
 JOIN onboarding.providers p ON p.provider = q.provider;
 
--- wake_workers stays everybody's who may use the schema: whoever inserts calls it.
-REVOKE ALL ON FUNCTION onboarding.count_ended, onboarding.queue_counts, onboarding.announce FROM PUBLIC;
+REVOKE ALL ON FUNCTION onboarding.wake_workers, onboarding.count_ended, onboarding.announce FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION onboarding.announce TO onboarding_worker;
-GRANT EXECUTE ON FUNCTION onboarding.queue_counts TO onboarding_operator, onboarding_monitor, onboarding_worker;
+-- queue_counts stays everybody's who may use the schema: a reader of queue_health calls it, by whichever grant.
+
+-- The table in which everybody writes comes last: a reader of the view locks that first, too.
+-- Half a page stays free for the two versions that a job's run writes: on the row's own page they need no lock record and
+-- log only what has changed, a sixth less WAL a job; and the table ends up smaller.
+ALTER TABLE onboarding.jobs SET (fillfactor = 50);
+DROP TRIGGER jobs_notify ON onboarding.jobs;
+CREATE CONSTRAINT TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW WHEN (NEW.state = 'available' AND NOT NEW.is_behind AND NEW.run_at <= clock_timestamp())
+EXECUTE FUNCTION onboarding.notify_jobs();

@@ -59,10 +59,27 @@ package struct SchemaMigrator: Sendable {
         let version = try await version()
         var done: [Int] = []
         for migration in SQLCatalog.migrations where migration.version > version {
-            try await connection.run(script: "BEGIN;\n" + migration.sql + "\nCOMMIT;", timeout: Self.patience)
+            try await run(migration)
             done.append(migration.version)
         }
         return done
+    }
+
+    /// Runs one step, again and again while others hold what it has to lock: as long as it waits, they wait behind it.
+    private func run(_ migration: SQLCatalog.Migration) async throws(PostgresError) {
+        let end = ContinuousClock.now + Self.patience
+        while true {
+            do throws(PostgresError) {
+                let script = "BEGIN; SET LOCAL lock_timeout = '2s';\n\(migration.sql)\nCOMMIT;"
+                return try await connection.run(script: script, timeout: Self.patience)
+            } catch {
+                let isForLocks = error.sqlState == .lockNotAvailable || error.sqlState == .deadlockDetected
+                guard isForLocks, ContinuousClock.now < end else { throw error }
+                try await connection.run(script: "ROLLBACK")
+                // Cancelled: the next try ends it.
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
     }
 
     private func version() async throws(PostgresError) -> Int {

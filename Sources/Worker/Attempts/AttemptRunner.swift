@@ -44,6 +44,14 @@ struct AttemptRunner: Sendable {
         }
     }
 
+    /// The end of a claim that was not begun: the job is due again at once, and no attempt has been used.
+    func handBack(_ job: ClaimedJob) -> CompletedAttempt {
+        end(
+            job, job.claim.step, CallResult(.notSent, mayHaveReached: false),
+            .again(
+                job.claim.step, after: .zero, reason: "given back: no slot became free in time", countsAttempt: false))
+    }
+
     private func call(
         _ step: Step, _ job: ClaimedJob, _ operation: Operation, _ identity: LeaseTrust.Identity
     ) async -> CompletedAttempt {

@@ -12,8 +12,10 @@ struct ClaimSchedule: Sendable {
     /// How long sweeps wait when nothing asks for one and there is work behind the cursor.
     private static let usualWait: Duration = .milliseconds(100)
     /// How long after a wake-up to look once more: it stands for all commits of the next ten milliseconds
-    /// (`0010_wakeups.sql`), and a commit takes a few.
-    private static let secondLook: Duration = .milliseconds(15)
+    /// (`0010_wakeups.sql`), and a commit takes a few. Twice more after it, each four times as long after the one before,
+    /// for commits that take longer.
+    private static let firstLook: Duration = .milliseconds(15)
+    private static let lastLook: Duration = .milliseconds(240)
 
     let provider: ProviderName
     var cursor = ClaimCursor()
@@ -21,8 +23,9 @@ struct ClaimSchedule: Sendable {
     private(set) var isEmpty = false
     private var nextSweep: Duration = .zero
     private var earliestSweep: Duration = .zero
-    /// When to look once more for what a wake-up stood for.
+    /// When to look once more for what a wake-up stood for, and how long that is after the look before.
     private var lookAgain: Duration?
+    private var lookStep: Duration = .zero
 
     init(provider: ProviderName) {
         self.provider = provider
@@ -33,16 +36,18 @@ struct ClaimSchedule: Sendable {
     /// Called before a claim; goes back to the start when a sweep is due. Returns whether it is a sweep.
     mutating func claimBegan(at now: Duration) -> Bool {
         if let time = lookAgain, now >= max(time, earliestSweep) {
-            lookAgain = nil
+            lookStep *= 4
+            lookAgain = lookStep <= Self.lastLook ? now + lookStep : nil
             nextSweep = min(nextSweep, now)
         }
         if now >= nextSweep { cursor.sweep() }
         return cursor.isSweep
     }
 
-    /// Jobs may have come: claim soon, from the start when the last sweep's cost allows, and once more a little later.
+    /// Jobs may have come: claim soon, from the start when the last sweep's cost allows, and some times more a little later.
     mutating func jobsCame(at now: Duration) {
-        lookAgain = now + Self.secondLook
+        lookStep = Self.firstLook
+        lookAgain = now + lookStep
         if isEmpty { nextClaim = cursor.isSweep ? earliestSweep : .zero }
         nextSweep = earliestSweep
     }

@@ -107,7 +107,7 @@ final class Claimer: Sendable {
                     pollInterval: configuration.pollInterval)
                 slots.withLockedValue { slots in
                     slots.claimReturned(freedBefore: freedBefore)
-                    for job in batch.claims { slots.claimed(job, as: identity) }
+                    for job in batch.claims { slots.claimed(job, as: identity, at: clock.now) }
                 }
                 begin(&attempts)
                 claimed += batch.claims.count
@@ -120,23 +120,35 @@ final class Claimer: Sendable {
         return claimed
     }
 
-    /// Begins as many calls as there are slots for. A call that succeeds hands its slot on.
+    /// Begins as many calls as there are slots for, and gives back what has waited too long, or all when draining. A call that
+    /// succeeds hands its slot on.
     private func begin(_ attempts: inout DiscardingTaskGroup) {
-        while let first = slots.withLockedValue({ $0.next() }) {
-            attempts.addTask(name: "attempts") { [runner, completer, slots, bell, threshold] in
-                var next: Slots.Ready? = first
-                while let ready = next {
-                    let end = await runner.run(ready.job, as: ready.identity)
-                    let mayClaim: Bool
-                    (next, mayClaim) = slots.withLockedValue { slots in
-                        guard end.freesSlotAtOnce else { return (nil, slots.free >= threshold) }
-                        slots.freed(by: ready.job.claim)
-                        return (slots.next(), slots.free >= threshold)
-                    }
-                    completer.add(end)
-                    if mayClaim { bell.ring() }
+        let stale = slots.withLockedValue { isDraining ? $0.giveBack() : $0.giveBackStale(at: clock.now) }
+        for job in stale { completer.add(runner.handBack(job)) }
+        while let first = slots.withLockedValue({ $0.next(at: clock.now) }) {
+            attempts.addTask(name: "attempts") { await self.run(from: first) }
+        }
+    }
+
+    private func run(from first: Slots.Ready) async {
+        var next: Slots.Ready? = first
+        while let ready = next {
+            let claim = ready.job.claim
+            let end = await runner.run(ready.job, as: ready.identity)
+            var givenBack: [ClaimedJob] = []
+            let mayClaim = slots.withLockedValue { slots in
+                next = nil
+                if end.freesSlotAtOnce {
+                    slots.freed(by: claim)
+                    if !isDraining { next = slots.next(at: clock.now) }
+                } else if end.concernsProvider {
+                    givenBack = slots.giveBack(of: claim.kind.provider)
                 }
+                return slots.free >= threshold
             }
+            completer.add(end)
+            for job in givenBack { completer.add(runner.handBack(job)) }
+            if mayClaim { bell.ring() }
         }
     }
 
@@ -155,7 +167,8 @@ final class Claimer: Sendable {
         }
         // Where no provider has a free slot, freed ones ring the bell.
         let wait = (open.map(\.next).min() ?? .seconds(3600)) - now
-        await bell.wait(atMost: min(wait, configuration.pollInterval), clock: clock)
+        let limit = slots.withLockedValue { $0.hasReady } ? Slots.patience : configuration.pollInterval
+        await bell.wait(atMost: min(wait, limit), clock: clock)
     }
 
     private func isIdle(_ schedules: [ClaimSchedule]) async -> Bool {
@@ -183,4 +196,12 @@ extension CompletedAttempt {
     /// Whether the next call may begin before this end is written. Only after a success: what else may have happened
     /// can concern the whole provider, and the next claim has to know it.
     var freesSlotAtOnce: Bool { decision.state == .completed }
+
+    /// Whether calls to the provider that have not begun had better not: it is slowed down, shut or unwell.
+    var concernsProvider: Bool {
+        switch result.outcome {
+        case .unauthorized, .throttled, .unavailable, .ambiguous: true
+        default: decision.providerHold != nil || decision.opensCircuit
+        }
+    }
 }

@@ -24,6 +24,7 @@ struct Slots: Sendable {
     struct Ready: Sendable {
         var job: ClaimedJob
         var identity: LeaseTrust.Identity
+        var claimedAt: ContinuousClock.Instant
     }
 
     /// What a provider has in hand.
@@ -34,6 +35,8 @@ struct Slots: Sendable {
 
     /// The largest sum of payloads that one claim brings; its answer is in memory twice for a moment.
     static let bytesPerClaim = 32 << 20
+    /// How long a claimed job may wait for a slot.
+    static let patience: Duration = .milliseconds(100)
 
     let capacity: Int
     let maxBytes: Int
@@ -58,11 +61,14 @@ struct Slots: Sendable {
         ceiling = max(1, capacity - reserve * (providers - 1))
     }
 
-    /// How many more may be claimed, of whichever provider.
-    var free: Int { min(capacity + ahead - calling - ready.count, 2 * capacity - held.count) }
+    /// How many more may be claimed, of whichever provider. What waits for its own provider's slots keeps others from none.
+    var free: Int {
+        let taken = shares.values.reduce(0) { $0 + min($1.calling + $1.ready, ceiling) }
+        return min(capacity + ahead - taken, 2 * capacity - held.count)
+    }
 
-    /// Whether a job waits whose call may begin.
-    var canBegin: Bool { firstToBegin != nil }
+    /// Whether claimed jobs wait that have not begun.
+    var hasReady: Bool { !ready.isEmpty }
 
     private var ahead: Int { min(Int(turnover), capacity / 4) }
 
@@ -82,17 +88,43 @@ struct Slots: Sendable {
     }
 
     /// A job was claimed; `next()` gives it out when it may begin.
-    mutating func claimed(_ job: ClaimedJob, as identity: LeaseTrust.Identity) {
+    mutating func claimed(_ job: ClaimedJob, as identity: LeaseTrust.Identity, at now: ContinuousClock.Instant) {
         let isNew = held.insert(job.claim.token).inserted
         precondition(isNew, "a job was claimed twice under one token")
         bytes += job.claim.payloadBytes
         shares[job.claim.kind.provider, default: Share()].ready += 1
-        ready.append(Ready(job: job, identity: identity))
+        ready.append(Ready(job: job, identity: identity, claimedAt: now))
     }
 
-    /// Takes a slot for the longest waiting job that may have one; nil where there is none.
-    mutating func next() -> Ready? {
-        guard let index = firstToBegin else { return nil }
+    /// Takes a slot for the longest waiting job that may have one; nil where there is none. What was claimed too long ago is
+    /// none: since then its provider may have been paused or held, or the job cancelled.
+    mutating func next(at now: ContinuousClock.Instant) -> Ready? {
+        guard calling < capacity else { return nil }
+        let index = ready.firstIndex {
+            now - $0.claimedAt < Self.patience && shares[$0.job.claim.kind.provider, default: Share()].calling < ceiling
+        }
+        return index.map { begin($0) }
+    }
+
+    /// Takes out what waits and was claimed too long ago. Until their ends are written they count as calls.
+    mutating func giveBackStale(at now: ContinuousClock.Instant) -> [ClaimedJob] {
+        giveBack { now - $0.claimedAt >= Self.patience }
+    }
+
+    /// Takes out what waits for a provider, or all that does, and claims none ahead for a while. Until their ends are written
+    /// they count as calls.
+    mutating func giveBack(of provider: ProviderName? = nil) -> [ClaimedJob] {
+        turnover = 0
+        return giveBack { provider == nil || $0.job.claim.kind.provider == provider }
+    }
+
+    private mutating func giveBack(where isMeant: (Ready) -> Bool) -> [ClaimedJob] {
+        var jobs: [ClaimedJob] = []
+        for index in ready.indices.reversed() where isMeant(ready[index]) { jobs.append(begin(index).job) }
+        return jobs
+    }
+
+    private mutating func begin(_ index: Int) -> Ready {
         let begun = ready.remove(at: index)
         calling += 1
         shares[begun.job.claim.kind.provider, default: Share()].ready -= 1
@@ -113,10 +145,5 @@ struct Slots: Sendable {
     mutating func written(_ claim: Claim) {
         let wasHeld = held.remove(claim.token) != nil
         precondition(wasHeld, "an end was written twice")
-    }
-
-    private var firstToBegin: Int? {
-        guard calling < capacity else { return nil }
-        return ready.firstIndex { shares[$0.job.claim.kind.provider, default: Share()].calling < ceiling }
     }
 }

@@ -28,10 +28,15 @@ final class Announcer: Sendable {
 
     /// Takes what was written; attempts that will be repeated are nobody's news.
     func add(_ written: [WrittenAttempt]) {
-        let news = written.lazy.compactMap { row in row.state.map { (job: row.id, state: $0) } }
+        let news = written.compactMap { row in row.state.map { (job: row.id, state: $0) } }
             .filter { $0.state != .available }
-        state.withLockedValue { state in
-            state.ends += news.prefix(max(0, Self.limit - state.ends.count))
+        let room = state.withLockedValue { state in
+            let room = max(0, Self.limit - state.ends.count)
+            state.ends += news.prefix(room)
+            return room
+        }
+        if room < news.count {
+            logger.notice("callers are not told of all results", metadata: ["results": "\(news.count - room)"])
         }
         bell.ring()
     }

@@ -275,4 +275,56 @@ import Testing
             #expect(try await a.column("SELECT reason FROM onboarding.why(2)") == ["rate_limit"])
         }
     }
+
+    /// What is done to job 1, an `iron.customer.create` beside a live worker, and what `why` then says of it.
+    private static let hindrances: [(String, String)] = [
+        ("", ""),
+        ("UPDATE onboarding.jobs SET run_at = now() + interval '1 h'", "not_due"),
+        ("UPDATE onboarding.jobs SET expires_at = now() - interval '1 s'", "expired"),
+        ("SELECT onboarding.pause_provider('iron', 'audit')", "paused"),
+        ("UPDATE onboarding.providers SET held_until = now() + interval '1 h'", "held"),
+        (
+            "UPDATE onboarding.providers SET circuit = 'open', circuit_reason = '401', circuit_probe_at = now()",
+            "circuit_open"
+        ),
+        ("UPDATE onboarding.providers SET max_in_flight = 0", "concurrency_limit"),
+        ("UPDATE onboarding.providers SET rate_per_second = 1, rate_due_at = now() + interval '1 h'", "rate_limit"),
+        ("UPDATE onboarding.worker_leases SET providers = '{connect}'", "no_worker"),
+        ("UPDATE onboarding.worker_leases SET lease_expires_at = now()", "no_worker"),
+        (
+            "SELECT onboarding.pause_provider('iron', 'audit'); UPDATE onboarding.jobs SET run_at = now() + interval '1 h'",
+            "not_due,paused"
+        ),
+        (SQL.claim("a"), "running"),
+        ("SELECT onboarding.cancel(1)", "cancelled"),
+        (end(), "completed"),
+        (end(outcome: "rejected", state: "failed", providerID: nil), "failed"),
+        (
+            end(outcome: "ambiguous", state: "uncertain", providerID: nil),
+            "uncertain"
+        ),
+    ]
+
+    /// A claim of job 1 and its end.
+    private static func end(
+        outcome: String = "succeeded", state: String = "completed", providerID: String? = "provider-1"
+    ) -> String {
+        SQL.claim("a") + ";" + SQL.complete("a", 1, outcome: outcome, state: state, providerID: providerID)
+    }
+
+    @Test(arguments: hindrances)
+    func `why says what keeps a job, and nothing when nothing does`(done: String, reasons: String) async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(SQL.worker("a") + SQL.enqueue())
+            if !done.isEmpty { try await session.run(done) }
+            #expect(
+                try await session.value(
+                    "SELECT coalesce(string_agg(reason, ',' ORDER BY reason), '') FROM onboarding.why(1)") == reasons)
+            // What shows in it is safe to show, and says something.
+            #expect(
+                try await session.value("SELECT count(*) FROM onboarding.why(1) WHERE detail IS NULL OR detail = ''")
+                    == "0")
+        }
+    }
 }

@@ -79,7 +79,8 @@ import Testing
             try await session.run(SQL.worker("a") + SQL.worker("gone"))
             // Stale to the utmost: the statistics say that all tables are empty.
             try await session.run("ANALYZE")
-            for (name, cost) in try await costs(session) {
+            // What completes is read by the test itself, which scans a table that is empty.
+            for (name, cost) in try await costs(session) where name != "complete" {
                 #expect(cost.sequentialScans == 0, "\(name), among no rows")
             }
             try await Self.fill(session, 10_000)

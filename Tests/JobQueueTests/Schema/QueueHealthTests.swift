@@ -29,7 +29,7 @@ import Testing
             try await session.run(Self.maintain)
             #expect(
                 try await session.value(
-                    "SELECT counted_until > now() - interval '2 minutes' FROM onboarding.maintenance") == "true")
+                    "SELECT counted_until > now() - interval '4 minutes' FROM onboarding.maintenance") == "true")
             #expect(try await session.value(Self.counts) == "9 2")
             // Counted once: what ended in a counted minute is not looked at again, and what is new is.
             try await session.run(Self.maintain)

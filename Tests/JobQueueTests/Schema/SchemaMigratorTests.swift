@@ -47,6 +47,32 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `an upgrade waits for open transactions without holding up callers, and goes on`()
+        async throws
+    {
+        try await withConnections(3) { connections in
+            let (migrator, caller, monitor) = (connections[0], connections[1], connections[2])
+            for migration in SQLCatalog.migrations where migration.version < 10 {
+                try await migrator.run(script: "BEGIN; \(migration.sql); COMMIT")
+            }
+            let insert = SQL.enqueue()
+            try await caller.run(script: "BEGIN; \(insert)")
+            async let migrated = SchemaMigrator(migrator).migrate()
+            // As dashboards and other callers do all the time: none may fail, or wait for as long as the caller's.
+            let end = ContinuousClock.now + .seconds(6)
+            while ContinuousClock.now < end {
+                _ = try await monitor.query(Statement("SELECT * FROM onboarding.queue_health"), timeout: .seconds(4))
+                try await monitor.run(script: insert, timeout: .seconds(4))
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            try await caller.run(script: "COMMIT")
+            #expect(try await migrated == SQLCatalog.migrations.map(\.version).filter { $0 >= 10 })
+            let kept = try await monitor.query(Statement("SELECT count(*) > 2 FROM onboarding.jobs"))
+            #expect(try kept[0].decode(Bool.self, at: 0))
+        }
+    }
+
     @Test func `a step that fails leaves nothing of itself and frees the lock`() async throws {
         try await withConnections(2) { connections in
             // The third step makes this function.

@@ -90,6 +90,28 @@ import Testing
         #expect(heard == ["iron"])
     }
 
+    @Test func `whoever commits a job wakes workers with it, whatever else that role may do`() async throws {
+        let role = "commits_\(UInt64.random(in: 0...UInt64.max))"
+        let heard = try await heard { sessions in
+            try await sessions[0].run(
+                "CREATE ROLE \(role); BEGIN; SET LOCAL ROLE onboarding_enqueuer;" + SQL.enqueue()
+                    + "SET LOCAL ROLE \(role); COMMIT")
+            try await sessions[0].run("DROP ROLE \(role)")
+        }
+        #expect(heard == ["iron"])
+    }
+
+    @Test func `nobody silences the wake-ups of others`() async throws {
+        try await withSessions { sessions in
+            for role in ["onboarding_monitor", "onboarding_enqueuer"] {
+                let error = await sessions[0].error(
+                    "SET ROLE \(role); SELECT onboarding.wake_workers('iron', '')")
+                #expect(error?.sqlState == .insufficientPrivilege)
+                try await sessions[0].run("RESET ROLE")
+            }
+        }
+    }
+
     @Test func `whoever may insert a job wakes workers with it`() async throws {
         let heard = try await heard { sessions in
             try await sessions[0].run("SET ROLE onboarding_enqueuer;" + SQL.enqueue() + "RESET ROLE")
