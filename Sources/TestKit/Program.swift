@@ -83,7 +83,10 @@ package final class Program: @unchecked Sendable {
 
     /// Waits for the end, at most `seconds`; then kills it and throws.
     package func ended(within seconds: Double = 60) async throws -> Ended {
-        try await eventually(within: seconds, "the end of \(process.arguments ?? [])") { !process.isRunning }
+        let what = "the end of \(process.arguments ?? [])"
+        try await eventually(within: seconds, "\(what), which says last: \(errors.suffix(1000));") {
+            !process.isRunning
+        }
         return Ended(exitCode: process.terminationStatus, output: output, errors: errors)
     }
 

@@ -7,7 +7,7 @@ import Testing
 @testable import Worker
 
 /// One worker process against a real database, with providers inside the test.
-@Suite struct DaemonTests {
+@Suite(.timeLimit(.minutes(2))) struct DaemonTests {
     @Test func `a worker drains the queue and ends when it is idle`() async throws {
         try await withBench { bench in
             try await bench.enqueue(count: 250)

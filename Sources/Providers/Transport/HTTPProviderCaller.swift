@@ -62,10 +62,17 @@ package final class HTTPProviderCaller: ProviderCaller {
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: http)
     }
 
-    /// Closes all connections; calls in flight fail.
+    /// Closes all connections; calls in flight fail. Connections that do not close within five seconds are left: the process
+    /// is ending.
     package func shutdown() async {
-        // Nothing can be done about connections that do not close; the process is ending.
-        try? await client.shutdown()
+        let loop = MultiThreadedEventLoopGroup.singleton.any()
+        let closed = loop.makePromise(of: Void.self)
+        let close = { @Sendable [client] in try await client.shutdown() }
+        loop.makeFutureWithTask(close).cascade(to: closed)
+        let limit = loop.scheduleTask(in: .seconds(5)) { closed.succeed() }
+        // Nothing can be done about connections that do not close.
+        try? await closed.futureResult.get()
+        limit.cancel()
     }
 
     /// See `ProviderCaller`.

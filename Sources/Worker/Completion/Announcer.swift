@@ -60,6 +60,8 @@ final class Announcer: Sendable {
                     try await queue.announce(batch)
                 } catch {
                     logger.debug("callers were not told of results", metadata: ["error": "\(error)"])
+                    // Nobody waits for hints.
+                    if isFinishing { return }
                 }
             } else if isFinishing {
                 return
