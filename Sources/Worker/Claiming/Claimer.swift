@@ -92,9 +92,8 @@ final class Claimer: Sendable {
         var claimed = 0
         for index in schedules.indices where schedules[index].isDue(at: clock.now - start) && !isDraining {
             let provider = schedules[index].provider
-            let allowance = slots.withLockedValue { $0.allowance(for: provider) }
+            let (allowance, freedBefore) = slots.withLockedValue { ($0.allowance(for: provider), $0.freed) }
             guard allowance.jobs > 0 else { continue }
-            let freedBefore = slots.withLockedValue { $0.freed }
             let began = clock.now - start
             let wasSweep = schedules[index].claimBegan(at: began)
             let identity = trust.identity
