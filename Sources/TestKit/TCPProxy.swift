@@ -51,7 +51,7 @@ package final class TCPProxy: Sendable {
             state.condition = condition
             return condition == .cut ? Array(state.pairs.values) : []
         }
-        for channel in cut { channel.close(promise: nil) }
+        for channel in cut { channel.end() }
         guard condition == .open else { return }
         for channel in state.withLockedValue({ Array($0.pairs.values) }) {
             channel.pipeline.fireUserInboundEventTriggered(Mended())
@@ -94,6 +94,15 @@ package final class TCPProxy: Sendable {
     }
 }
 
+extension Channel {
+    /// Shuts the connection down before its descriptor is closed: a child process that was started while it was opened may
+    /// have a copy, and as long as that stands, closing ours tells the other end nothing.
+    fileprivate func end() {
+        close(mode: .output, promise: nil)
+        close(promise: nil)
+    }
+}
+
 /// Tells a connection that the link passes bytes on again.
 private struct Mended: Sendable {}
 
@@ -131,7 +140,7 @@ private final class Forwarder: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        peer.close(promise: nil)
+        peer.end()
         context.fireChannelInactive()
     }
 

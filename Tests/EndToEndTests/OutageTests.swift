@@ -77,6 +77,38 @@ import Testing
         }
     }
 
+    @Test func `a link that is cut tells its ends so, although a child process has its sockets`() async throws {
+        try await withServer { server, _ in
+            let proxy = try await TCPProxy.start(to: server.port)
+            let connection = try await Connection.open(
+                ConnectionConfiguration(
+                    connectionString: "host=127.0.0.1 port=\(proxy.port) user=postgres dbname=postgres sslmode=disable"
+                ))
+            let copies = copiesOfSockets(on: proxy.port)
+            #expect(copies.count >= 2, "the listener and the connection")
+            proxy.set(.cut)
+            let start = ContinuousClock.now
+            await #expect(throws: PostgresError.self) {
+                _ = try await connection.query(Statement("SELECT 1"), timeout: .seconds(5))
+            }
+            #expect(ContinuousClock.now - start < .seconds(3))
+            for copy in copies { close(copy) }
+            try await proxy.stop()
+        }
+    }
+
+    /// What a child process has that was started while the sockets of this port were open: copies.
+    private func copiesOfSockets(on port: Int) -> [CInt] {
+        (3..<CInt(1024)).filter { descriptor in
+            var address = sockaddr_in()
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let known = withUnsafeMutablePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+            }
+            return known == 0 && Int(in_port_t(bigEndian: address.sin_port)) == port
+        }.map { dup($0) }
+    }
+
     @Test func `backends that are ended again and again lose nothing`() async throws {
         try await withStage(["--delay", "20"]) { stage in
             try await stage.run(Load.allKinds(200))
