@@ -54,7 +54,7 @@ package struct JobKind: Hashable, Sendable, CustomStringConvertible {
     /// Wraps a name; whether the kind exists is for the registry to say.
     package init(_ value: String) {
         self.value = value
-        provider = ProviderName(String(value.prefix { $0 != "." }))
+        provider = ProviderName(value.utf8.firstIndex(of: UInt8(ascii: ".")).map { String(value[..<$0]) } ?? value)
     }
 
     package var description: String { value }

@@ -35,7 +35,7 @@ package final class Daemon: Service {
         self.caller = caller
         self.logger = logger
         self.newWorkerID = newWorkerID
-        pool = Pool(database, size: 4)
+        pool = Pool(database, size: 5)
         // Leases have a connection of their own: nothing else may make a renewal wait.
         leasePool = Pool(database, size: 1)
         listener = Listener(database, channels: ["onboarding_jobs"]) { error in
@@ -57,7 +57,6 @@ package final class Daemon: Service {
         let bell = Bell()
         let queue = Queue(pool: pool)
         let marker = Marker(queue: queue)
-        let threshold = Claimer.threshold(configuration)
         let announcer = Announcer(queue: queue, logger: logger)
         let completer = Completer(
             queue: queue, trust: trust, announcer: announcer, logger: logger,
@@ -66,7 +65,7 @@ package final class Daemon: Service {
             let mayClaim = slots.withLockedValue { slots in
                 if !attempt.freesSlotAtOnce { slots.freed(by: attempt.job.claim) }
                 slots.written(attempt.job.claim)
-                return slots.held.isEmpty || slots.free >= threshold || slots.hasReady
+                return slots.held.isEmpty || slots.free >= slots.worthClaiming || slots.hasReady
             }
             if mayClaim { bell.ring() }
         }

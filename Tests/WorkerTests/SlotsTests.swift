@@ -74,9 +74,9 @@ import Testing
         #expect(slots.held.isEmpty)
     }
 
-    @Test func `results that wait to be written stop claims when there are as many as slots`() {
+    @Test func `results that wait to be written stop claims when there are four times as many as slots`() {
         var slots = Slots(capacity: 4, maxBytes: 1000, providers: 1)
-        for token in 1...8 {
+        for token in 1...16 {
             slots.take(ready(Int64(token)))
             slots.freed(by: claim(Int64(token)))
         }
@@ -88,24 +88,36 @@ import Testing
 
     @Test func `as many more are claimed as slots become free during a claim`() {
         var slots = Slots(capacity: 8, maxBytes: 1000, providers: 1)
+        for _ in 0..<40 { slots.claimed(whileEnding: 4) }
         for token in 1...8 { slots.take(ready(Int64(token))) }
-        #expect(slots.free == 0)
-        // Four calls ended while each of the last claims was under way.
-        for _ in 0..<40 { slots.claimReturned(freedBefore: slots.freed - 4) }
-        // No more than a quarter, however fast calls are.
-        #expect(slots.allowance(for: Self.iron).jobs == 2)
+        #expect(slots.allowance(for: Self.iron).jobs == 3)
+        #expect(slots.worthClaiming == 4)
         slots.claimed(ready(9), as: Self.identity, at: Self.now)
         slots.claimed(ready(10), as: Self.identity, at: Self.now)
+        slots.claimed(ready(11), as: Self.identity, at: Self.now)
         #expect(slots.allowance(for: Self.iron).jobs == 0)
         #expect(begin(&slots) == [])
         slots.freed(by: claim(3))
         #expect(slots.hasReady)
         #expect(begin(&slots) == [9])
         // Calls have become slow: nothing is claimed that cannot begin.
-        for _ in 0..<40 { slots.claimReturned(freedBefore: slots.freed) }
+        for _ in 0..<40 { slots.claimed(whileEnding: 0) }
         slots.freed(by: claim(4))
-        #expect(begin(&slots) == [10])
+        slots.freed(by: claim(5))
+        #expect(begin(&slots) == [10, 11])
         #expect(slots.allowance(for: Self.iron).jobs == 0)
+        #expect(slots.worthClaiming == 1)
+    }
+
+    @Test
+    func `calls that ended before a claim count by their pace, and no more are claimed ahead than there are slots`() {
+        var slots = Slots(capacity: 8, maxBytes: 1000, providers: 1)
+        // All eight have ended by the time that the claim is made, which takes half of the time between two returns.
+        for _ in 0..<40 { slots.claimed(whileEnding: 8, after: .milliseconds(1)) }
+        #expect(slots.allowance(for: Self.iron).jobs == 11)
+        for _ in 0..<40 { slots.claimed(whileEnding: 1000) }
+        #expect(slots.allowance(for: Self.iron).jobs == 16)
+        #expect(slots.worthClaiming == 12)
     }
 
     @Test func `what waits for a slot does not take those that others keep, and lets others pass`() {
@@ -125,10 +137,10 @@ import Testing
         var slots = Slots(capacity: 64, maxBytes: 100_000, providers: providers)
         let ceiling = slots.allowance(for: Self.iron).jobs
         // It was fast, so that as many as may be were claimed ahead; then none of its calls ended any more.
-        for _ in 0..<40 { slots.claimReturned(freedBefore: slots.freed - 60) }
-        for token in 1...(ceiling + 16) { slots.claimed(ready(Int64(token)), as: Self.identity, at: Self.now) }
+        for _ in 0..<40 { slots.claimed(whileEnding: 200) }
+        for token in 1...(ceiling + 64) { slots.claimed(ready(Int64(token)), as: Self.identity, at: Self.now) }
         #expect(begin(&slots).count == ceiling)
-        for _ in 0..<40 { slots.claimReturned(freedBefore: slots.freed) }
+        for _ in 0..<40 { slots.claimed(whileEnding: 0) }
         #expect(slots.allowance(for: Self.connect).jobs == 64 - ceiling)
     }
 
@@ -156,7 +168,7 @@ import Testing
         #expect(Set(slots.giveBack(of: Self.iron).map(\.claim.token.value)) == [1, 2, 3])
         #expect(slots.giveBack().map(\.claim.token.value) == [4])
         // Nor is anything claimed ahead while calls go wrong.
-        for _ in 0..<40 { slots.claimReturned(freedBefore: slots.freed - 4) }
+        for _ in 0..<40 { slots.claimed(whileEnding: 2) }
         let free = slots.free
         _ = slots.giveBack(of: Self.iron)
         #expect(slots.free == free - 1)
@@ -168,5 +180,20 @@ extension Slots {
     fileprivate mutating func take(_ job: ClaimedJob) {
         claimed(job, as: LeaseTrust.Identity(worker: WorkerID("worker"), epoch: 0), at: SlotsTests.now)
         _ = next(at: SlotsTests.now)
+    }
+
+    /// As if a claim of a millisecond were made `after` the one before, and so many calls had ended meanwhile.
+    fileprivate mutating func claimed(whileEnding count: Int, after pause: Duration = .zero) {
+        for token in 0..<count {
+            let job = ClaimedJob(
+                claim: Claim(
+                    id: JobID(-1), token: ClaimToken(-1 - Int64(token)), kind: JobKind("iron.customer.create"),
+                    idempotencyKey: "key", payload: nil, payloadBytes: 0, bodySHA256: []), claimedAt: "now")
+            take(job)
+            freed(by: job.claim)
+            written(job.claim)
+        }
+        let start = (lastReturn ?? SlotsTests.now) + pause
+        claimReturned(from: start, to: start + .milliseconds(1))
     }
 }

@@ -39,16 +39,23 @@ package struct ClaimBatch: Sendable {
     package var bytes: Int { claims.reduce(0) { $0 + $1.claim.payloadBytes } }
 }
 
-/// A claim with what only the queue needs of it.
-package struct ClaimedJob: Sendable {
+/// A claim with what only the queue needs of it. By reference, since it is handed on many times.
+package final class ClaimedJob: Sendable {
     /// What the attempt works with.
-    package var claim: Claim
+    package let claim: Claim
     /// When the claim was made, on the database's clock, as the journal wants it back.
-    package var claimedAt: String
+    package let claimedAt: String
 
     /// Puts both together.
     package init(claim: Claim, claimedAt: String) {
         self.claim = claim
         self.claimedAt = claimedAt
+    }
+
+    /// The same without the payload: what is left once the call is over.
+    package var withoutPayload: ClaimedJob {
+        var claim = claim
+        claim.payload = nil
+        return ClaimedJob(claim: claim, claimedAt: claimedAt)
     }
 }

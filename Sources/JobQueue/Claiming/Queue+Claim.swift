@@ -51,7 +51,7 @@ extension Queue {
 }
 
 extension ClaimedJob {
-    fileprivate init(_ row: Row, id: Int64) throws(PostgresError) {
+    fileprivate convenience init(_ row: Row, id: Int64) throws(PostgresError) {
         var claim = Claim(
             id: JobID(id), token: ClaimToken(try row.decode(Int64.self, at: 1)),
             kind: JobKind(try row.decode(String.self, at: 2)),

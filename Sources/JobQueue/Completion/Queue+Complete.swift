@@ -10,14 +10,16 @@ extension Queue {
     package func complete(
         _ attempts: [CompletedAttempt], by worker: WorkerID
     ) async throws(PostgresError) -> [WrittenAttempt] {
-        let claims = attempts.map(\.job.claim)
+        // In the order of their rows, which were claimed together: each page is then touched once.
+        let attempts = attempts.sorted { $0.job.claim.id < $1.job.claim.id }
         let results = attempts.map(\.result)
         let decisions = attempts.map(\.decision)
         let rows = try await run(
             "complete",
             [
-                .text(worker.value), .bigints(claims.map(\.id.value)), .bigints(claims.map(\.token.value)),
-                .texts(attempts.map(\.job.claimedAt)), .integers(claims.map(\.attempt)),
+                .text(worker.value), .bigints(attempts.map(\.job.claim.id.value)),
+                .bigints(attempts.map(\.job.claim.token.value)),
+                .texts(attempts.map(\.job.claimedAt)), .integers(attempts.map(\.job.claim.attempt)),
                 .texts(attempts.map(\.step.rawValue)), .texts(results.map(\.outcome.rawValue)),
                 .texts(decisions.map(\.state.rawValue)), .texts(decisions.map(\.nextStep.rawValue)),
                 .bigints(decisions.map(\.delay.milliseconds)), .booleans(decisions.map(\.countsAttempt)),
@@ -27,7 +29,7 @@ extension Queue {
                 .texts(results.map { Self.bounded($0.providerStatus, 100) }),
                 .texts(results.map { Self.bounded($0.error, 500) }), .texts(decisions.map(\.reason)),
                 .bigints(attempts.map(\.sentAge?.milliseconds)), .bigints(decisions.map(\.providerHold?.milliseconds)),
-                .texts(claims.map(\.idempotencyKey)), .byteas(claims.map(\.bodySHA256)),
+                .texts(attempts.map(\.job.claim.idempotencyKey)), .byteas(attempts.map(\.job.claim.bodySHA256)),
             ])
         var written: [WrittenAttempt] = []
         for row in rows {

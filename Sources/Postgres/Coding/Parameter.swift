@@ -101,7 +101,7 @@ package struct Parameter: Sendable {
         array(
             of: TypeOID.text, TypeOID.textArray, values, size: { $0.utf8.count },
             append: { $1.append(contentsOf: $0.utf8) },
-            holdsNUL: values.contains { $0?.utf8.contains(0) ?? false })
+            holdsNUL: values.contains { $0.map(holdsNUL) ?? false })
     }
 
     /// A `boolean[]`.
@@ -161,6 +161,11 @@ package struct Parameter: Sendable {
             append(value, &bytes)
         }
         return Parameter(type: type, bytes: bytes, holdsNUL: holdsNUL)
+    }
+
+    /// Whether a text holds what PostgreSQL's cannot; over its bytes as they lie, many at a time.
+    private static func holdsNUL(_ text: String) -> Bool {
+        unsafe text.utf8.withContiguousStorageIfAvailable { unsafe $0.contains(0) } ?? text.utf8.contains(0)
     }
 
     private static func appendBigEndian<I: FixedWidthInteger>(_ value: I, to bytes: inout [UInt8]) {

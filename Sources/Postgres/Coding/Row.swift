@@ -21,15 +21,13 @@ package struct Row: Sendable {
             throw PostgresError(.decoding, "the result has no column \(column)")
         }
         let cell = rows.cells[index * columns.count + column]
-        guard cell.length >= 0 else {
-            if let null = T.null { return null }
-            throw PostgresError(.decoding, "the column is NULL", column: columns[column])
+        let text = cell.length < 0 ? nil : rows.bytes[cell.start..<cell.start + cell.length]
+        do throws(ColumnFault) {
+            return try T(text, type: rows.types[column])
+        } catch {
+            let problem = error == .isNull ? "is NULL" : "does not hold \(T.self)"
+            throw PostgresError(.decoding, "the column \(problem)", column: columns[column])
         }
-        let bytes = rows.bytes[cell.start..<cell.start + cell.length]
-        guard let value = T(text: bytes, type: rows.types[column]) else {
-            throw PostgresError(.decoding, "the column does not hold \(T.self)", column: columns[column])
-        }
-        return value
     }
 
     /// The value of the column of this name; the first, if several have it.

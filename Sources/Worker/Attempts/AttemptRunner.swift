@@ -4,7 +4,7 @@ import NIOConcurrencyHelpers
 import Providers
 
 /// Runs one attempt from its claim to the decision.
-struct AttemptRunner: Sendable {
+final class AttemptRunner: Sendable {
     let caller: any ProviderCaller
     let marker: Marker
     let trust: LeaseTrust
@@ -62,10 +62,10 @@ struct AttemptRunner: Sendable {
             return decide(job, step, result, operation, sentAge: nil)
         }
         let sentAt = NIOLockedValueBox<ContinuousClock.Instant?>(nil)
-        let call = { @Sendable in
+        let call = { @Sendable [self] in
             await caller.call(step, for: job.claim, operation: operation) {
                 let now = ContinuousClock.now
-                guard trust.holds(for: identity, at: now) else { return false }
+                guard self.trust.holds(for: identity, at: now) else { return false }
                 sentAt.withLockedValue { $0 = now }
                 return true
             }
@@ -91,7 +91,7 @@ struct AttemptRunner: Sendable {
         await withTaskGroup(of: CallResult?.self) { group in
             group.addTask(name: "call") { await call() }
             group.addTask(name: "lease-watch") {
-                while !Task.isCancelled, trust.holds(for: identity, at: ContinuousClock.now) {
+                while !Task.isCancelled, self.trust.holds(for: identity, at: ContinuousClock.now) {
                     // Cancelled: the call has ended.
                     try? await Task.sleep(for: .milliseconds(250))
                 }
@@ -125,9 +125,8 @@ struct AttemptRunner: Sendable {
     private func end(
         _ job: ClaimedJob, _ step: Step, _ result: CallResult, _ decision: Decision, sentAge: Duration? = nil
     ) -> CompletedAttempt {
-        var job = job
-        // The payload is done with; results may wait for a database that is away.
-        job.claim.payload = nil
-        return CompletedAttempt(job: job, step: step, result: result, decision: decision, sentAge: sentAge)
+        // Results may wait for a database that is away.
+        CompletedAttempt(
+            job: job.withoutPayload, step: step, result: result, decision: decision, sentAge: sentAge)
     }
 }

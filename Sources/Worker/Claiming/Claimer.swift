@@ -15,7 +15,8 @@ final class Claimer: Sendable {
     /// The providers of which jobs may have come since the last look.
     private let jobsCame: NIOLockedValueBox<Set<ProviderName>>
     private let isStopping = NIOLockedValueBox(false)
-    private let threshold: Int
+    /// How long a few free slots wait for more.
+    private static let gatheringTime: Duration = .milliseconds(2)
     private let logger: Logger
     private let clock = ContinuousClock()
 
@@ -33,11 +34,7 @@ final class Claimer: Sendable {
         self.bell = bell
         self.logger = logger
         jobsCame = NIOLockedValueBox(Set(configuration.providers))
-        threshold = Self.threshold(configuration)
     }
-
-    /// How many slots have to be free for a claim to be worth its cost at once.
-    static func threshold(_ configuration: WorkerConfiguration) -> Int { max(1, configuration.concurrency / 8) }
 
     /// Jobs of a provider may have come, or of any where none is given.
     func wake(_ provider: ProviderName?) {
@@ -92,7 +89,7 @@ final class Claimer: Sendable {
         var claimed = 0
         for index in schedules.indices where schedules[index].isDue(at: clock.now - start) && !isDraining {
             let provider = schedules[index].provider
-            let (allowance, freedBefore) = slots.withLockedValue { ($0.allowance(for: provider), $0.freed) }
+            let allowance = slots.withLockedValue { $0.allowance(for: provider) }
             guard allowance.jobs > 0 else { continue }
             let began = clock.now - start
             let wasSweep = schedules[index].claimBegan(at: began)
@@ -105,8 +102,9 @@ final class Claimer: Sendable {
                     batch, wasSweep: wasSweep, from: began, to: clock.now - start,
                     pollInterval: configuration.pollInterval)
                 slots.withLockedValue { slots in
-                    slots.claimReturned(freedBefore: freedBefore)
-                    for job in batch.claims { slots.claimed(job, as: identity, at: clock.now) }
+                    let now = clock.now
+                    slots.claimReturned(from: start + began, to: now)
+                    for job in batch.claims { slots.claimed(job, as: identity, at: now) }
                 }
                 begin(&attempts)
                 claimed += batch.claims.count
@@ -132,18 +130,17 @@ final class Claimer: Sendable {
     private func run(from first: Slots.Ready) async {
         var next: Slots.Ready? = first
         while let ready = next {
-            let claim = ready.job.claim
             let end = await runner.run(ready.job, as: ready.identity)
             var givenBack: [ClaimedJob] = []
             let mayClaim = slots.withLockedValue { slots in
                 next = nil
                 if end.freesSlotAtOnce {
-                    slots.freed(by: claim)
+                    slots.freed(by: ready.job.claim)
                     if !isDraining { next = slots.next(at: clock.now) }
                 } else if end.concernsProvider {
-                    givenBack = slots.giveBack(of: claim.kind.provider)
+                    givenBack = slots.giveBack(of: ready.job.claim.kind.provider)
                 }
-                return slots.free >= threshold
+                return slots.free >= slots.worthClaiming
             }
             completer.add(end)
             for job in givenBack { completer.add(runner.handBack(job)) }
@@ -153,21 +150,27 @@ final class Claimer: Sendable {
 
     /// Waits for what may let more be claimed: freed slots, a notification, a time.
     private func pause(_ schedules: [ClaimSchedule], since start: ContinuousClock.Instant) async {
-        let now = clock.now - start
-        let open = slots.withLockedValue { slots in
-            schedules.map { (next: $0.nextClaim, room: slots.allowance(for: $0.provider).jobs) }.filter { $0.room > 0 }
+        let began = clock.now
+        while !isDraining, !Task.isCancelled {
+            let (open, worthClaiming) = slots.withLockedValue { slots in
+                let rooms = schedules.map { (next: $0.nextClaim, room: slots.allowance(for: $0.provider).jobs) }
+                return (rooms.filter { $0.room > 0 }, slots.worthClaiming)
+            }
+            let now = clock.now
+            let room = open.filter { $0.next <= now - start }.map(\.room).max() ?? 0
+            if room >= worthClaiming { return }
+            if room > 0 {
+                // A claim for each freed slot would cost more than the short wait for some to gather.
+                let rest = Self.gatheringTime - (now - began)
+                guard rest > .zero else { return }
+                await bell.wait(atMost: rest, clock: clock)
+                continue
+            }
+            // Where no provider has a free slot, freed ones ring the bell.
+            let wait = (open.map(\.next).min() ?? .seconds(3600)) - (now - start)
+            let limit = slots.withLockedValue { $0.hasReady } ? Slots.patience : configuration.pollInterval
+            return await bell.wait(atMost: min(wait, limit), clock: clock)
         }
-        let room = open.filter { $0.next <= now }.map(\.room).max() ?? 0
-        if room >= threshold { return }
-        if room > 0 {
-            // A claim for each freed slot would cost more than the short wait for some to gather. Cancelled: the loop ends.
-            try? await clock.sleep(for: .milliseconds(2))
-            return
-        }
-        // Where no provider has a free slot, freed ones ring the bell.
-        let wait = (open.map(\.next).min() ?? .seconds(3600)) - now
-        let limit = slots.withLockedValue { $0.hasReady } ? Slots.patience : configuration.pollInterval
-        await bell.wait(atMost: min(wait, limit), clock: clock)
     }
 
     private func isIdle(_ schedules: [ClaimSchedule]) async -> Bool {

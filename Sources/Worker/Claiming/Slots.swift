@@ -5,11 +5,13 @@ import JobQueue
 /// Counts what is in flight, says how much more may be claimed, and which claimed job begins next.
 ///
 /// A slot is taken when a call begins and freed when it has succeeded, so that calls go on while results are written, or
-/// when another end is written. As many results as there are slots may wait to be written: more can never pile up.
-/// No provider may take all slots: each of the others keeps an eighth, so that one that hangs does not stop the rest.
+/// when another end is written. Four times as many jobs as slots may be in hand, results that wait to be written included:
+/// more can never pile up. No provider may take all slots: each of the others keeps an eighth, so that one that hangs does
+/// not stop the rest.
 ///
-/// A few jobs more are claimed than there are free slots: as many as will be free by the time the claim returns, judged
-/// by the claims before. Where calls are slow that is none, and no job waits here that another worker could begin.
+/// More jobs are claimed than there are free slots: as many as will be free by the time the claim returns, judged by the
+/// claims before, and at most as many as there are slots. Where calls are slow that is none, and no job waits here that
+/// another worker could begin; where they are quick, a claim brings enough to last until the next.
 struct Slots: Sendable {
     /// What one claim may bring.
     struct Allowance: Equatable, Sendable {
@@ -38,8 +40,13 @@ struct Slots: Sendable {
     /// How long a claimed job may wait for a slot.
     static let patience: Duration = .milliseconds(100)
 
+    /// How many jobs more than slots are claimed at most, however quick calls are.
+    private static let mostAhead = 200
+
     let capacity: Int
     let maxBytes: Int
+    /// How many jobs more than slots may be claimed.
+    private let spare: Int
     private let reserve: Int
     private let ceiling: Int
     /// Calls that have not ended.
@@ -47,16 +54,18 @@ struct Slots: Sendable {
     private(set) var bytes = 0
     private var shares: [ProviderName: Share] = [:]
     private var ready: Deque<Ready> = []
-    /// How many slots were freed, ever.
-    private(set) var freed = 0
-    /// How many are freed while a claim is under way, as a rule.
+    /// How many slots are freed while a claim is under way, as a rule.
     private var turnover = 0.0
+    /// When the last claim returned, and how many slots were freed since.
+    private(set) var lastReturn: ContinuousClock.Instant?
+    private var freedSince = 0
     /// The tokens of the claims in hand: those to begin, those called, and those whose end is not written.
     private(set) var held: Set<ClaimToken> = []
 
     init(capacity: Int, maxBytes: Int, providers: Int) {
         self.capacity = capacity
         self.maxBytes = maxBytes
+        spare = min(capacity, Self.mostAhead)
         reserve = providers > 1 ? max(1, capacity / 8) : 0
         ceiling = max(1, capacity - reserve * (providers - 1))
     }
@@ -64,13 +73,17 @@ struct Slots: Sendable {
     /// How many more may be claimed, of whichever provider. What waits for its own provider's slots keeps others from none.
     var free: Int {
         let taken = shares.values.reduce(0) { $0 + min($1.calling + $1.ready, ceiling) }
-        return min(capacity + ahead - taken, 2 * capacity - held.count)
+        return min(capacity + ahead - taken, 2 * (capacity + spare) - held.count)
     }
+
+    /// How many jobs make a claim worth its cost at once: an eighth of the slots; and where slots are freed so quickly that
+    /// more than that come free during a claim, half as many again, for then a moment's wait costs less than a small claim.
+    var worthClaiming: Int { max(1, capacity / 8, ahead * 3 / 2) }
 
     /// Whether claimed jobs wait that have not begun.
     var hasReady: Bool { !ready.isEmpty }
 
-    private var ahead: Int { min(Int(turnover), capacity / 4) }
+    private var ahead: Int { min(Int(turnover), spare) }
 
     func allowance(for provider: ProviderName) -> Allowance {
         let share = shares[provider, default: Share()]
@@ -82,9 +95,15 @@ struct Slots: Sendable {
             singleBytes: hasNothing && (free > 0 || calling + ready.count == 0) ? .max : free)
     }
 
-    /// A claim has returned, with which as many slots were freed as `freed` has grown by since `before`.
-    mutating func claimReturned(freedBefore before: Int) {
-        turnover += (Double(freed - before) - turnover) / 4
+    /// A claim was under way from `start` to `end`.
+    mutating func claimReturned(from start: ContinuousClock.Instant, to end: ContinuousClock.Instant) {
+        if let lastReturn, end > lastReturn {
+            // At the pace since the last one: where calls are quick, all may have ended before this one was made.
+            let freed = Double(freedSince) * ((end - start) / (end - lastReturn))
+            turnover += (freed - turnover) / 4
+        }
+        lastReturn = end
+        freedSince = 0
     }
 
     /// A job was claimed; `next()` gives it out when it may begin.
@@ -100,8 +119,9 @@ struct Slots: Sendable {
     /// none: since then its provider may have been paused or held, or the job cancelled.
     mutating func next(at now: ContinuousClock.Instant) -> Ready? {
         guard calling < capacity else { return nil }
-        let index = ready.firstIndex {
-            now - $0.claimedAt < Self.patience && shares[$0.job.claim.kind.provider, default: Share()].calling < ceiling
+        let index = ready.indices.first {
+            now - ready[$0].claimedAt < Self.patience
+                && shares[ready[$0].job.claim.kind.provider, default: Share()].calling < ceiling
         }
         return index.map { begin($0) }
     }
@@ -136,7 +156,7 @@ struct Slots: Sendable {
     mutating func freed(by claim: Claim) {
         precondition(held.contains(claim.token) && calling > 0, "a slot was freed that nobody took")
         calling -= 1
-        freed += 1
+        freedSince += 1
         bytes -= claim.payloadBytes
         shares[claim.kind.provider, default: Share()].calling -= 1
     }

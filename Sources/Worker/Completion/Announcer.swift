@@ -15,6 +15,8 @@ final class Announcer: Sendable {
     /// More than wait are dropped: who listens looks by itself now and then.
     private static let limit = 10_000
     private static let batchLimit = 1000
+    /// How long results gather after some were told, which under load saves most of the telling.
+    private static let pause: Duration = .milliseconds(10)
 
     private let queue: Queue
     private let logger: Logger
@@ -63,6 +65,8 @@ final class Announcer: Sendable {
                     // Nobody waits for hints.
                     if isFinishing { return }
                 }
+                // Cancelled: the loop ends.
+                if !isFinishing { try? await Task.sleep(for: Self.pause) }
             } else if isFinishing {
                 return
             } else {

@@ -4,19 +4,57 @@ import Logging
 import NIOConcurrencyHelpers
 import Postgres
 
-/// Writes the ends of attempts, many at a time: while one write is under way the next gather; and where many calls are in
-/// flight, a few that have ended wait a moment for more.
+/// Writes the ends of attempts, many at a time: while one write is under way the next gather, and a second begins once it
+/// has enough to write; and where many calls are in flight, a few that have ended wait a moment for more.
 ///
 /// Holds on to results for as long as the database is away; ``Slots`` bounds how many.
 final class Completer: Sendable {
     private struct State {
         var results: [CompletedAttempt] = []
+        /// How many writes are under way.
+        var writes = 0
         /// Ends of jobs that somebody else has locked.
         var parked: [CompletedAttempt] = []
         var parkedUntil = ContinuousClock.now
         var isFinishing = false
+
+        var mayWrite: Bool {
+            !results.isEmpty && (writes == 0 || writes < Completer.writeLimit && results.count >= Completer.secondWrite)
+        }
+
+        mutating func next() -> Step {
+            if !parked.isEmpty, parkedUntil <= .now {
+                results += parked
+                parked = []
+            }
+            if mayWrite { return .write(begin()) }
+            if isFinishing, writes == 0, parked.isEmpty { return .end }
+            return .wait(parked.isEmpty ? .seconds(5) : Completer.parkingTime)
+        }
+
+        /// A write has ended; what to write next, if that is at least `enough`.
+        mutating func ended(enough: Int) -> [CompletedAttempt]? {
+            writes -= 1
+            return mayWrite && results.count >= enough ? begin() : nil
+        }
+
+        private mutating func begin() -> [CompletedAttempt] {
+            let batch = Array(results.prefix(Completer.batchLimit))
+            results.removeFirst(batch.count)
+            writes += 1
+            return batch
+        }
     }
 
+    private enum Step {
+        case write([CompletedAttempt])
+        case wait(Duration)
+        case end
+    }
+
+    private static let writeLimit = 2
+    /// How many results make a second write worth its cost while the first is under way.
+    private static let secondWrite = 100
     private static let batchLimit = 500
     private static let parkingTime: Duration = .seconds(1)
     /// How long a few results wait for more; a write takes longer.
@@ -48,8 +86,11 @@ final class Completer: Sendable {
 
     /// Takes a result; it will be written.
     func add(_ result: CompletedAttempt) {
-        state.withLockedValue { $0.results.append(result) }
-        bell.ring()
+        let mayWrite = state.withLockedValue { state in
+            state.results.append(result)
+            return state.mayWrite
+        }
+        if mayWrite { bell.ring() }
     }
 
     /// Lets `run` return once everything is written; nothing may be added any more.
@@ -60,29 +101,26 @@ final class Completer: Sendable {
 
     /// Writes until finished, or cancelled: then what is left is taken over by other workers.
     func run() async {
-        while !Task.isCancelled {
-            let waiting = state.withLockedValue { $0.results.count }
-            if waiting > 0, waiting < inFlight() / 8 {
-                // Cancelled: the loop ends.
-                try? await Task.sleep(for: Self.gatheringTime)
-            }
-            let (batch, parked, isFinishing) = state.withLockedValue { state in
-                if !state.parked.isEmpty, state.parkedUntil <= .now {
-                    state.results += state.parked
-                    state.parked = []
+        await withDiscardingTaskGroup { writes in
+            while !Task.isCancelled {
+                let (waiting, isIdle) = state.withLockedValue { ($0.results.count, $0.writes == 0) }
+                if isIdle, waiting > 0, waiting < inFlight() / 8 {
+                    // Cancelled: the loop ends.
+                    try? await Task.sleep(for: Self.gatheringTime)
                 }
-                let batch = Array(state.results.prefix(Self.batchLimit))
-                state.results.removeFirst(batch.count)
-                return (batch, state.parked.count, state.isFinishing)
-            }
-            if !batch.isEmpty {
-                await write(batch)
-            } else if parked > 0 {
-                await bell.wait(atMost: Self.parkingTime, clock: .continuous)
-            } else if isFinishing {
-                return
-            } else {
-                await bell.wait(atMost: .seconds(5), clock: .continuous)
+                switch state.withLockedValue({ $0.next() }) {
+                case .write(let batch):
+                    writes.addTask(name: "write") {
+                        var next: [CompletedAttempt]? = batch
+                        while let batch = next {
+                            await self.write(batch)
+                            next = self.state.withLockedValue { $0.ended(enough: self.inFlight() / 8) }
+                        }
+                        self.bell.ring()
+                    }
+                case .wait(let limit): await bell.wait(atMost: limit, clock: .continuous)
+                case .end: return
+                }
             }
         }
     }
