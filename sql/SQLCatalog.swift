@@ -25,6 +25,7 @@ package enum SQLCatalog {
         Migration(version: 8, name: "history", sql: text(PackageResources._008_history_sql)),
         Migration(version: 9, name: "fences", sql: text(PackageResources._009_fences_sql)),
         Migration(version: 10, name: "wakeups", sql: text(PackageResources._010_wakeups_sql)),
+        Migration(version: 11, name: "running", sql: text(PackageResources._011_running_sql)),
     ]
 
     /// The statements that the rooms run, by the name of their file.

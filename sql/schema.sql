@@ -589,6 +589,35 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.first_running(start timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+    SELECT least(now() - interval '1 minute', min(first.claimed_at))
+    FROM onboarding.providers p CROSS JOIN LATERAL (
+        SELECT j.claimed_at FROM onboarding.jobs j
+        WHERE j.provider = p.provider AND j.state = 'running' AND j.claimed_at >= start
+        ORDER BY j.claimed_at LIMIT 1) AS first;
+$$;
+
+CREATE FUNCTION onboarding.has_running(worker_id text) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+    SELECT EXISTS (
+        SELECT 1 FROM onboarding.providers p CROSS JOIN LATERAL (
+            SELECT 1 FROM onboarding.jobs j
+            WHERE j.provider = p.provider AND j.state = 'running' AND j.claimed_by = worker_id
+              AND j.claimed_at >= (SELECT m.running_since FROM onboarding.maintenance m)
+            LIMIT 1) AS running);
+$$;
+
 CREATE FUNCTION onboarding.has_work(served text[]) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -743,6 +772,7 @@ BEGIN
     SELECT * INTO settings FROM onboarding.maintenance FOR UPDATE SKIP LOCKED;
     IF NOT FOUND OR settings.last_run_at > clock_timestamp() - interval '10 s' THEN RETURN; END IF;
     UPDATE onboarding.maintenance SET last_run_at = clock_timestamp();
+    UPDATE onboarding.maintenance SET running_since = onboarding.first_running(settings.running_since);
     PERFORM onboarding.count_ended();
     partitions_made := 0; partitions_dropped := 0; jobs_deleted := 0;
     FOR place IN
@@ -898,9 +928,12 @@ CREATE FUNCTION onboarding.old_claims(worker_id text) RETURNS SETOF bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     SET jit TO 'off'
     AS $$
-    SELECT j.claim_token FROM onboarding.jobs j
+    SELECT j.claim_token FROM onboarding.providers p
+    JOIN onboarding.jobs j ON j.provider = p.provider AND j.claimed_at >= (SELECT m.running_since FROM onboarding.maintenance m)
     WHERE j.state = 'running' AND j.claimed_by = worker_id AND j.claimed_at < clock_timestamp() - interval '10 s';
 $$;
 
@@ -963,7 +996,9 @@ BEGIN
     IF p.max_in_flight IS NOT NULL THEN
         -- Counted from the rows themselves: a counter would leak when a worker dies.
         allowed := least(allowed, p.max_in_flight - (
-            SELECT count(*) FROM onboarding.jobs j WHERE j.provider = provider_name AND j.state = 'running'));
+            SELECT count(*) FROM onboarding.jobs j
+            WHERE j.provider = provider_name AND j.state = 'running'
+              AND j.claimed_at >= (SELECT m.running_since FROM onboarding.maintenance m)));
         IF allowed <= 0 THEN allowed := 0; hint := 'in_flight'; wait_ms := 20; RETURN; END IF;
     END IF;
     IF p.rate_per_second IS NOT NULL THEN
@@ -1080,10 +1115,16 @@ CREATE FUNCTION onboarding.register_worker(worker_id text, host_name text, progr
 $$;
 
 CREATE FUNCTION onboarding.remove_worker(worker_id text) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    DELETE FROM onboarding.worker_leases w WHERE w.id = worker_id;
+BEGIN
+    IF onboarding.has_running(worker_id) THEN
+        UPDATE onboarding.worker_leases w SET lease_expires_at = '-infinity', draining = true WHERE w.id = worker_id;
+    ELSE
+        DELETE FROM onboarding.worker_leases w WHERE w.id = worker_id;
+    END IF;
+END;
 $$;
 
 CREATE FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, calls integer, is_draining boolean) RETURNS boolean
@@ -1394,6 +1435,20 @@ ORDER BY age DESC;
 $$;
 
 CREATE FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer) RETURNS integer
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT onboarding.take_over(reaper, suspects, max_jobs, true);
+$$;
+
+CREATE FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[] DEFAULT NULL::bigint[]) RETURNS integer
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT onboarding.take_over(reaper, '{}'::bigint[], max_jobs);
+$$;
+
+CREATE FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer, thoroughly boolean) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -1410,12 +1465,20 @@ DECLARE
     next_step text;
     why text;
     may_exist boolean;
+    gone text[];
+    since timestamptz;
 BEGIN
+    IF NOT thoroughly THEN
+        gone := ARRAY(SELECT w.id FROM onboarding.worker_leases w WHERE w.lease_expires_at <= clock_timestamp());
+        IF gone = '{}' THEN RETURN 0; END IF;
+        since := (SELECT m.running_since FROM onboarding.maintenance m);
+    END IF;
     FOR lost IN
         SELECT j.*, k.lost_answer, onboarding.can_look_up(j) AS can_look_up
-        FROM onboarding.jobs j
+        FROM onboarding.providers p
+        JOIN onboarding.jobs j ON j.provider = p.provider AND j.claimed_at >= coalesce(since, '-infinity')
         JOIN onboarding.kinds k ON k.kind = j.kind
-        WHERE j.state = 'running' AND (
+        WHERE j.state = 'running' AND (thoroughly OR j.claimed_by = ANY (gone)) AND (
             NOT EXISTS (
                 SELECT 1 FROM onboarding.worker_leases w WHERE w.id = j.claimed_by AND w.lease_expires_at > clock_timestamp())
             OR (j.claimed_by = reaper AND j.claim_token = ANY (suspects)))
@@ -1460,7 +1523,8 @@ BEGIN
             -- one that signed off, until then.
             last_sent_at = CASE WHEN lost.step = 'create' AND lost.last_sent_at >= lost.claimed_at
                 THEN clock_timestamp() - CASE WHEN EXISTS (
-                    SELECT 1 FROM onboarding.worker_leases w WHERE w.id = lost.claimed_by) THEN interval '3 s' ELSE interval '0' END
+                    SELECT 1 FROM onboarding.worker_leases w
+                    WHERE w.id = lost.claimed_by AND w.lease_expires_at > '-infinity') THEN interval '3 s' ELSE interval '0' END
                 ELSE j.last_sent_at END
         WHERE j.id = lost.id;
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, attempt, step,
@@ -1480,17 +1544,18 @@ BEGIN
         PERFORM onboarding.settle_dependents(ended);
     END IF;
     IF taken > 0 THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
-    DELETE FROM onboarding.worker_leases w
-    WHERE w.lease_expires_at < clock_timestamp() - interval '1 minute' AND w.id <> reaper;
+    IF taken = 0 THEN
+        DELETE FROM onboarding.worker_leases w
+        WHERE w.lease_expires_at < clock_timestamp() - interval '1 minute' AND w.id <> reaper
+          AND NOT onboarding.has_running(w.id);
+    END IF;
+    IF thoroughly THEN
+        -- A clock that went back leaves running jobs before it.
+        UPDATE onboarding.maintenance m SET running_since = f.at
+        FROM (SELECT onboarding.first_running('-infinity') AS at) AS f WHERE m.running_since > f.at;
+    END IF;
     RETURN taken;
 END;
-$$;
-
-CREATE FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[] DEFAULT NULL::bigint[]) RETURNS integer
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT onboarding.take_over(reaper, '{}'::bigint[], max_jobs);
 $$;
 
 CREATE FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) RETURNS SETOF bigint
@@ -1778,6 +1843,7 @@ CREATE TABLE onboarding.maintenance (
     keep_history interval,
     last_run_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     counted_until timestamp with time zone,
+    running_since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     CONSTRAINT maintenance_is_only_row_check CHECK (is_only_row),
     CONSTRAINT maintenance_keep_history_check CHECK ((keep_history >= '31 days'::interval))
 );
@@ -2043,7 +2109,7 @@ CREATE UNIQUE INDEX jobs_order_running_idx ON onboarding.jobs USING btree (provi
 
 CREATE INDEX jobs_reference_idx ON onboarding.jobs USING btree (reference) WHERE (reference IS NOT NULL);
 
-CREATE INDEX jobs_running_idx ON onboarding.jobs USING btree (provider, claimed_by) WHERE (state = 'running'::text);
+CREATE INDEX jobs_running_idx ON onboarding.jobs USING btree (provider, claimed_at) WHERE (state = 'running'::text);
 
 CREATE UNIQUE INDEX jobs_unique_key_idx ON onboarding.jobs USING btree (kind, unique_key) WHERE (unique_key IS NOT NULL);
 
@@ -2291,6 +2357,10 @@ GRANT ALL ON FUNCTION onboarding.enqueue(kind text, payload jsonb, reference tex
 REVOKE ALL ON FUNCTION onboarding.expire_jobs(max_jobs integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.expire_jobs(max_jobs integer) TO onboarding_worker;
 
+REVOKE ALL ON FUNCTION onboarding.first_running(start timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.has_running(worker_id text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.has_work(served text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.has_work(served text[]) TO onboarding_worker;
 
@@ -2394,6 +2464,9 @@ GRANT ALL ON FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_j
 
 REVOKE ALL ON FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[]) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer, thoroughly boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer, thoroughly boolean) TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) TO onboarding_worker;

@@ -127,8 +127,8 @@ import Testing
             let suspects = Set(try await queue.oldClaims(of: worker)).subtracting([held])
             #expect(suspects.count == 1)
             // Only what is named: whatever was claimed since, and however late this arrives.
-            #expect(try await queue.takeOver(by: worker, suspects: [], limit: 10) == 0)
-            #expect(try await queue.takeOver(by: worker, suspects: Array(suspects), limit: 10) == 1)
+            #expect(try await queue.takeOverThoroughly(by: worker, suspects: [], limit: 10) == 0)
+            #expect(try await queue.takeOverThoroughly(by: worker, suspects: Array(suspects), limit: 10) == 1)
             #expect(
                 try await session.value("SELECT string_agg(state, ' ' ORDER BY id) FROM onboarding.jobs")
                     == "running available running")

@@ -32,12 +32,22 @@ extension Queue {
         _ = try await run("remove_worker", [.text(worker.value)])
     }
 
-    /// Takes over up to `limit` jobs of workers whose lease has ended, and of the claims of `worker` itself those that
-    /// are suspect; returns how many.
-    package func takeOver(
+    /// Takes over up to `limit` jobs of workers that are known to be gone; returns how many.
+    ///
+    /// Costs next to nothing when no worker is.
+    package func takeOver(by worker: WorkerID, limit: Int) async throws(PostgresError) -> Int {
+        try await value("take_over", [.text(worker.value), .bigints([]), .integer(limit), .boolean(false)])
+    }
+
+    /// Looks at every running job: takes over also those of workers that nobody knows, and of the claims of `worker`
+    /// itself those that are suspect.
+    ///
+    /// As long as some transaction holds an old snapshot it walks whatever ran since, so it is for now and then.
+    package func takeOverThoroughly(
         by worker: WorkerID, suspects: [ClaimToken], limit: Int
     ) async throws(PostgresError) -> Int {
-        try await value("take_over", [.text(worker.value), .bigints(suspects.map(\.value)), .integer(limit)])
+        try await value(
+            "take_over", [.text(worker.value), .bigints(suspects.map(\.value)), .integer(limit), .boolean(true)])
     }
 
     /// What `worker` claimed more than ten seconds ago and is running still. What it does not hold of them by the time

@@ -114,7 +114,8 @@ final class Completer: Sendable {
                         var next: [CompletedAttempt]? = batch
                         while let batch = next {
                             await self.write(batch)
-                            next = self.state.withLockedValue { $0.ended(enough: self.inFlight() / 8) }
+                            let enough = self.inFlight() / 8
+                            next = self.state.withLockedValue { $0.ended(enough: enough) }
                         }
                         self.bell.ring()
                     }

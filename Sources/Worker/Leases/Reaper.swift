@@ -21,21 +21,31 @@ struct Reaper: Sendable {
     /// How many blocked jobs it looks at a time.
     var blocked = 500
 
+    /// How many times as long as a thorough look takes there is none, however much an old snapshot gives it to walk.
+    private static let costFactor = 50
+    private static let longestPause: Duration = .seconds(300)
+
     /// Works until cancelled.
     func run() async {
         var lastKey: OrderKey?
         var lastBlocked: JobID?
+        var nextThorough = ContinuousClock.now
         while !Task.isCancelled {
             // Spread, so that the workers of a fleet do not all look at once. Cancelled: the loop ends.
             try? await Task.sleep(for: interval * Double.random(in: 0.5...1.5))
             if Task.isCancelled { return }
+            let start = ContinuousClock.now
             do {
                 let worker = trust.identity.worker
+                guard start >= nextThorough else {
+                    tell(try await queue.takeOver(by: worker, limit: batch))
+                    continue
+                }
+                defer { nextThorough = .now + min((.now - start) * Self.costFactor, Self.longestPause) }
                 let old = try await queue.oldClaims(of: worker)
                 // Compared with what is held after the answer: a claim that ends meanwhile is no suspect.
                 let suspects = old.isEmpty ? [] : Array(Set(old).subtracting(held()))
-                let taken = try await queue.takeOver(by: worker, suspects: suspects, limit: batch)
-                if taken > 0 { logger.notice("took over jobs of lost workers", metadata: ["jobs": "\(taken)"]) }
+                tell(try await queue.takeOverThoroughly(by: worker, suspects: suspects, limit: batch))
                 let expired = try await queue.expireJobs(limit: batch)
                 lastKey = try await queue.repairOrderKeys(after: lastKey, limit: orderKeys)
                 lastBlocked = try await queue.repairBlocked(after: lastBlocked, limit: blocked)
@@ -44,5 +54,9 @@ struct Reaper: Sendable {
                 logger.warning("could not look after lost jobs", metadata: ["error": "\(error)"])
             }
         }
+    }
+
+    private func tell(_ taken: Int) {
+        if taken > 0 { logger.notice("took over jobs of lost workers", metadata: ["jobs": "\(taken)"]) }
     }
 }

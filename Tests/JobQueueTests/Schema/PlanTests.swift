@@ -100,4 +100,53 @@ import Testing
             }
         }
     }
+
+    @Test func `what looks for running jobs passes by those that ended while a snapshot is held`() async throws {
+        try await withSessions(2) { sessions in
+            let (holder, session) = (sessions[0], sessions[1])
+            try await session.run(SQL.worker("a") + SQL.worker("gone"))
+            try await session.run(
+                """
+                ALTER TABLE onboarding.jobs SET (autovacuum_enabled = off);
+                UPDATE onboarding.worker_leases SET lease_expires_at = now() - interval '10 s' WHERE id = 'gone';
+                UPDATE onboarding.providers SET max_in_flight = 500 WHERE provider = 'iron'
+                """)
+            try await holder.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM onboarding.jobs")
+            try await Self.fill(session, 8000)
+            for _ in 0..<30 {
+                _ = try await session.column(SQL.claim("a", "iron", 100))
+                _ = try await session.column(SQL.completeAll("a"))
+            }
+            let looks = [
+                "SELECT onboarding.permits('iron', 10)", "SELECT onboarding.take_over('a', '{}'::bigint[], 100, false)",
+                "SELECT onboarding.old_claims('a')", "SELECT onboarding.has_running('a')",
+            ]
+            for look in looks {
+                let pages = try await cost(session, look).pages
+                #expect(pages > 250, "\(look) has much to walk")
+            }
+            try await session.run(
+                "UPDATE onboarding.maintenance SET last_run_at = '-infinity'; SELECT onboarding.maintain(1)")
+            let age = "SELECT round(extract(epoch FROM now() - running_since)) FROM onboarding.maintenance"
+            #expect(["60", "61", "62"].contains(try await session.value(age)))
+            // As if it had been a minute later.
+            try await session.run("UPDATE onboarding.maintenance SET running_since = clock_timestamp()")
+            for look in looks {
+                let pages = try await cost(session, look).pages
+                #expect(pages < 100, "\(look)")
+            }
+            // One that was claimed before the rest, by a clock that went back: a thorough look finds it, and its place.
+            _ = try await session.column(SQL.claim("gone", "iron", 1))
+            #expect(try await session.value("SELECT count(*) FROM onboarding.jobs WHERE state = 'running'") == "0")
+            _ = try await session.column(SQL.claim("a", "iron", 1))
+            try await session.run(
+                """
+                UPDATE onboarding.jobs SET claimed_at = claimed_at - interval '2 h', claimed_by = 'nobody'
+                WHERE state = 'running'
+                """)
+            #expect(try await session.value("SELECT onboarding.take_over('a', '{}'::bigint[], 100, false)") == "0")
+            #expect(try await session.value("SELECT onboarding.take_over('a', '{}'::bigint[], 100, true)") == "1")
+            try await holder.run("COMMIT")
+        }
+    }
 }

@@ -1,0 +1,280 @@
+-- What looks for running jobs no longer walks those that have ended. As long as some transaction holds an old snapshot, a
+-- long report or a dump, each job that ran leaves an entry in the index of the running ones that cannot be vacuumed.
+INSERT INTO onboarding.migrations (version, name) VALUES (11, 'running');
+
+-- By the time of the claim, so that a look can begin where the oldest running job is. And new entries come at the end of
+-- each provider's, not among the workers' names.
+DROP INDEX onboarding.jobs_running_idx;
+CREATE INDEX jobs_running_idx ON onboarding.jobs (provider, claimed_at) WHERE state = 'running';
+
+-- No running job was claimed before this; a minute old at least, so that no claim commits behind it.
+ALTER TABLE onboarding.maintenance ADD COLUMN running_since timestamptz NOT NULL DEFAULT '-infinity';
+
+-- Where it belongs, as far as jobs tell that were claimed at `start` or later.
+CREATE FUNCTION onboarding.first_running(start timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+    SELECT least(now() - interval '1 minute', min(first.claimed_at))
+    FROM onboarding.providers p CROSS JOIN LATERAL (
+        SELECT j.claimed_at FROM onboarding.jobs j
+        WHERE j.provider = p.provider AND j.state = 'running' AND j.claimed_at >= start
+        ORDER BY j.claimed_at LIMIT 1) AS first;
+$$;
+
+-- Whether jobs of a worker are running.
+CREATE FUNCTION onboarding.has_running(worker_id text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+    SELECT EXISTS (
+        SELECT 1 FROM onboarding.providers p CROSS JOIN LATERAL (
+            SELECT 1 FROM onboarding.jobs j
+            WHERE j.provider = p.provider AND j.state = 'running' AND j.claimed_by = worker_id
+              AND j.claimed_at >= (SELECT m.running_since FROM onboarding.maintenance m)
+            LIMIT 1) AS running);
+$$;
+
+-- Signs a worker off. Jobs that it still holds are taken over at once: for them its row stays, with a lease that never was.
+CREATE OR REPLACE FUNCTION onboarding.remove_worker(worker_id text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF onboarding.has_running(worker_id) THEN
+        UPDATE onboarding.worker_leases w SET lease_expires_at = '-infinity', draining = true WHERE w.id = worker_id;
+    ELSE
+        DELETE FROM onboarding.worker_leases w WHERE w.id = worker_id;
+    END IF;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION onboarding.old_claims(worker_id text) RETURNS SETOF bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+    SELECT j.claim_token FROM onboarding.providers p
+    JOIN onboarding.jobs j ON j.provider = p.provider AND j.claimed_at >= (SELECT m.running_since FROM onboarding.maintenance m)
+    WHERE j.state = 'running' AND j.claimed_by = worker_id AND j.claimed_at < clock_timestamp() - interval '10 s';
+$$;
+
+-- How many calls `provider_name` may start now, or why none and for how long. The row is locked
+-- where a limit holds, so that claims of all workers are counted one after the other.
+CREATE OR REPLACE FUNCTION onboarding.permits(
+    provider_name text, wanted integer, OUT allowed integer, OUT hint text, OUT wait_ms integer, OUT counted boolean,
+    OUT probing boolean)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    p onboarding.providers;
+    -- Not now(): this transaction may have waited for the lock.
+    t timestamptz := clock_timestamp();
+    cell interval;
+    free_at timestamptz;
+BEGIN
+    allowed := 0; counted := false; probing := false; wait_ms := 1000;
+    SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name;
+    IF NOT FOUND THEN hint := 'unknown'; RETURN; END IF;
+    IF p.max_in_flight IS NOT NULL OR p.rate_per_second IS NOT NULL OR p.circuit <> 'closed' THEN
+        SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name FOR NO KEY UPDATE;
+        t := clock_timestamp();
+        counted := true;
+    END IF;
+    IF p.paused_until > t THEN
+        hint := 'paused'; wait_ms := onboarding.milliseconds_until(p.paused_until, t); RETURN;
+    END IF;
+    IF p.held_until > t THEN
+        hint := 'held'; wait_ms := onboarding.milliseconds_until(p.held_until, t); RETURN;
+    END IF;
+    allowed := wanted;
+    IF p.circuit <> 'closed' THEN
+        IF p.circuit_probe_at > t THEN
+            allowed := 0; hint := 'circuit'; wait_ms := onboarding.milliseconds_until(p.circuit_probe_at, t); RETURN;
+        END IF;
+        probing := true; allowed := least(allowed, 1);
+    END IF;
+    IF p.max_in_flight IS NOT NULL THEN
+        -- Counted from the rows themselves: a counter would leak when a worker dies.
+        allowed := least(allowed, p.max_in_flight - (
+            SELECT count(*) FROM onboarding.jobs j
+            WHERE j.provider = provider_name AND j.state = 'running'
+              AND j.claimed_at >= (SELECT m.running_since FROM onboarding.maintenance m)));
+        IF allowed <= 0 THEN allowed := 0; hint := 'in_flight'; wait_ms := 20; RETURN; END IF;
+    END IF;
+    IF p.rate_per_second IS NOT NULL THEN
+        cell := onboarding.rate_cell(p.rate_per_second, p.burst);
+        free_at := greatest(coalesce(p.rate_due_at, t), t);
+        allowed := least(allowed, 1 + floor(extract(epoch FROM t - free_at + cell * (coalesce(p.burst, 1) - 1))
+            / extract(epoch FROM cell))::integer);
+        IF allowed <= 0 THEN
+            allowed := 0; hint := 'rate';
+            wait_ms := onboarding.milliseconds_until(free_at - cell * (coalesce(p.burst, 1) - 1), t);
+        END IF;
+    END IF;
+END;
+$$;
+
+-- Takes over jobs of workers whose lease has ended, up to `max_jobs`. What is known of each decides:
+-- not sent → available; sent → as its kind's lost answers are treated. Returns how many.
+-- Looks at the jobs of workers that are known to be gone; and thoroughly, at all that are running: then also at those of
+-- workers that nobody knows, and at `suspects`, old claims of the reaper (`old_claims`) that it does not hold, for no lease
+-- would ever end for those. They are named one by one, so that a call which arrives late takes nothing that was claimed
+-- meanwhile.
+CREATE FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer, thoroughly boolean) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+DECLARE
+    lost record;
+    ended bigint[] := '{}';
+    taken integer := 0;
+    mark text;
+    next_state text;
+    next_step text;
+    why text;
+    may_exist boolean;
+    gone text[];
+    since timestamptz;
+BEGIN
+    IF NOT thoroughly THEN
+        gone := ARRAY(SELECT w.id FROM onboarding.worker_leases w WHERE w.lease_expires_at <= clock_timestamp());
+        IF gone = '{}' THEN RETURN 0; END IF;
+        since := (SELECT m.running_since FROM onboarding.maintenance m);
+    END IF;
+    FOR lost IN
+        SELECT j.*, k.lost_answer, onboarding.can_look_up(j) AS can_look_up
+        FROM onboarding.providers p
+        JOIN onboarding.jobs j ON j.provider = p.provider AND j.claimed_at >= coalesce(since, '-infinity')
+        JOIN onboarding.kinds k ON k.kind = j.kind
+        WHERE j.state = 'running' AND (thoroughly OR j.claimed_by = ANY (gone)) AND (
+            NOT EXISTS (
+                SELECT 1 FROM onboarding.worker_leases w WHERE w.id = j.claimed_by AND w.lease_expires_at > clock_timestamp())
+            OR (j.claimed_by = reaper AND j.claim_token = ANY (suspects)))
+        ORDER BY j.id
+        LIMIT max_jobs
+        FOR NO KEY UPDATE OF j SKIP LOCKED
+    LOOP
+        may_exist := lost.first_sent_at IS NOT NULL;
+        next_state := 'available';
+        next_step := lost.step;
+        why := 'its worker is gone: taken over';
+        IF may_exist AND lost.step = 'create' THEN
+            IF lost.lost_answer = 'none' THEN
+                next_state := 'uncertain';
+                why := 'its worker is gone; the request may have been sent and nothing can tell';
+            ELSIF lost.lost_answer = 'look_up' THEN
+                next_step := 'look_up';
+                why := 'its worker is gone: look up before sending again';
+            ELSIF lost.cancel_requested_at IS NOT NULL THEN
+                IF lost.can_look_up THEN next_step := 'look_up'; ELSE next_state := 'uncertain'; END IF;
+                why := 'cancelled; its worker is gone and the request may have been sent';
+            ELSIF lost.attempt >= lost.max_attempts THEN
+                next_step := 'look_up';
+                IF NOT lost.can_look_up THEN next_state := 'uncertain'; END IF;
+                why := 'its worker is gone and attempts are used up';
+            END IF;
+        ELSIF NOT may_exist AND lost.cancel_requested_at IS NOT NULL THEN
+            next_state := 'cancelled';
+            why := 'cancelled; its worker is gone and nothing was sent';
+        END IF;
+        UPDATE onboarding.jobs j
+        SET state = next_state, step = next_step, updated_at = now(), lease_expires_at = NULL,
+            backoff_step = least(j.backoff_step + 1, 1000),
+            attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT may_exist THEN 1 ELSE 0 END,
+            -- The first loss runs again at once; a job that keeps losing its worker waits longer each time.
+            run_at = now() + CASE WHEN lost.backoff_step < 2 THEN interval '0'
+                ELSE least(interval '1 s' * (2 ^ least(lost.backoff_step, 12)), interval '1 hour') END,
+            finished_at = CASE WHEN next_state = 'cancelled' THEN now() END,
+            last_outcome = 'lost', last_error = why,
+            last_create_status = CASE WHEN may_exist AND lost.step = 'create' THEN NULL ELSE j.last_create_status END,
+            -- A worker that lives on may have sent for as long as it trusted its lease: until three seconds before its end;
+            -- one that signed off, until then.
+            last_sent_at = CASE WHEN lost.step = 'create' AND lost.last_sent_at >= lost.claimed_at
+                THEN clock_timestamp() - CASE WHEN EXISTS (
+                    SELECT 1 FROM onboarding.worker_leases w
+                    WHERE w.id = lost.claimed_by AND w.lease_expires_at > '-infinity') THEN interval '3 s' ELSE interval '0' END
+                ELSE j.last_sent_at END
+        WHERE j.id = lost.id;
+        INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, attempt, step,
+            worker, outcome, next_state, next_step, next_run_at, reason, body_sha256)
+        VALUES (lost.id, lost.claim_token, lost.claimed_at,
+            CASE WHEN lost.lost_answer <> 'same_key' THEN lost.last_sent_at END, lost.idempotency_key, lost.attempt,
+            lost.step, lost.claimed_by, 'lost', next_state, next_step, now(), why, lost.body_sha256)
+        ON CONFLICT DO NOTHING;
+        IF next_state <> 'available' THEN
+            PERFORM onboarding.notify_event(lost.id, next_state);
+            ended := ended || lost.id;
+        END IF;
+        taken := taken + 1;
+    END LOOP;
+    IF ended <> '{}' THEN
+        PERFORM onboarding.settle_late_successes(ended);
+        PERFORM onboarding.settle_dependents(ended);
+    END IF;
+    IF taken > 0 THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
+    IF taken = 0 THEN
+        DELETE FROM onboarding.worker_leases w
+        WHERE w.lease_expires_at < clock_timestamp() - interval '1 minute' AND w.id <> reaper
+          AND NOT onboarding.has_running(w.id);
+    END IF;
+    IF thoroughly THEN
+        -- A clock that went back leaves running jobs before it.
+        UPDATE onboarding.maintenance m SET running_since = f.at
+        FROM (SELECT onboarding.first_running('-infinity') AS at) AS f WHERE m.running_since > f.at;
+    END IF;
+    RETURN taken;
+END;
+$$;
+
+-- For workers of the version before: every look is thorough.
+CREATE OR REPLACE FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer) RETURNS integer
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT onboarding.take_over(reaper, suspects, max_jobs, true);
+$$;
+
+CREATE OR REPLACE FUNCTION onboarding.maintain(
+    max_jobs integer, OUT partitions_made integer, OUT partitions_dropped integer, OUT jobs_deleted integer
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+    settings onboarding.maintenance;
+    place record;
+BEGIN
+    SELECT * INTO settings FROM onboarding.maintenance FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND OR settings.last_run_at > clock_timestamp() - interval '10 s' THEN RETURN; END IF;
+    UPDATE onboarding.maintenance SET last_run_at = clock_timestamp();
+    UPDATE onboarding.maintenance SET running_since = onboarding.first_running(settings.running_since);
+    PERFORM onboarding.count_ended();
+    partitions_made := 0; partitions_dropped := 0; jobs_deleted := 0;
+    FOR place IN
+        SELECT p.parent, now() + ahead * interval '1 month' AS month
+        FROM unnest(ARRAY['attempts', 'state_changes']) AS p (parent) CROSS JOIN generate_series(0, 2) AS ahead
+    LOOP
+        IF onboarding.add_partition(place.parent, place.month) THEN partitions_made := partitions_made + 1; END IF;
+    END LOOP;
+    IF settings.keep_history IS NOT NULL THEN
+        FOR place IN
+            SELECT i.inhparent::regclass AS parent, i.inhrelid::regclass AS partition
+            FROM pg_catalog.pg_inherits i
+            WHERE i.inhparent IN ('onboarding.attempts'::regclass, 'onboarding.state_changes'::regclass)
+              AND onboarding.partition_end(i.inhrelid) < now() - settings.keep_history
+        LOOP
+            -- Detached first, so that the parent is locked for a moment only.
+            EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', place.parent, place.partition);
+            EXECUTE format('DROP TABLE %s', place.partition);
+            partitions_dropped := partitions_dropped + 1;
+        END LOOP;
+    END IF;
+    FOR place IN SELECT k.kind, k.provider, k.keep_finished FROM onboarding.kinds k WHERE k.keep_finished IS NOT NULL LOOP
+        WITH old AS (
+            SELECT j.id FROM onboarding.jobs j
+            WHERE j.finished_at < now() - place.keep_finished AND j.provider = place.provider AND j.kind = place.kind
+              -- One that others came after stays until they are gone.
+              AND NOT EXISTS (SELECT 1 FROM onboarding.jobs d WHERE d.after_job_id = j.id)
+            ORDER BY j.finished_at LIMIT max_jobs - jobs_deleted
+            FOR UPDATE SKIP LOCKED
+        ), evidence AS (
+            DELETE FROM onboarding.late_successes l USING old o WHERE l.job_id = o.id
+        ), gone AS (
+            DELETE FROM onboarding.jobs j USING old o WHERE j.id = o.id RETURNING 1
+        )
+        SELECT jobs_deleted + count(*) INTO jobs_deleted FROM gone;
+    END LOOP;
+END;
+$$;
+
+REVOKE ALL ON FUNCTION onboarding.first_running, onboarding.has_running,
+    onboarding.take_over(text, bigint[], integer, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION onboarding.take_over(text, bigint[], integer, boolean) TO onboarding_worker;
