@@ -113,6 +113,8 @@ import Testing
         try await withStage(["--delay", "20"]) { stage in
             try await stage.run(Load.allKinds(200))
             let worker = try stage.work(["--until-idle"])
+            // A worker that cannot reach its database at its start says so and ends.
+            try await eventually("progress") { try await stage.count("state = 'completed'") > 0 }
             var ended = 0
             while worker.isRunning {
                 let count = try await stage.value(
