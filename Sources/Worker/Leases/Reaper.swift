@@ -23,7 +23,7 @@ struct Reaper: Sendable {
 
     /// How many times as long as a thorough look takes there is none, however much an old snapshot gives it to walk.
     private static let costFactor = 50
-    private static let longestPause: Duration = .seconds(300)
+    private static let longestPause: Duration = .seconds(30)
 
     /// Works until cancelled.
     func run() async {
@@ -41,7 +41,6 @@ struct Reaper: Sendable {
                     tell(try await queue.takeOver(by: worker, limit: batch))
                     continue
                 }
-                defer { nextThorough = .now + min((.now - start) * Self.costFactor, Self.longestPause) }
                 let old = try await queue.oldClaims(of: worker)
                 // Compared with what is held after the answer: a claim that ends meanwhile is no suspect.
                 let suspects = old.isEmpty ? [] : Array(Set(old).subtracting(held()))
@@ -50,6 +49,8 @@ struct Reaper: Sendable {
                 lastKey = try await queue.repairOrderKeys(after: lastKey, limit: orderKeys)
                 lastBlocked = try await queue.repairBlocked(after: lastBlocked, limit: blocked)
                 if expired > 0 { logger.notice("failed jobs whose time is over", metadata: ["jobs": "\(expired)"]) }
+                // Not after a failure: an outage takes time too, and leaves claims whose answers were lost.
+                nextThorough = .now + min((.now - start) * Self.costFactor, Self.longestPause)
             } catch {
                 logger.warning("could not look after lost jobs", metadata: ["error": "\(error)"])
             }
