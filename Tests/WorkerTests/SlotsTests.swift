@@ -17,7 +17,7 @@ import Testing
     static let now = ContinuousClock.now
     private static let identity = LeaseTrust.Identity(worker: WorkerID("worker"), epoch: 0)
 
-    private func ready(_ token: Int64, _ kind: String = "iron.customer.create", bytes: Int = 10) -> ClaimedJob {
+    fileprivate func ready(_ token: Int64, _ kind: String = "iron.customer.create", bytes: Int = 10) -> ClaimedJob {
         ClaimedJob(claim: claim(token, kind, bytes: bytes), claimedAt: "now")
     }
 
@@ -185,10 +185,7 @@ extension Slots {
     /// As if a claim of a millisecond were made `after` the one before, and so many calls had ended meanwhile.
     fileprivate mutating func claimed(whileEnding count: Int, after pause: Duration = .zero) {
         for token in 0..<count {
-            let job = ClaimedJob(
-                claim: Claim(
-                    id: JobID(-1), token: ClaimToken(-1 - Int64(token)), kind: JobKind("iron.customer.create"),
-                    idempotencyKey: "key", payload: nil, payloadBytes: 0, bodySHA256: []), claimedAt: "now")
+            let job = SlotsTests().ready(-1 - Int64(token))
             take(job)
             freed(by: job.claim)
             written(job.claim)

@@ -121,13 +121,12 @@ DECLARE
     lost record;
     ended bigint[] := '{}';
     taken integer := 0;
-    mark text;
     next_state text;
     next_step text;
     why text;
     may_exist boolean;
     gone text[];
-    since timestamptz;
+    since timestamptz := '-infinity';
 BEGIN
     IF NOT thoroughly THEN
         gone := ARRAY(SELECT w.id FROM onboarding.worker_leases w WHERE w.lease_expires_at <= clock_timestamp());
@@ -137,7 +136,7 @@ BEGIN
     FOR lost IN
         SELECT j.*, k.lost_answer, onboarding.can_look_up(j) AS can_look_up
         FROM onboarding.providers p
-        JOIN onboarding.jobs j ON j.provider = p.provider AND j.claimed_at >= coalesce(since, '-infinity')
+        JOIN onboarding.jobs j ON j.provider = p.provider AND j.claimed_at >= since
         JOIN onboarding.kinds k ON k.kind = j.kind
         WHERE j.state = 'running' AND (thoroughly OR j.claimed_by = ANY (gone)) AND (
             NOT EXISTS (
@@ -204,8 +203,9 @@ BEGIN
         PERFORM onboarding.settle_late_successes(ended);
         PERFORM onboarding.settle_dependents(ended);
     END IF;
-    IF taken > 0 THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
-    IF taken = 0 THEN
+    IF taken > 0 THEN
+        PERFORM pg_notify('onboarding_jobs', '');
+    ELSE
         DELETE FROM onboarding.worker_leases w
         WHERE w.lease_expires_at < clock_timestamp() - interval '1 minute' AND w.id <> reaper
           AND NOT onboarding.has_running(w.id);
@@ -234,8 +234,8 @@ DECLARE
 BEGIN
     SELECT * INTO settings FROM onboarding.maintenance FOR UPDATE SKIP LOCKED;
     IF NOT FOUND OR settings.last_run_at > clock_timestamp() - interval '10 s' THEN RETURN; END IF;
-    UPDATE onboarding.maintenance SET last_run_at = clock_timestamp();
-    UPDATE onboarding.maintenance SET running_since = onboarding.first_running(settings.running_since);
+    UPDATE onboarding.maintenance
+    SET last_run_at = clock_timestamp(), running_since = onboarding.first_running(settings.running_since);
     PERFORM onboarding.count_ended();
     partitions_made := 0; partitions_dropped := 0; jobs_deleted := 0;
     FOR place IN

@@ -10,8 +10,6 @@ extension Queue {
     package func complete(
         _ attempts: [CompletedAttempt], by worker: WorkerID
     ) async throws(PostgresError) -> [WrittenAttempt] {
-        // In the order of their rows, which were claimed together: each page is then touched once.
-        let attempts = attempts.sorted { $0.job.claim.id < $1.job.claim.id }
         let results = attempts.map(\.result)
         let decisions = attempts.map(\.decision)
         let rows = try await run(

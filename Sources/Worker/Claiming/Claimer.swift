@@ -5,6 +5,9 @@ import NIOConcurrencyHelpers
 
 /// Claims jobs for slots that are free, or soon will be, and runs an attempt for each.
 final class Claimer: Sendable {
+    /// How long a few free slots wait for more.
+    private static let gatheringTime: Duration = .milliseconds(2)
+
     private let queue: Queue
     private let runner: AttemptRunner
     private let completer: Completer
@@ -15,8 +18,6 @@ final class Claimer: Sendable {
     /// The providers of which jobs may have come since the last look.
     private let jobsCame: NIOLockedValueBox<Set<ProviderName>>
     private let isStopping = NIOLockedValueBox(false)
-    /// How long a few free slots wait for more.
-    private static let gatheringTime: Duration = .milliseconds(2)
     private let logger: Logger
     private let clock = ContinuousClock()
 

@@ -5,13 +5,13 @@ import JobQueue
 /// Counts what is in flight, says how much more may be claimed, and which claimed job begins next.
 ///
 /// A slot is taken when a call begins and freed when it has succeeded, so that calls go on while results are written, or
-/// when another end is written. Four times as many jobs as slots may be in hand, results that wait to be written included:
-/// more can never pile up. No provider may take all slots: each of the others keeps an eighth, so that one that hangs does
-/// not stop the rest.
+/// when another end is written. Twice as many jobs as may be called or wait for it may be in hand, results that wait to be
+/// written included: more can never pile up. No provider may take all slots: each of the others keeps an eighth, so that
+/// one that hangs does not stop the rest.
 ///
 /// More jobs are claimed than there are free slots: as many as will be free by the time the claim returns, judged by the
-/// claims before, and at most as many as there are slots. Where calls are slow that is none, and no job waits here that
-/// another worker could begin; where they are quick, a claim brings enough to last until the next.
+/// claims before, and no more than there are slots, nor than two hundred. Where calls are slow that is none, and no job
+/// waits here that another worker could begin; where they are quick, a claim brings enough to last until the next.
 struct Slots: Sendable {
     /// What one claim may bring.
     struct Allowance: Equatable, Sendable {
@@ -40,12 +40,9 @@ struct Slots: Sendable {
     /// How long a claimed job may wait for a slot.
     static let patience: Duration = .milliseconds(100)
 
-    /// How many jobs more than slots are claimed at most, however quick calls are.
-    private static let mostAhead = 200
-
     let capacity: Int
     let maxBytes: Int
-    /// How many jobs more than slots may be claimed.
+    /// How many jobs more than slots are claimed at most, however quick calls are.
     private let spare: Int
     private let reserve: Int
     private let ceiling: Int
@@ -65,7 +62,7 @@ struct Slots: Sendable {
     init(capacity: Int, maxBytes: Int, providers: Int) {
         self.capacity = capacity
         self.maxBytes = maxBytes
-        spare = min(capacity, Self.mostAhead)
+        spare = min(capacity, 200)
         reserve = providers > 1 ? max(1, capacity / 8) : 0
         ceiling = max(1, capacity - reserve * (providers - 1))
     }

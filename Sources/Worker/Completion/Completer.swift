@@ -84,6 +84,9 @@ final class Completer: Sendable {
         self.written = written
     }
 
+    /// How many results are worth a write at once, where more may be about to come.
+    private var enough: Int { inFlight() / 8 }
+
     /// Takes a result; it will be written.
     func add(_ result: CompletedAttempt) {
         let mayWrite = state.withLockedValue { state in
@@ -104,7 +107,7 @@ final class Completer: Sendable {
         await withDiscardingTaskGroup { writes in
             while !Task.isCancelled {
                 let (waiting, isIdle) = state.withLockedValue { ($0.results.count, $0.writes == 0) }
-                if isIdle, waiting > 0, waiting < inFlight() / 8 {
+                if isIdle, waiting > 0, waiting < enough {
                     // Cancelled: the loop ends.
                     try? await Task.sleep(for: Self.gatheringTime)
                 }
@@ -114,7 +117,7 @@ final class Completer: Sendable {
                         var next: [CompletedAttempt]? = batch
                         while let batch = next {
                             await self.write(batch)
-                            let enough = self.inFlight() / 8
+                            let enough = self.enough
                             next = self.state.withLockedValue { $0.ended(enough: enough) }
                         }
                         self.bell.ring()
