@@ -41,6 +41,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
     ],
     targets: [
+        .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(
             name: "SQLCatalog", path: "sql", exclude: ["schema.sql"], sources: ["SQLCatalog.swift"],
@@ -60,6 +61,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), locks,
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ], swiftSettings: strict),
@@ -69,15 +71,16 @@ let package = Package(
         .target(
             name: "Simulator",
             dependencies: [
-                "Contracts", locks, logging, .product(name: "Hummingbird", package: "hummingbird"),
+                "Contracts", lifecycle, locks, logging, .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Crypto", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ], swiftSettings: strict),
         .executableTarget(
             name: "onboard",
             dependencies: [
-                "JobModel", "JobQueue", "Postgres", "Contracts", "Providers", "Worker", arguments, lifecycle, logging,
-                .product(name: "Configuration", package: "swift-configuration"),
+                "CMalloc", "JobModel", "JobQueue", "Postgres", "Contracts", "Providers", "Worker", arguments, lifecycle,
+                logging, .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ], swiftSettings: strict),
         .executableTarget(
@@ -119,8 +122,9 @@ let package = Package(
             name: "ProvidersTests",
             dependencies: [
                 "JobModel", "Contracts", "Providers", "Simulator", locks,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ], swiftSettings: strict),
@@ -130,6 +134,7 @@ let package = Package(
                 "Simulator", "JobModel", "Contracts",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: strict),
         .testTarget(
             name: "WorkerTests",

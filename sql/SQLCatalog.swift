@@ -26,6 +26,9 @@ package enum SQLCatalog {
         Migration(version: 9, name: "fences", sql: text(PackageResources._009_fences_sql)),
         Migration(version: 10, name: "wakeups", sql: text(PackageResources._010_wakeups_sql)),
         Migration(version: 11, name: "running", sql: text(PackageResources._011_running_sql)),
+        Migration(version: 12, name: "turns", sql: text(PackageResources._012_turns_sql)),
+        Migration(version: 13, name: "keys", sql: text(PackageResources._013_keys_sql)),
+        Migration(version: 14, name: "counts", sql: text(PackageResources._014_counts_sql)),
     ]
 
     /// The statements that the rooms run, by the name of their file.
@@ -33,6 +36,7 @@ package enum SQLCatalog {
         "announce": text(PackageResources.announce_sql),
         "claim": text(PackageResources.claim_sql),
         "complete": text(PackageResources.complete_sql),
+        "count_backlog": text(PackageResources.count_backlog_sql),
         "expire_jobs": text(PackageResources.expire_jobs_sql),
         "has_work": text(PackageResources.has_work_sql),
         "job_attempts": text(PackageResources.job_attempts_sql),

@@ -58,6 +58,13 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.new_idempotency_key() RETURNS uuid
+    LANGUAGE sql
+    AS $$
+    SELECT encode(overlay(uuid_send(gen_random_uuid())
+        PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 'hex')::uuid;
+$$;
+
 CREATE TABLE onboarding.jobs (
     id bigint NOT NULL,
     claim_token bigint,
@@ -72,7 +79,7 @@ CREATE TABLE onboarding.jobs (
     last_sent_at timestamp with time zone,
     cancel_requested_at timestamp with time zone,
     finished_at timestamp with time zone,
-    idempotency_key uuid DEFAULT gen_random_uuid() NOT NULL,
+    idempotency_key uuid DEFAULT onboarding.new_idempotency_key() NOT NULL,
     payload_bytes integer DEFAULT 0 NOT NULL,
     last_http_status integer,
     last_create_status integer,
@@ -400,6 +407,21 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.claim_turn(provider_name text, wanted integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '250ms'
+    AS $$
+BEGIN
+    IF wanted >= 50 AND NOT pg_try_advisory_xact_lock(hashtextextended('onboarding.claim ' || provider_name, 1)) THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended('onboarding.claim ' || provider_name, 2));
+    END IF;
+    RETURN wanted;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN wanted;
+END;
+$$;
+
 CREATE FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], key_uses text[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) RETURNS TABLE(job_id bigint, claim_token bigint, written boolean, job_state text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -454,8 +476,8 @@ BEGIN
                 ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state END
                 IN ('completed', 'failed', 'cancelled') THEN now() END
         FROM result r
-        WHERE j.id = r.job_id AND j.claim_token = r.token AND j.state = 'running'
-        RETURNING j.id, j.claim_token AS token, j.state, j.run_at, j.step, j.order_key, r.claimed_at, r.sent_age_ms,
+        WHERE j.id = r.job_id AND j.claim_token = r.token AND coalesce(j.state, '') = 'running'
+        RETURNING j.id, j.claim_token AS token, j.provider, j.state, j.run_at, j.step, j.order_key, r.claimed_at, r.sent_age_ms,
             r.key, r.http_status, r.attempt, r.did_step, r.outcome, r.provider_id, r.provider_status, r.request_id,
             r.error, r.digest, CASE WHEN j.state = 'cancelled' THEN j.last_error ELSE r.reason END AS reason
     ), journal AS (
@@ -467,6 +489,10 @@ BEGIN
             worker_id, w.outcome, w.state, CASE WHEN w.state = 'available' THEN w.step END, w.provider_id,
             w.provider_status, w.request_id, w.error, w.reason, w.digest
         FROM written w
+    ), counted AS (
+        INSERT INTO onboarding.ended (provider, completed, failed)
+        SELECT w.provider, count(*) FILTER (WHERE w.state = 'completed'), count(*) FILTER (WHERE w.state = 'failed')
+        FROM written w WHERE w.state IN ('completed', 'failed') GROUP BY w.provider
     )
     SELECT array_agg(w.id), array_agg(w.token), array_agg(w.state), bool_or(w.order_key IS NOT NULL)
     INTO ids, fences, became, ordered
@@ -492,6 +518,55 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.count_backlog(at_most bigint) RETURNS TABLE(provider text, due bigint, scheduled bigint, running bigint, waiting bigint, uncertain bigint, blocked bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    AS $$
+    -- Their index does not know the provider: one walk for all.
+    WITH undecided AS (
+        SELECT s.provider, s.state, count(*) AS jobs
+        FROM ((SELECT j.provider, j.state FROM onboarding.jobs j WHERE j.state = 'waiting' LIMIT at_most)
+            UNION ALL
+            (SELECT j.provider, j.state FROM onboarding.jobs j WHERE j.state = 'uncertain' LIMIT at_most)) AS s
+        GROUP BY 1, 2
+    )
+    SELECT p.provider,
+        CASE WHEN first.jobs + behind.jobs >= at_most THEN NULL ELSE first.due + behind.due END,
+        CASE WHEN first.jobs + behind.jobs >= at_most THEN NULL ELSE first.jobs - first.due + behind.jobs - behind.due END,
+        (SELECT count(*) FROM onboarding.jobs j WHERE j.provider = p.provider AND j.state = 'running'),
+        (SELECT CASE WHEN sum(u.jobs) >= at_most THEN NULL
+            ELSE coalesce(sum(u.jobs) FILTER (WHERE u.provider = p.provider), 0)::bigint END
+            FROM undecided u WHERE u.state = 'waiting'),
+        (SELECT CASE WHEN sum(u.jobs) >= at_most THEN NULL
+            ELSE coalesce(sum(u.jobs) FILTER (WHERE u.provider = p.provider), 0)::bigint END
+            FROM undecided u WHERE u.state = 'uncertain'),
+        (SELECT CASE WHEN count(*) >= at_most THEN NULL ELSE count(*) END
+            FROM (SELECT FROM onboarding.jobs j WHERE j.provider = p.provider AND j.state = 'blocked' LIMIT at_most) AS s)
+    FROM onboarding.providers p
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS jobs, count(*) FILTER (WHERE s.run_at <= now()) AS due
+        FROM (SELECT j.run_at FROM onboarding.jobs j
+            WHERE j.provider = p.provider AND j.state = 'available' AND NOT j.is_behind LIMIT at_most) AS s) AS first
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS jobs, count(*) FILTER (WHERE s.run_at <= now()) AS due
+        FROM (SELECT j.run_at FROM onboarding.jobs j
+            WHERE j.provider = p.provider AND j.state = 'available' AND j.is_behind LIMIT at_most) AS s) AS behind;
+$$;
+
+CREATE FUNCTION onboarding.count_end() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO onboarding.ended (provider, completed, failed)
+    SELECT j.provider, (NEW.to_state = 'completed')::integer, (NEW.to_state = 'failed')::integer
+    FROM onboarding.jobs j WHERE j.id = NEW.job_id;
+    RETURN NULL;
+END;
+$$;
+
 CREATE FUNCTION onboarding.count_ended() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -507,16 +582,43 @@ BEGIN
     INTO start FROM onboarding.maintenance m;
     IF until <= start THEN RETURN; END IF;
     INSERT INTO onboarding.ended_by_minute (minute, provider, completed, failed)
-    SELECT date_trunc('minute', j.finished_at), j.provider,
-        count(*) FILTER (WHERE j.state = 'completed'), count(*) FILTER (WHERE j.state = 'failed')
-    FROM onboarding.jobs j
-    WHERE j.finished_at >= start AND j.finished_at < until
+    SELECT date_trunc('minute', e.at), e.provider, sum(e.completed), sum(e.failed)
+    FROM onboarding.ended e
+    WHERE e.at >= start AND e.at < until
     GROUP BY 1, 2
     ON CONFLICT DO NOTHING;
     UPDATE onboarding.maintenance SET counted_until = until;
     DELETE FROM onboarding.ended_by_minute e WHERE e.minute < now() - interval '2 hours';
+    -- The hour's first minute is asked for in part until it has passed.
+    DELETE FROM onboarding.ended e WHERE e.at < now() - interval '65 minutes';
 END;
 $$;
+
+CREATE FUNCTION onboarding.count_whole_backlog() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+BEGIN
+    -- One at a time; whoever comes second leaves it to the first.
+    PERFORM FROM onboarding.maintenance FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND
+        OR EXISTS (SELECT FROM onboarding.backlog b WHERE b.counted_at BETWEEN now() - interval '50 s' AND now())
+        OR NOT EXISTS (
+            SELECT FROM onboarding.count_backlog(onboarding.counted_at_once()) c
+            WHERE num_nulls(c.due, c.waiting, c.uncertain, c.blocked) > 0)
+    THEN RETURN; END IF;
+    INSERT INTO onboarding.backlog AS b (provider, due, scheduled, waiting, uncertain, blocked, counted_at)
+    SELECT c.provider, c.due, c.scheduled, c.waiting, c.uncertain, c.blocked, now()
+    FROM onboarding.count_backlog(NULL) c
+    ON CONFLICT (provider) DO UPDATE SET due = excluded.due, scheduled = excluded.scheduled, waiting = excluded.waiting,
+        uncertain = excluded.uncertain, blocked = excluded.blocked, counted_at = excluded.counted_at;
+END;
+$$;
+
+CREATE FUNCTION onboarding.counted_at_once() RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    AS $$SELECT 100000$$;
 
 CREATE FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text DEFAULT NULL::text, unique_key text DEFAULT NULL::text, parameters jsonb DEFAULT '{}'::jsonb, priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT now(), expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, after_job_id bigint DEFAULT NULL::bigint, order_key text DEFAULT NULL::text, follow text DEFAULT 'created'::text, max_attempts integer DEFAULT 25, traceparent text DEFAULT NULL::text, idempotency_key uuid DEFAULT NULL::uuid) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -540,7 +642,7 @@ BEGIN
     INSERT INTO onboarding.jobs AS j (kind, payload, parameters, reference, unique_key, idempotency_key, priority,
         run_at, expires_at, after_job_id, order_key, max_attempts, follow, traceparent)
     VALUES (enqueue.kind, enqueue.payload, enqueue.parameters, enqueue.reference, enqueue.unique_key,
-        coalesce(enqueue.idempotency_key, gen_random_uuid()), enqueue.priority, enqueue.run_at, enqueue.expires_at,
+        coalesce(enqueue.idempotency_key, onboarding.new_idempotency_key()), enqueue.priority, enqueue.run_at, enqueue.expires_at,
         enqueue.after_job_id, enqueue.order_key, enqueue.max_attempts, enqueue.follow, enqueue.traceparent)
     ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL DO NOTHING
     RETURNING j.id INTO job;
@@ -822,7 +924,7 @@ CREATE FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bi
     UPDATE onboarding.jobs j
     SET first_sent_at = coalesce(j.first_sent_at, clock_timestamp()), last_sent_at = clock_timestamp()
     FROM unnest(job_ids, tokens) AS m (job_id, token)
-    WHERE j.id = m.job_id AND j.claim_token = m.token AND j.state = 'running'
+    WHERE j.id = m.job_id AND j.claim_token = m.token AND coalesce(j.state, '') = 'running'
       AND EXISTS (SELECT 1 FROM onboarding.worker_leases w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
     RETURNING j.id;
 $$;
@@ -1023,41 +1125,36 @@ CREATE FUNCTION onboarding.queue_counts() RETURNS TABLE(provider text, due bigin
         -- The minutes that are counted and lie wholly in the hour, and what ended before and after them.
         SELECT e.provider, e.completed, e.failed FROM onboarding.ended_by_minute e WHERE e.minute > now() - interval '1 hour'
         UNION ALL
-        SELECT j.provider, count(*) FILTER (WHERE j.state = 'completed'), count(*) FILTER (WHERE j.state = 'failed')
+        SELECT e.provider, e.completed, e.failed
         FROM (SELECT CASE WHEN m.counted_until <= now() THEN m.counted_until END AS counted_until FROM onboarding.maintenance m) AS m
         CROSS JOIN LATERAL (VALUES
             (now() - interval '1 hour', least(date_trunc('minute', now() - interval '59 minutes'), coalesce(m.counted_until, '-infinity'))),
             (greatest(m.counted_until, now() - interval '1 hour'), 'infinity')) AS part (start, until)
-        JOIN onboarding.jobs j ON j.finished_at >= part.start AND j.finished_at < part.until
-        GROUP BY 1
+        JOIN onboarding.ended e ON e.at >= part.start AND e.at < part.until
     )
-    SELECT p.provider, q.*, coalesce(h.completed, 0), coalesce(h.failed, 0), o.age
-    FROM onboarding.providers p
-    CROSS JOIN LATERAL (
-        SELECT
-            (SELECT count(*) FROM onboarding.jobs j
-                WHERE j.provider = p.provider AND j.state = 'available' AND NOT j.is_behind AND j.run_at <= now())
-            + (SELECT count(*) FROM onboarding.jobs j
-                WHERE j.provider = p.provider AND j.state = 'available' AND j.is_behind AND j.run_at <= now()),
-            (SELECT count(*) FROM onboarding.jobs j
-                WHERE j.provider = p.provider AND j.state = 'available' AND NOT j.is_behind AND j.run_at > now())
-            + (SELECT count(*) FROM onboarding.jobs j
-                WHERE j.provider = p.provider AND j.state = 'available' AND j.is_behind AND j.run_at > now()),
-            (SELECT count(*) FROM onboarding.jobs j WHERE j.provider = p.provider AND j.state = 'running'),
-            (SELECT count(*) FROM onboarding.jobs j WHERE j.provider = p.provider AND j.state = 'waiting'),
-            (SELECT count(*) FROM onboarding.jobs j WHERE j.provider = p.provider AND j.state = 'uncertain'),
-            (SELECT count(*) FROM onboarding.jobs j WHERE j.provider = p.provider AND j.state = 'blocked')) AS q
+    SELECT s.provider, coalesce(s.due, l.due), coalesce(s.scheduled, l.scheduled), s.running, coalesce(s.waiting, l.waiting),
+        coalesce(s.uncertain, l.uncertain), coalesce(s.blocked, l.blocked), coalesce(h.completed, 0), coalesce(h.failed, 0), o.age
+    FROM onboarding.count_backlog(onboarding.counted_at_once()) s
+    LEFT JOIN LATERAL (
+        SELECT b.due, b.scheduled, b.waiting, b.uncertain, b.blocked FROM onboarding.backlog b
+        WHERE b.provider = s.provider AND b.counted_at BETWEEN now() - interval '5 minutes' AND now()
+          AND num_nulls(s.due, s.waiting, s.uncertain, s.blocked) > 0
+        UNION ALL
+        -- Runs only where the part before has nothing.
+        SELECT c.due, c.scheduled, c.waiting, c.uncertain, c.blocked FROM onboarding.count_backlog(NULL) c
+        WHERE c.provider = s.provider AND num_nulls(s.due, s.waiting, s.uncertain, s.blocked) > 0
+        LIMIT 1) AS l ON true
     CROSS JOIN LATERAL (
         SELECT extract(epoch FROM now() - min(oldest.run_at))::double precision AS age
         FROM generate_series(0, 9) AS priorities (priority)
         CROSS JOIN LATERAL (
             SELECT j.run_at FROM onboarding.jobs j
-            WHERE j.provider = p.provider AND j.state = 'available' AND NOT j.is_behind AND j.priority = priorities.priority
+            WHERE j.provider = s.provider AND j.state = 'available' AND NOT j.is_behind AND j.priority = priorities.priority
               AND j.run_at <= now()
             ORDER BY j.run_at LIMIT 1) AS oldest) AS o
     LEFT JOIN (
         SELECT e.provider, sum(e.completed)::bigint AS completed, sum(e.failed)::bigint AS failed FROM ended e GROUP BY 1) AS h
-        ON h.provider = p.provider;
+        ON h.provider = s.provider;
 $$;
 
 CREATE FUNCTION onboarding.rate_cell(rate double precision, burst integer) RETURNS interval
@@ -1748,6 +1845,16 @@ CREATE TABLE onboarding.attempts_rest (
     body_sha256 bytea
 );
 
+CREATE TABLE onboarding.backlog (
+    provider text NOT NULL,
+    due bigint NOT NULL,
+    scheduled bigint NOT NULL,
+    waiting bigint NOT NULL,
+    uncertain bigint NOT NULL,
+    blocked bigint NOT NULL,
+    counted_at timestamp with time zone NOT NULL
+);
+
 CREATE VIEW onboarding.customers AS
  SELECT j.provider,
     j.kind,
@@ -1759,6 +1866,13 @@ CREATE VIEW onboarding.customers AS
     j.id AS job_id
    FROM onboarding.jobs j
   WHERE ((j.state = ANY (ARRAY['completed'::text, 'waiting'::text])) AND (j.provider_id IS NOT NULL));
+
+CREATE TABLE onboarding.ended (
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    provider text NOT NULL,
+    completed bigint NOT NULL,
+    failed bigint NOT NULL
+);
 
 CREATE TABLE onboarding.ended_by_minute (
     minute timestamp with time zone NOT NULL,
@@ -2049,6 +2163,9 @@ ALTER TABLE ONLY onboarding.attempts_first
 ALTER TABLE ONLY onboarding.attempts_rest
     ADD CONSTRAINT attempts_rest_pkey PRIMARY KEY (job_id, claim_token, late, claimed_at);
 
+ALTER TABLE ONLY onboarding.backlog
+    ADD CONSTRAINT backlog_pkey PRIMARY KEY (provider);
+
 ALTER TABLE ONLY onboarding.ended_by_minute
     ADD CONSTRAINT ended_by_minute_pkey PRIMARY KEY (minute, provider);
 
@@ -2084,6 +2201,8 @@ ALTER TABLE ONLY onboarding.state_changes_rest
 
 ALTER TABLE ONLY onboarding.worker_leases
     ADD CONSTRAINT worker_leases_pkey PRIMARY KEY (id);
+
+CREATE INDEX ended_at_idx ON onboarding.ended USING btree (at);
 
 CREATE INDEX jobs_after_idx ON onboarding.jobs USING btree (after_job_id) WHERE (after_job_id IS NOT NULL);
 
@@ -2150,6 +2269,11 @@ CREATE TRIGGER jobs_legal_transition AFTER UPDATE OF state ON onboarding.jobs FO
 CREATE CONSTRAINT TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'available'::text) AND (NOT new.is_behind) AND (new.run_at <= clock_timestamp()))) EXECUTE FUNCTION onboarding.notify_jobs();
 
 CREATE TRIGGER providers_rebook_rate BEFORE UPDATE OF rate_per_second, burst ON onboarding.providers FOR EACH ROW WHEN (((new.rate_per_second IS NOT NULL) AND (new.rate_due_at IS NOT NULL))) EXECUTE FUNCTION onboarding.rebook_rate();
+
+CREATE TRIGGER state_changes_count_end AFTER INSERT ON onboarding.state_changes FOR EACH ROW WHEN ((new.to_state = ANY (ARRAY['completed'::text, 'failed'::text]))) EXECUTE FUNCTION onboarding.count_end();
+
+ALTER TABLE ONLY onboarding.backlog
+    ADD CONSTRAINT backlog_provider_fkey FOREIGN KEY (provider) REFERENCES onboarding.providers(provider);
 
 ALTER TABLE ONLY onboarding.jobs
     ADD CONSTRAINT jobs_after_job_known FOREIGN KEY (after_job_id) REFERENCES onboarding.jobs(id);
@@ -2346,10 +2470,23 @@ REVOKE ALL ON FUNCTION onboarding.check_required_fields(kind_name text, required
 REVOKE ALL ON FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, single_budget bigint, lease_ms integer, from_priority smallint[], from_run_at timestamp with time zone[], from_id bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, single_budget bigint, lease_ms integer, from_priority smallint[], from_run_at timestamp with time zone[], from_id bigint[]) TO onboarding_worker;
 
+REVOKE ALL ON FUNCTION onboarding.claim_turn(provider_name text, wanted integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.claim_turn(provider_name text, wanted integer) TO onboarding_worker;
+
 REVOKE ALL ON FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], key_uses text[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], key_uses text[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) TO onboarding_worker;
 
+REVOKE ALL ON FUNCTION onboarding.count_backlog(at_most bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.count_end() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.count_ended() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.count_whole_backlog() FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.count_whole_backlog() TO onboarding_worker;
+GRANT ALL ON FUNCTION onboarding.count_whole_backlog() TO onboarding_operator;
+
+REVOKE ALL ON FUNCTION onboarding.counted_at_once() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text, unique_key text, parameters jsonb, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, after_job_id bigint, order_key text, follow text, max_attempts integer, traceparent text, idempotency_key uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text, unique_key text, parameters jsonb, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, after_job_id bigint, order_key text, follow text, max_attempts integer, traceparent text, idempotency_key uuid) TO onboarding_enqueuer;

@@ -5,6 +5,8 @@ import Hummingbird
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
+import ServiceLifecycle
+import UnixSignals
 
 /// The simulated providers behind HTTP on one port, under `/iron/api`, `/connect`, `/axisfi` and `/juicyway`.
 ///
@@ -42,8 +44,25 @@ package struct SimulatorServer: Sendable {
             logger: Logger(label: "simulator") { _ in SwiftLogNoOpLogHandler() })
         try await withThrowingTaskGroup { group in
             group.addTask(name: "late-requests") { await lateRequests.run() }
-            try await application.runService()
+            try await serve(application)
             group.cancelAll()
+        }
+    }
+
+    /// Shuts the server down gracefully when the task is cancelled: NIO traps when a server ends by cancellation while it
+    /// holds a connection that it accepted and has not begun to serve (apple/swift-nio, issue 3481). Answers that take
+    /// longer than a second are cut.
+    private func serve(_ application: some ApplicationProtocol) async throws {
+        var configuration = ServiceGroupConfiguration(
+            services: [application], gracefulShutdownSignals: [.sigterm, .sigint], logger: application.logger)
+        configuration.maximumGracefulShutdownDuration = .seconds(1)
+        let services = ServiceGroup(configuration: configuration)
+        // Unstructured on purpose: a child would inherit the cancellation.
+        let serving = Task { try await services.run() }
+        try await withTaskCancellationHandler {
+            try await serving.value
+        } onCancel: {
+            Task { await services.triggerGracefulShutdown() }
         }
     }
 

@@ -78,12 +78,13 @@ package final class SimulatorProcess: Sendable {
         _ = try curl(["-X", "PUT", "-d", "[\(rules.joined(separator: ","))]", "\(base)/_simulator/faults"])
     }
 
-    /// An HTTP call by a program that shares nothing with what is tested.
+    /// An HTTP call by a program that shares nothing with what is tested. Made again where no answer came: many processes on
+    /// one disk can hold each other up for seconds.
     private func curl(_ arguments: [String]) throws -> Data {
         let process = Process()
         let output = Pipe()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["curl", "-sf", "--max-time", "10"] + arguments
+        process.arguments = ["curl", "-sf", "--max-time", "10", "--retry", "3", "--retry-all-errors"] + arguments
         process.standardOutput = output
         try process.run()
         let body = output.fileHandleForReading.readDataToEndOfFile()

@@ -54,27 +54,30 @@ package final class Daemon: Service {
             Slots(
                 capacity: configuration.concurrency, maxBytes: configuration.maxBytesInFlight,
                 providers: configuration.providers.count))
-        let bell = Bell()
+        let bells = ClaimBells(providers: configuration.providers)
         let queue = Queue(pool: pool)
         let marker = Marker(queue: queue)
         let announcer = Announcer(queue: queue, logger: logger)
         let completer = Completer(
             queue: queue, trust: trust, announcer: announcer, logger: logger,
-            inFlight: { slots.withLockedValue { $0.calling } }
+            unended: { slots.withLockedValue { $0.unended } }
         ) { attempt in
-            let mayClaim = slots.withLockedValue { slots in
+            let (openings, hasReady, isEmpty) = slots.withLockedValue { slots in
                 if !attempt.freesSlotAtOnce { slots.freed(by: attempt.job.claim) }
                 slots.written(attempt.job.claim)
-                return slots.held.isEmpty || slots.free >= slots.worthClaiming || slots.hasReady
+                return (slots.openings(), slots.hasReady, slots.held.isEmpty)
             }
-            if mayClaim { bell.ring() }
+            bells.ring(openings)
+            // A slot that is freed only now is for what waits, whichever provider it waits for.
+            if !attempt.freesSlotAtOnce, hasReady { bells.ring(attempt.job.claim.kind.provider) }
+            if isEmpty { bells.ringAll() }
         }
         let claimer = Claimer(
             queue: queue,
             runner: AttemptRunner(
                 caller: caller, marker: marker, trust: trust,
                 decider: AttemptDecider(longestCall: configuration.longestCall)), completer: completer,
-            trust: trust, configuration: configuration, slots: slots, bell: bell, logger: logger)
+            trust: trust, configuration: configuration, slots: slots, bells: bells, logger: logger)
         let heartbeat = Heartbeat(
             queue: Queue(pool: leasePool), trust: trust, configuration: configuration,
             inFlight: { slots.withLockedValue { $0.calling } }, isDraining: { claimer.isDraining },

@@ -1,4 +1,5 @@
 import Foundation
+import NIOConcurrencyHelpers
 import SeededRandom
 import TestKit
 
@@ -44,7 +45,10 @@ struct Campaign: Sendable {
         for _ in 0..<workers { try await fleet.start() }
         let driver = FaultDriver(stage: stage, fleet: fleet)
         return try await withThrowingTaskGroup { group in
-            group.addTask(name: "callers") { [rate] in try await loader.run(rate: rate) }
+            let failure = NIOLockedValueBox<(any Error)?>(nil)
+            group.addTask(name: "callers") { [rate] in
+                try await Self.telling(failure) { try await loader.run(rate: rate) }
+            }
             var random = Seeded(seed)
             let faults = faults.filter { stage.front != nil || !$0.needsFront }
             var made: [Fault: Int] = [:]
@@ -62,7 +66,9 @@ struct Campaign: Sendable {
                 say("\(fault.rawValue) …")
                 let killed = try await driver.make(fault, using: &random)
                 if let killed {
-                    group.addTask(name: "take-over") { try await fleet.follow(killed) }
+                    group.addTask(name: "take-over") {
+                        try await Self.telling(failure) { try await fleet.follow(killed) }
+                    }
                 }
                 made[fault, default: 0] += 1
                 let took = (ContinuousClock.now - start).components.seconds
@@ -71,10 +77,23 @@ struct Campaign: Sendable {
                         + "\(try await stage.desk.count("SELECT count(*) FROM onboarding.jobs WHERE finished_at IS NOT NULL")) ended"
                 )
                 try await fleet.mend(to: workers)
+                if let error = failure.withLockedValue({ $0 }) { throw error }
             }
             await loader.stop()
             try await group.waitForAll()
             return made
+        }
+    }
+
+    /// Keeps the first failure where the campaign sees it before its end.
+    private static func telling(
+        _ failure: NIOLockedValueBox<(any Error)?>, _ work: () async throws -> Void
+    ) async throws {
+        do {
+            try await work()
+        } catch {
+            failure.withLockedValue { $0 = $0 ?? error }
+            throw error
         }
     }
 

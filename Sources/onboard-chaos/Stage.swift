@@ -181,6 +181,8 @@ final class Stage: Sendable {
             "ONBOARD_DATABASE_URL": "\(hosts) user=postgres dbname=postgres sslmode=disable application_name=\(name)",
             "ONBOARD_HTTP_BIND": "off", "ONBOARD_HTTP_TIMEOUT": "2s", "ONBOARD_POLL_INTERVAL": "500ms",
             "ONBOARD_DRAIN_TIMEOUT": "5s", "ONBOARD_CONCURRENCY": "32", "ONBOARD_LOG_LEVEL": "info",
+            // What a fault kills is dead at once; the runtime's backtracer hangs in what a memory limit leaves it.
+            "SWIFT_BACKTRACE": "enable=no",
         ]) { $1 }
         if let clockOffset, let library = Self.fakeTimeLibrary {
             environment["LD_PRELOAD"] = library

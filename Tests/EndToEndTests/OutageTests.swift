@@ -4,7 +4,7 @@ import TestKit
 import Testing
 
 /// The daemon while its database goes away and comes back, in every way that a database has.
-@Suite(.timeLimit(.minutes(5))) struct OutageTests {
+@Suite(.timeLimit(.minutes(10))) struct OutageTests {
     private func withServer(_ body: (PostgresServer, String) async throws -> Void) async throws {
         let server = try PostgresServer()
         try await server.start()
@@ -89,9 +89,9 @@ import Testing
             proxy.set(.cut)
             let start = ContinuousClock.now
             await #expect(throws: PostgresError.self) {
-                _ = try await connection.query(Statement("SELECT 1"), timeout: .seconds(5))
+                _ = try await connection.query(Statement("SELECT 1"), timeout: .seconds(60))
             }
-            #expect(ContinuousClock.now - start < .seconds(3))
+            #expect(ContinuousClock.now - start < .seconds(30))
             for copy in copies { close(copy) }
             try await proxy.stop()
         }

@@ -32,7 +32,7 @@ import Testing
             victim.signal(SIGKILL)
             _ = try await victim.ended()
             let unfinished = "state NOT IN ('completed', 'uncertain')"
-            try await eventually(within: 20, "all jobs finished") { try await stage.count(unfinished) == 0 }
+            try await eventually(within: 60, "all jobs finished") { try await stage.count(unfinished) == 0 }
             #expect(try stage.simulator.keysWithSeveralEffects() == [])
             // Only Connect, which has no key and no look-up, may be left in doubt.
             #expect(try await stage.count("state = 'uncertain' AND provider <> 'connect'") == 0)
@@ -48,11 +48,47 @@ import Testing
             let worker = try stage.work([], ["ONBOARD_DRAIN_TIMEOUT": "10s"])
             try await eventually("some progress") { try await stage.count("state = 'completed'") > 20 }
             worker.signal(SIGTERM)
-            let ended = try await worker.ended(within: 12)
+            let ended = try await worker.ended(within: 30)
             #expect(ended.exitCode == 0)
             #expect(try await stage.count("state = 'running'") == 0)
             #expect(try await stage.count("state IN ('available', 'blocked')") > 0)
             #expect(try await stage.value("SELECT count(*) FROM onboarding.workers") == "0")
+        }
+    }
+
+    @Test func `SIGTERM ends a worker that has only just begun to listen for it`() async throws {
+        try await withStage { stage in
+            for _ in 0..<10 {
+                let worker = try stage.work()
+                while worker.isRunning, !listensForSIGTERM(worker.processID) {}
+                worker.signal(SIGTERM)
+                #expect(try await worker.ended(within: 20).exitCode == 0)
+            }
+        }
+    }
+
+    @Test func `a second signal ends a worker at once`() async throws {
+        try await withStage(["--delay", "20000"]) { stage in
+            try await stage.run(Load.juicyway(1))
+            let worker = try stage.work()
+            // Claimed is not enough: what has not begun is given back, and the worker ends by itself.
+            try await eventually("the call") { try stage.simulator.traffic(of: "juicyway")["most_in_flight"] == 1 }
+            worker.signal(SIGTERM)
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(worker.isRunning)
+            worker.signal(SIGTERM)
+            #expect(try await worker.ended(within: 15).exitCode == 128 + SIGTERM)
+        }
+    }
+
+    /// Whether some descriptor of the process takes the signal (`signalfd`; proc(5), fdinfo).
+    private func listensForSIGTERM(_ process: Int32) -> Bool {
+        let folder = "/proc/\(process)/fdinfo"
+        // Descriptors come and go while they are listed.
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return names.contains { name in
+            let text = (try? String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)) ?? ""
+            return text.contains("sigmask:\t0000000000004000")
         }
     }
 

@@ -88,17 +88,29 @@ import Testing
         }
     }
 
-    @Test func `what became due before the cursor is found by a sweep`() async throws {
+    @Test func `what lies shortly before the cursor is found by a look back, and the rest by a sweep`() async throws {
         try await withQueue { queue, session in
             let worker = WorkerID("a")
-            try await session.run(SQL.enqueue())
+            func enqueue(minutesAgo minutes: Int) async throws {
+                try await session.run(
+                    SQL.enqueue(
+                        "iron.customer.create", SQL.person, "run_at => now() - interval '\(minutes) minutes'"))
+            }
             try await register(worker, queue)
             var cursor = ClaimCursor()
-            #expect(try await claim(queue, worker, cursor: &cursor).claims.count == 1)
-            try await session.run(
-                SQL.enqueue("iron.customer.create", SQL.person, "run_at => now() - interval '1 hour'"))
+            for minutes in [10, 0] {
+                try await enqueue(minutesAgo: minutes)
+                #expect(try await claim(queue, worker, cursor: &cursor).claims.count == 1)
+                cursor.begin(.onward)
+            }
+            try await enqueue(minutesAgo: 5)
             #expect(try await claim(queue, worker, cursor: &cursor).hint == .empty)
-            cursor.sweep()
+            cursor.begin(.back)
+            #expect(try await claim(queue, worker, cursor: &cursor).claims.count == 1)
+            try await enqueue(minutesAgo: 60)
+            cursor.begin(.back)
+            #expect(try await claim(queue, worker, cursor: &cursor).hint == .empty)
+            cursor.begin(.sweep)
             #expect(try await claim(queue, worker, cursor: &cursor).claims.count == 1)
         }
     }

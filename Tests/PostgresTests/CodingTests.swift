@@ -2,7 +2,7 @@ import Postgres
 import TestKit
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct CodingTests {
+@Suite(.timeLimit(.minutes(10))) struct CodingTests {
     static let texts: [String?] = [nil, "", "it's \"quoted\"", #"back\slash {a,b} NULL"#, "größe 🦉", "a\nb\tc"]
 
     private func echo<T: ColumnDecodable & Equatable>(

@@ -3,7 +3,7 @@ import Postgres
 import TestKit
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct ConnectingTests {
+@Suite(.timeLimit(.minutes(10))) struct ConnectingTests {
     @Test(arguments: [
         "postgresql://u:hunter2@host:port:5432/db", "password=hunter2 hunter2", "password='hunter2",
         "hunter2", "postgresql://u:hunter2@[::1/db", "postgresql://u@h/db?hunter2=1", "host=a hunter2=b", "host=\0",

@@ -3,7 +3,7 @@ import Postgres
 import TestKit
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct ConnectionTests {
+@Suite(.timeLimit(.minutes(10))) struct ConnectionTests {
     @Test func `a statement returns its rows`() async throws {
         try await withConnection { connection in
             let rows = try await connection.query(Statement("SELECT 1::bigint AS one, 'a' AS letter"))
@@ -240,7 +240,7 @@ import Testing
             kill(pid, SIGCONT)
             #expect(error.code == .timedOut)
             #expect(error.closedConnection && error.isConnectionLost)
-            #expect(ContinuousClock.now - start < .seconds(5))
+            #expect(ContinuousClock.now - start < .seconds(20))
             #expect(try await failure { _ = try await connection.query(Statement("SELECT 1")) }.code == .closed)
         }
     }

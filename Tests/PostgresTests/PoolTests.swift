@@ -3,7 +3,7 @@ import Postgres
 import TestKit
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct PoolTests {
+@Suite(.timeLimit(.minutes(10))) struct PoolTests {
     @Test func `many tasks share few connections`() async throws {
         try await withPool(size: 4) { pool in
             let pids = NIOLockedValueBox<Set<Int>>([])

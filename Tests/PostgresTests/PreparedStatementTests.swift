@@ -2,7 +2,7 @@ import Postgres
 import TestKit
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct PreparedStatementTests {
+@Suite(.timeLimit(.minutes(10))) struct PreparedStatementTests {
     @Test func `a named statement is prepared once`() async throws {
         try await withConnection { connection in
             for value in 0..<5 {

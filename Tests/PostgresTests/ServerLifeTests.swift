@@ -3,7 +3,7 @@ import TestKit
 import Testing
 
 /// What a server does in its life: TLS, a restart, a standby that takes over.
-@Suite(.timeLimit(.minutes(5))) struct ServerLifeTests {
+@Suite(.timeLimit(.minutes(10))) struct ServerLifeTests {
     private func loopback(_ server: PostgresServer, _ more: String) -> ConnectionConfiguration {
         ConnectionConfiguration(
             connectionString: "host=127.0.0.1 port=\(server.port) user=postgres dbname=postgres \(more)")

@@ -15,6 +15,10 @@ final class HTTP2Peer: Sendable {
         case goAway
         /// The stream is reset.
         case reset
+        /// The answer comes when the body has, whether the request has ended or not.
+        case answerEarly
+        /// The same, and the stream is reset after it (RFC 9113, section 8.1).
+        case answerEarlyAndReset
     }
 
     private struct State {
@@ -96,23 +100,37 @@ final class HTTP2Peer: Sendable {
         typealias OutboundOut = HTTPServerResponsePart
 
         private let state: NIOLockedValueBox<State>
+        private var hasAnswered = false
 
         init(state: NIOLockedValueBox<State>) { self.state = state }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            guard case .end = unwrapInboundIn(data) else { return }
-            let behaviour = state.withLockedValue { state in
-                state.streams += 1
-                return state.behaviour
+            let behaviour = state.withLockedValue { $0.behaviour }
+            switch unwrapInboundIn(data) {
+            case .head: state.withLockedValue { $0.streams += 1 }
+            case .body:
+                guard behaviour == .answerEarly || behaviour == .answerEarlyAndReset else { return }
+                hasAnswered = true
+                answerEarly(context, reset: behaviour == .answerEarlyAndReset)
+            case .end:
+                if !hasAnswered { end(context, behaviour) }
             }
+        }
+
+        private func answerEarly(_ context: ChannelHandlerContext, reset: Bool) {
+            answer(context)
+            guard reset, let connection = context.channel.parent,
+                let stream = try? context.channel.syncOptions?.getOption(HTTP2StreamChannelOptions.streamID)
+            else { return }
+            // Once the answer has gone out.
+            context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(5)) {
+                connection.writeAndFlush(HTTP2Frame(streamID: stream, payload: .rstStream(.noError)), promise: nil)
+            }
+        }
+
+        private func end(_ context: ChannelHandlerContext, _ behaviour: Behaviour) {
             switch behaviour {
-            case .answer:
-                let head = HTTPResponseHead(
-                    version: .http2, status: .created, headers: ["content-type": "application/json"])
-                context.write(wrapOutboundOut(.head(head)), promise: nil)
-                context.write(
-                    wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: #"{"id": "record-1"}"#)))), promise: nil)
-                context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+            case .answer, .answerEarly, .answerEarlyAndReset: answer(context)
             case .goAway:
                 guard let connection = context.channel.parent else { return }
                 let frame = HTTP2Frame(
@@ -122,6 +140,17 @@ final class HTTP2Peer: Sendable {
             case .reset:
                 context.close(promise: nil)
             }
+        }
+
+        private func answer(_ context: ChannelHandlerContext) {
+            let body = ByteBuffer(string: #"{"id": "record-1"}"#)
+            let headers: HTTPHeaders = [
+                "content-type": "application/json", "content-length": String(body.readableBytes),
+            ]
+            let head = HTTPResponseHead(version: .http2, status: .created, headers: headers)
+            context.write(wrapOutboundOut(.head(head)), promise: nil)
+            context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
+            context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         }
     }
 }

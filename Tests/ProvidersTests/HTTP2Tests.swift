@@ -1,4 +1,9 @@
+import AsyncHTTPClient
+import Contracts
 import JobModel
+import NIOCore
+import NIOHTTP1
+import NIOPosix
 import Testing
 
 @testable import Providers
@@ -55,6 +60,29 @@ import Testing
             #expect(peer.streams == 2)
             peer.set(.answer)
             #expect(await call(caller).outcome == .succeeded)
+        }
+    }
+
+    /// Without `EarlyAnswer` the reset ends the process, and without a reset the call waits for its deadline.
+    @Test(arguments: [HTTP2Peer.Behaviour.answerEarly, .answerEarlyAndReset])
+    func `an answer that comes before the end of the request is an answer`(behaviour: HTTP2Peer.Behaviour)
+        async throws
+    {
+        try await withPeer { peer, caller in
+            peer.set(behaviour)
+            let loop = MultiThreadedEventLoopGroup.singleton.next()
+            let body = HTTPClient.Body.stream(contentLength: 2) { writer in
+                let written = writer.write(.byteBuffer(ByteBuffer(string: "{}")))
+                return written.flatMap { loop.scheduleTask(in: .milliseconds(100)) {}.futureResult }
+            }
+            let request = try HTTPClient.Request(url: "https://127.0.0.1:\(peer.port)/", method: .POST, body: body)
+            for _ in 0..<3 {
+                let answer = try await caller.answer(to: request, HTTPExchange(limit: 100))
+                #expect(answer.status == 201)
+                #expect(answer.headers["content-type"] == "application/json")
+                #expect(answer.json?["id"]?.string == "record-1")
+            }
+            #expect(peer.connections == 1)
         }
     }
 

@@ -85,7 +85,7 @@ import Testing
             let start = clock.now
             let result = await call(caller, "connect.individual.create")
             #expect(result.outcome == .ambiguous)
-            #expect(clock.now - start < .seconds(5))
+            #expect(clock.now - start < .seconds(20))
         }
     }
 
@@ -112,7 +112,7 @@ import Testing
             let result = await call(caller, "connect.individual.create")
             #expect(result.outcome == .ambiguous)
             #expect(result.mayHaveReached)
-            #expect(clock.now - start < .seconds(8))
+            #expect(clock.now - start < .seconds(60))
         }
     }
 

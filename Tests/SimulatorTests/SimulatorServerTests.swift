@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Contracts
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 import Simulator
 import Testing
 
@@ -41,7 +42,7 @@ import Testing
 
     private func summary(_ client: HTTPClient, _ base: String) async throws -> JSONValue {
         let answer = try await client.execute(
-            HTTPClientRequest(url: base + "/_simulator/summary"), timeout: .seconds(10))
+            HTTPClientRequest(url: base + "/_simulator/summary"), timeout: .seconds(60))
         return try JSONValue(parsing: Array(buffer: await answer.body.collect(upTo: 1 << 20)))
     }
 
@@ -53,10 +54,10 @@ import Testing
         return configuration
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a late effect comes although its client has gone`() async throws {
-        try await withServer(lateEffect(after: 700)) { client, base in
+    @Test(.timeLimit(.minutes(10))) func `a late effect comes although its client has gone`() async throws {
+        try await withServer(lateEffect(after: 4000)) { client, base in
             await #expect(throws: HTTPClientError.self) {
-                try await client.execute(post(base), timeout: .milliseconds(200))
+                try await client.execute(post(base), timeout: .seconds(1))
             }
             #expect(try await summary(client, base)["effects"] == .number("0"))
             while try await summary(client, base)["requests_on_their_way"] != .number("0") { await Task.yield() }
@@ -64,11 +65,31 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a client that waits gets the answer of the late effect`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `a client that waits gets the answer of the late effect`() async throws {
         try await withServer(lateEffect(after: 50)) { client, base in
-            let answer = try await client.execute(post(base), timeout: .seconds(10))
+            let answer = try await client.execute(post(base), timeout: .seconds(60))
             #expect(answer.status.code == 201)
             #expect(try await summary(client, base)["effects"] == .number("1"))
+        }
+    }
+
+    @Test(.timeLimit(.minutes(10))) func `a server may be cancelled while clients connect`() async throws {
+        for _ in 0..<20 {
+            let server = try SimulatorServer(SimulatorConfiguration())
+            let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
+            try await withThrowingTaskGroup { group in
+                group.addTask { try await server.run { continuation.yield($0) } }
+                var iterator = ports.makeAsyncIterator()
+                let port = try #require(await iterator.next())
+                let connecting = (0..<50).map { _ in
+                    ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup).connect(host: "127.0.0.1", port: port)
+                }
+                group.cancelAll()
+                // Who connects late is refused.
+                for connection in connecting { try? await connection.get().close() }
+                // The server ends with its cancellation.
+                try? await group.waitForAll()
+            }
         }
     }
 }

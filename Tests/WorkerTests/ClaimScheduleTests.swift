@@ -25,9 +25,9 @@ import Testing
 
     @Test func `claims go on at once while jobs come`() {
         var schedule = ClaimSchedule(provider: ProviderName("iron"))
-        let isSweep = schedule.claimBegan(at: .zero)
-        #expect(isSweep)
-        schedule.claimReturned(some(), wasSweep: true, from: .zero, to: .milliseconds(1), pollInterval: Self.poll)
+        let look = schedule.claimBegan(at: .zero)
+        #expect(look == .sweep)
+        schedule.claimReturned(some(), from: .sweep, start: .zero, end: .milliseconds(1), pollInterval: Self.poll)
         #expect(schedule.isDue(at: .milliseconds(1)))
     }
 
@@ -35,22 +35,53 @@ import Testing
         var schedule = ClaimSchedule(provider: ProviderName("iron"))
         _ = schedule.claimBegan(at: .zero)
         schedule.claimReturned(
-            batch(.empty), wasSweep: true, from: .zero, to: .milliseconds(1), pollInterval: Self.poll)
+            batch(.empty), from: .sweep, start: .zero, end: .milliseconds(1), pollInterval: Self.poll)
         #expect(schedule.isEmpty)
         #expect(!schedule.isDue(at: .milliseconds(1000)))
         #expect(schedule.isDue(at: .milliseconds(1001)))
         schedule.jobsCame(at: .milliseconds(3))
-        #expect(schedule.isDue(at: .milliseconds(11)))
+        #expect(schedule.isDue(at: .milliseconds(3)))
     }
 
-    @Test func `sweeps take no more than a tenth of the time, whatever asks for them`() {
+    @Test func `sweeps take a tenth of the time, and long ones a hundredth, whatever asks for them`() {
+        for (took, next) in [(10, 110), (20, 220), (21, 2121), (200, 20200), (4000, 34000)] {
+            var schedule = ClaimSchedule(provider: ProviderName("iron"))
+            _ = schedule.claimBegan(at: .zero)
+            schedule.claimReturned(
+                some(), from: .sweep, start: .zero, end: .milliseconds(took), pollInterval: Self.poll)
+            schedule.jobsCame(at: .milliseconds(took + 1))
+            let before = schedule.claimBegan(at: .milliseconds(next - 1))
+            #expect(before == .back, "after \(took)")
+            schedule.jobsCame(at: .milliseconds(next - 1))
+            let after = schedule.claimBegan(at: .milliseconds(next))
+            #expect(after == .sweep, "after \(took)")
+        }
+    }
+
+    @Test func `looks back take a tenth of the time, whatever asks for them`() {
         var schedule = ClaimSchedule(provider: ProviderName("iron"))
         _ = schedule.claimBegan(at: .zero)
+        schedule.claimReturned(some(), from: .sweep, start: .zero, end: .milliseconds(100), pollInterval: Self.poll)
+        schedule.jobsCame(at: .milliseconds(100))
+        let first = schedule.claimBegan(at: .milliseconds(100))
+        #expect(first == .back)
         schedule.claimReturned(
-            batch(.empty), wasSweep: true, from: .zero, to: .milliseconds(50), pollInterval: Self.poll)
-        schedule.jobsCame(at: .milliseconds(60))
-        #expect(!schedule.isDue(at: .milliseconds(549)))
-        #expect(schedule.isDue(at: .milliseconds(550)))
+            some(), from: first, start: .milliseconds(100), end: .milliseconds(120), pollInterval: Self.poll)
+        schedule.jobsCame(at: .milliseconds(130))
+        let second = schedule.claimBegan(at: .milliseconds(319))
+        #expect(second == .onward)
+        let third = schedule.claimBegan(at: .milliseconds(320))
+        #expect(third == .back)
+    }
+
+    @Test func `what a look back does not find is looked for from the start when that is due`() {
+        var schedule = ClaimSchedule(provider: ProviderName("iron"))
+        _ = schedule.claimBegan(at: .zero)
+        schedule.claimReturned(some(), from: .sweep, start: .zero, end: .milliseconds(10), pollInterval: Self.poll)
+        schedule.claimReturned(
+            batch(.empty), from: .back, start: .milliseconds(20), end: .milliseconds(21), pollInterval: Self.poll)
+        #expect(!schedule.isDue(at: .milliseconds(109)))
+        #expect(schedule.isDue(at: .milliseconds(110)))
     }
 
     @Test func `a wake-up is followed by some looks more, for commits that it stood for`() {
@@ -58,10 +89,10 @@ import Testing
         schedule.jobsCame(at: .zero)
         for (start, next) in [(0, 15), (15, 75), (75, 315), (315, 1316)] {
             let began = Duration.milliseconds(start)
-            let isSweep = schedule.claimBegan(at: began)
-            #expect(isSweep)
+            let look = schedule.claimBegan(at: began)
+            #expect(look == .sweep)
             schedule.claimReturned(
-                batch(.empty), wasSweep: isSweep, from: began, to: began + .milliseconds(1), pollInterval: Self.poll)
+                batch(.empty), from: look, start: began, end: began + .milliseconds(1), pollInterval: Self.poll)
             #expect(!schedule.isDue(at: .milliseconds(next - 1)))
             #expect(schedule.isDue(at: .milliseconds(next)))
         }
@@ -72,7 +103,7 @@ import Testing
         var schedule = ClaimSchedule(provider: ProviderName("iron"))
         _ = schedule.claimBegan(at: .zero)
         schedule.claimReturned(
-            batch(hint, wait: .milliseconds(20)), wasSweep: true, from: .zero, to: .milliseconds(1),
+            batch(hint, wait: .milliseconds(20)), from: .sweep, start: .zero, end: .milliseconds(1),
             pollInterval: Self.poll)
         #expect(!schedule.isDue(at: .milliseconds(20)))
         #expect(schedule.isDue(at: .milliseconds(21)))
@@ -80,8 +111,19 @@ import Testing
 
     @Test func `a failed claim waits`() {
         var schedule = ClaimSchedule(provider: ProviderName("iron"))
-        schedule.claimFailed(at: .zero, retryAfter: .milliseconds(500))
+        schedule.claimFailed(from: .sweep, isTimeout: false, at: .zero, retryAfter: .milliseconds(500))
         #expect(!schedule.isDue(at: .milliseconds(499)))
         #expect(schedule.isDue(at: .milliseconds(500)))
+        let look = schedule.claimBegan(at: .milliseconds(500))
+        #expect(look == .sweep)
+    }
+
+    @Test func `a sweep that takes too long keeps nobody from going on`() {
+        var schedule = ClaimSchedule(provider: ProviderName("iron"))
+        schedule.claimFailed(from: .sweep, isTimeout: true, at: .zero, retryAfter: .milliseconds(500))
+        let look = schedule.claimBegan(at: .seconds(29))
+        #expect(look == .back)
+        let sweep = schedule.claimBegan(at: .seconds(30))
+        #expect(sweep == .sweep)
     }
 }

@@ -78,7 +78,8 @@ import Testing
             try await enqueueCustomers(bench, count: 60)
             try await withSimulator([lost, cut, unavailable]) { caller, ledger in
                 try await bench.with([bench.daemon(caller), bench.daemon(caller)]) {
-                    for _ in 0..<40 where try await bench.states() != "completed=60" {
+                    let end = ContinuousClock.now + .seconds(40)
+                    while try await bench.states() != "completed=60", ContinuousClock.now < end {
                         // Waits between attempts are the provider's matter, not this test's.
                         try await bench.run(
                             "UPDATE onboarding.jobs SET run_at = now() WHERE state = 'available' AND run_at > now()")

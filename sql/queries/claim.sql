@@ -7,5 +7,7 @@ SELECT c.id, c.claim_token, c.kind, c.step, c.attempt, c.max_attempts, c.backoff
     c.payload_bytes, c.body_sha256, c.parameters, c.after_provider_id, c.traceparent, c.remaining_ms, c.first_sent_ms,
     c.last_sent_ms, c.last_create_status, c.evidence_id, c.evidence_status, c.claimed_at, c.priority, c.run_at, c.hint,
     c.wait_ms
-FROM onboarding.claim($1::text, $2::text, $3::integer, $4::bigint, $5::bigint, $6::integer, nullif($7::text[], '{}')::smallint[],
-    nullif($8::text[], '{}')::timestamptz[], nullif($9::bigint[], '{}')) AS c
+-- The turn comes first: the claim sees what those before it have committed.
+FROM onboarding.claim_turn($2::text, $3::integer) AS turn (wanted)
+CROSS JOIN LATERAL onboarding.claim($1::text, $2::text, turn.wanted, $4::bigint, $5::bigint, $6::integer,
+    nullif($7::text[], '{}')::smallint[], nullif($8::text[], '{}')::timestamptz[], nullif($9::bigint[], '{}')) AS c

@@ -2,7 +2,8 @@
 ///
 /// Index entries of claimed jobs stay dead in front of the queue for as long as any transaction keeps
 /// them from being vacuumed; going on behind the last claimed job spares walking over them. What lies
-/// before the cursor (retries, late commits) is found by sweeps from the start.
+/// before the cursor is found by looking back: what is due again, or was committed late, mostly lies where
+/// the cursor was a moment ago.
 package struct ClaimCursor: Sendable, Equatable {
     struct Position: Sendable, Equatable {
         var runAt: String
@@ -12,35 +13,66 @@ package struct ClaimCursor: Sendable, Equatable {
         static func < (left: Position, right: Position) -> Bool { (left.runAt, left.id) < (right.runAt, right.id) }
     }
 
+    /// Where a claim begins.
+    package enum Look: Sendable {
+        /// Behind the last claimed job.
+        case onward
+        /// Where the cursor was at the last but one ``ClaimCursor/remember()``.
+        case back
+        /// At the start of every priority.
+        case sweep
+    }
+
     /// The priorities that jobs may have, in the order of claims.
     static let priorities = 0...9
 
+    /// Where the next claim begins.
+    package private(set) var look = Look.sweep
     private var known: [Int: Position] = [:]
-    /// Whether the next claim begins at the start of every priority.
-    package private(set) var isSweep = true
+    /// Where it was at the last ``remember()``, and at the one before; for a priority that is new since, its first place.
+    private var remembered: [Int: Position] = [:]
+    private var rear: [Int: Position] = [:]
 
     /// A cursor at the start.
     package init() {}
 
-    /// Makes the next claim a sweep from the start.
-    package mutating func sweep() {
-        isSweep = true
+    /// Says where the next claim begins.
+    package mutating func begin(_ look: Look) {
+        self.look = look
+    }
+
+    /// Keeps the present place for those that will look back.
+    package mutating func remember() {
+        rear = remembered
+        remembered = known
     }
 
     /// Where the next claim begins in each of ``priorities``; nil: at its start.
-    var positions: [Position?] { Self.priorities.map { isSweep ? nil : known[$0] } }
+    var positions: [Position?] {
+        Self.priorities.map { priority in
+            switch look {
+            case .sweep: nil
+            case .onward: known[priority]
+            case .back:
+                // The place may have gone back since.
+                known[priority].map { place in rear[priority].map { $0 < place ? $0 : place } ?? place }
+            }
+        }
+    }
 
     /// Moves behind what a claim brought: the last job of each priority.
     ///
-    /// A sweep that brought jobs may have left others of the last priority that it came to: there the cursor
+    /// A look back that brought jobs may have left others of the last priority that it came to: there the cursor
     /// goes back to what it brought. It keeps its place in the priorities before, which were looked through,
-    /// and behind, which the next sweep comes to.
+    /// and behind, which the next look comes to.
     mutating func claimed(_ last: [Int: Position]) {
         let lowest = last.keys.max()
         for (priority, position) in last {
-            if let present = known[priority], position < present, !(isSweep && priority == lowest) { continue }
+            if let present = known[priority], position < present, !(look != .onward && priority == lowest) { continue }
             known[priority] = position
+            if remembered[priority] == nil { remembered[priority] = position }
+            if rear[priority] == nil { rear[priority] = position }
         }
-        isSweep = false
+        look = .onward
     }
 }

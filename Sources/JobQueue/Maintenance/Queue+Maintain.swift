@@ -20,4 +20,9 @@ extension Queue {
             partitionsMade: made, partitionsDropped: try row.decode(Int.self, at: 1),
             jobsDeleted: try row.decode(Int.self, at: 2))
     }
+
+    /// Counts the jobs that wait where there are more than each look at `queue_health` counts; at most once a minute.
+    package func countBacklog() async throws(PostgresError) {
+        _ = try await run("count_backlog", [])
+    }
 }

@@ -46,12 +46,16 @@ final class HTTPExchange: HTTPClientResponseDelegate {
     }
 
     func didFinishRequest(task: HTTPClient.Task<Answer>) throws -> Answer {
-        state.withLockedValue { state in
-            var headers: [String: String] = [:]
-            for header in state.head?.headers ?? [:] where headers[header.name.lowercased()] == nil {
-                headers[header.name.lowercased()] = header.value
-            }
-            return Answer(status: Int(state.head?.status.code ?? 0), headers: headers, body: state.body)
-        }
+        let (head, body) = state.withLockedValue { ($0.head, $0.body) }
+        guard let head else { throw HTTPClientError.remoteConnectionClosed }
+        return Answer(head, body: body)
+    }
+}
+
+extension Answer {
+    /// What came over a connection, as one.
+    init(_ head: HTTPResponseHead, body: [UInt8]) {
+        let headers = head.headers.map { ($0.name.lowercased(), $0.value) }
+        self.init(status: Int(head.status.code), headers: Dictionary(headers) { first, _ in first }, body: body)
     }
 }

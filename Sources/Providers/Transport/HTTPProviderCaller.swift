@@ -54,6 +54,7 @@ package final class HTTPProviderCaller: ProviderCaller {
         http.connectionPool = .init(
             idleTimeout: .seconds(30), concurrentHTTP1ConnectionsPerHostSoftLimit: configuration.connections)
         http.connectionPool.retryConnectionEstablishment = false
+        http.http2StreamChannelDebugInitializer = { EarlyAnswer.wait(in: $0, limit: configuration.answerLimit) }
         if let file = configuration.authorityFile {
             var tls = TLSConfiguration.makeClientConfiguration()
             tls.additionalTrustRoots = [.file(file)]
@@ -143,17 +144,25 @@ package final class HTTPProviderCaller: ProviderCaller {
         _ request: HTTPClient.Request, _ step: Step, _ context: CallContext, _ operation: Operation
     ) async -> CallResult {
         let exchange = HTTPExchange(limit: configuration.answerLimit)
+        do {
+            return read(try await answer(to: request, exchange), step, context, operation)
+        } catch {
+            return lost(error, hasSent: exchange.hasSent, step, operation)
+        }
+    }
+
+    /// Waits for the whole answer; an error where there is none within the time.
+    func answer(to request: HTTPClient.Request, _ exchange: HTTPExchange) async throws -> Answer {
         let task = client.execute(
             request: request, delegate: exchange, deadline: .now() + .nanoseconds(configuration.timeout.nanoseconds))
         do {
-            let answer = try await withTaskCancellationHandler {
+            return try await withTaskCancellationHandler {
                 try await task.futureResult.get()
             } onCancel: {
                 task.cancel()
             }
-            return read(answer, step, context, operation)
-        } catch {
-            return lost(error, hasSent: exchange.hasSent, step, operation)
+        } catch let early as EarlyAnswer.Complete {
+            return early.answer
         }
     }
 

@@ -3,14 +3,21 @@ import JobQueue
 
 /// When to claim from one provider, and from where.
 ///
-/// Claims go on behind the cursor; a sweep from the start finds retries and late commits. Sweeps may take a tenth of the
-/// time, however long some transaction keeps dead entries in front of the queue: after each the next waits ten times as
-/// long as it took.
+/// Claims go on behind the cursor. A look back to where it was some seconds ago finds what is due again and what was
+/// committed late; a sweep from the start finds the rest: what lay open for longer, or stood behind an order key. Each may
+/// take a tenth of the time, however many dead entries some transaction keeps in front of the queue: after each the next
+/// waits for ten times as long as it took, and a sweep that takes long for a hundred times.
 struct ClaimSchedule: Sendable {
-    /// The longest that a retry or a late commit waits for a sweep.
+    /// The longest that a look back waits.
     private static let longestWait: Duration = .seconds(2)
-    /// How long sweeps wait when nothing asks for one and there is work behind the cursor.
+    /// The longest that a sweep waits: so long waits what only it finds while it passes by a million dead entries.
+    private static let longestSweepWait: Duration = .seconds(30)
+    /// What takes longer than a claim of many jobs passes by dead entries.
+    private static let longSweep: Duration = .milliseconds(20)
+    /// How long both wait when nothing asks for one and there is work behind the cursor.
     private static let usualWait: Duration = .milliseconds(100)
+    /// How often the cursor's place is remembered: looks back go once to twice as far.
+    private static let memory: Duration = .seconds(10)
     /// How long after a wake-up to look once more: it stands for all commits of the next ten milliseconds
     /// (`0010_wakeups.sql`), and a commit takes a few. Twice more after it, each four times as long after the one before,
     /// for commits that take longer.
@@ -23,6 +30,9 @@ struct ClaimSchedule: Sendable {
     private(set) var isEmpty = false
     private var nextSweep: Duration = .zero
     private var earliestSweep: Duration = .zero
+    private var nextLookBack: Duration = .zero
+    private var earliestLookBack: Duration = .zero
+    private var nextMemory: Duration = .zero
     /// When to look once more for what a wake-up stood for, and how long that is after the look before.
     private var lookAgain: Duration?
     private var lookStep: Duration = .zero
@@ -33,52 +43,72 @@ struct ClaimSchedule: Sendable {
 
     func isDue(at now: Duration) -> Bool { nextClaim <= now }
 
-    /// Called before a claim; goes back to the start when a sweep is due. Returns whether it is a sweep.
-    mutating func claimBegan(at now: Duration) -> Bool {
-        if let time = lookAgain, now >= max(time, earliestSweep) {
+    /// Called before a claim; returns where it begins.
+    mutating func claimBegan(at now: Duration) -> ClaimCursor.Look {
+        if let time = lookAgain, now >= max(time, earliestLookBack) {
             lookStep *= 4
             lookAgain = lookStep <= Self.lastLook ? now + lookStep : nil
-            nextSweep = min(nextSweep, now)
+            nextLookBack = min(nextLookBack, now)
+            nextSweep = min(nextSweep, max(now, earliestSweep))
         }
-        if now >= nextSweep { cursor.sweep() }
-        return cursor.isSweep
+        if now >= nextMemory {
+            cursor.remember()
+            nextMemory = now + Self.memory
+        }
+        cursor.begin(now >= nextSweep ? .sweep : now >= nextLookBack ? .back : .onward)
+        return cursor.look
     }
 
-    /// Jobs may have come: claim soon, from the start when the last sweep's cost allows, and some times more a little later.
+    /// Jobs may have come: claim soon, from further back when the last look's cost allows, and some times more a little later.
     mutating func jobsCame(at now: Duration) {
         lookStep = Self.firstLook
         lookAgain = now + lookStep
-        if isEmpty { nextClaim = cursor.isSweep ? earliestSweep : .zero }
+        if isEmpty { nextClaim = cursor.look == .onward ? .zero : min(earliestLookBack, earliestSweep) }
+        nextLookBack = earliestLookBack
         nextSweep = earliestSweep
     }
 
     mutating func claimReturned(
-        _ batch: ClaimBatch, wasSweep: Bool, from start: Duration, to now: Duration, pollInterval: Duration
+        _ batch: ClaimBatch, from look: ClaimCursor.Look, start: Duration, end now: Duration, pollInterval: Duration
     ) {
         isEmpty = batch.claims.isEmpty
-        if wasSweep, batch.looked {
-            earliestSweep = now + min((now - start) * 10, Self.longestWait)
-            nextSweep = max(earliestSweep, now + Self.usualWait)
-        }
+        if batch.looked, look != .onward { lookedBack(look, start: start, end: now) }
         guard isEmpty else {
             nextClaim = now
             return
         }
         switch batch.hint {
-        case .empty where !wasSweep:
+        case .empty where look == .onward:
+            nextLookBack = earliestLookBack
             nextSweep = earliestSweep
-            nextClaim = max(now, earliestSweep)
+            nextClaim = max(now, min(earliestLookBack, earliestSweep))
         case .fenced:
             nextClaim = now + min(.milliseconds(200), pollInterval)
         default:
             nextClaim = now + min(batch.wait ?? pollInterval, pollInterval)
-            if batch.wait == nil, let lookAgain { nextClaim = min(nextClaim, max(lookAgain, earliestSweep)) }
+            if batch.wait == nil, let lookAgain { nextClaim = min(nextClaim, max(lookAgain, earliestLookBack)) }
+            // What is not here may lie further back.
+            if batch.wait == nil, look == .back { nextClaim = min(nextClaim, nextSweep) }
         }
     }
 
-    /// The claim could not be made.
-    mutating func claimFailed(at now: Duration, retryAfter delay: Duration) {
+    private mutating func lookedBack(_ look: ClaimCursor.Look, start: Duration, end: Duration) {
+        let took = end - start
+        // What a look back takes does not follow from what a sweep did.
+        earliestLookBack = look == .back ? end + min(took * 10, Self.longestWait) : end
+        nextLookBack = max(earliestLookBack, end + Self.usualWait)
+        if look == .sweep {
+            earliestSweep = end + min(took * (took > Self.longSweep ? 100 : 10), Self.longestSweepWait)
+            nextSweep = max(earliestSweep, end + Self.usualWait)
+        }
+    }
+
+    /// The claim could not be made; a sweep that took too long waits as one that took long.
+    mutating func claimFailed(
+        from look: ClaimCursor.Look, isTimeout: Bool, at now: Duration, retryAfter delay: Duration
+    ) {
         nextClaim = now + delay
-        nextSweep = now + delay
+        nextLookBack = now + delay
+        nextSweep = now + (isTimeout && look == .sweep ? Self.longestSweepWait : delay)
     }
 }

@@ -2,8 +2,10 @@ import JobModel
 import JobQueue
 import Logging
 import NIOConcurrencyHelpers
+import Postgres
 
-/// Claims jobs for slots that are free, or soon will be, and runs an attempt for each.
+/// Claims jobs for slots that are free, or soon will be, and runs an attempt for each. Each provider has claims of its own:
+/// none waits for another's.
 final class Claimer: Sendable {
     /// How long a few free slots wait for more.
     private static let gatheringTime: Duration = .milliseconds(2)
@@ -14,9 +16,11 @@ final class Claimer: Sendable {
     private let trust: LeaseTrust
     private let configuration: WorkerConfiguration
     private let slots: NIOLockedValueBox<Slots>
-    private let bell: Bell
+    private let bells: ClaimBells
     /// The providers of which jobs may have come since the last look.
     private let jobsCame: NIOLockedValueBox<Set<ProviderName>>
+    /// The providers of which the last claim brought nothing.
+    private let empty = NIOLockedValueBox<Set<ProviderName>>([])
     private let isStopping = NIOLockedValueBox(false)
     private let logger: Logger
     private let clock = ContinuousClock()
@@ -24,7 +28,7 @@ final class Claimer: Sendable {
     init(
         queue: Queue, runner: AttemptRunner, completer: Completer, trust: LeaseTrust,
         configuration: WorkerConfiguration,
-        slots: NIOLockedValueBox<Slots>, bell: Bell, logger: Logger
+        slots: NIOLockedValueBox<Slots>, bells: ClaimBells, logger: Logger
     ) {
         self.queue = queue
         self.runner = runner
@@ -32,7 +36,7 @@ final class Claimer: Sendable {
         self.trust = trust
         self.configuration = configuration
         self.slots = slots
-        self.bell = bell
+        self.bells = bells
         self.logger = logger
         jobsCame = NIOLockedValueBox(Set(configuration.providers))
     }
@@ -41,17 +45,17 @@ final class Claimer: Sendable {
     func wake(_ provider: ProviderName?) {
         guard let provider else {
             jobsCame.withLockedValue { $0 = Set(configuration.providers) }
-            return bell.ring()
+            return bells.ringAll()
         }
         guard configuration.providers.contains(provider) else { return }
         jobsCame.withLockedValue { _ = $0.insert(provider) }
-        bell.ring()
+        bells.ring(provider)
     }
 
     /// Stops claiming; `run` then returns when the attempts in flight have ended or the drain time is over.
     func stop() {
         isStopping.withLockedValue { $0 = true }
-        bell.ring()
+        bells.ringAll()
     }
 
     /// Whether it claims no more.
@@ -59,63 +63,71 @@ final class Claimer: Sendable {
 
     /// Claims and runs attempts until stopped, cancelled or, if so configured, idle.
     func run() async {
+        await withDiscardingTaskGroup { loops in
+            for provider in configuration.providers {
+                loops.addTask(name: "claims") { await self.run(provider) }
+            }
+        }
+    }
+
+    private func run(_ provider: ProviderName) async {
         await withDiscardingTaskGroup { attempts in
-            var schedules = configuration.providers.map(ClaimSchedule.init(provider:))
+            var schedule = ClaimSchedule(provider: provider)
             let start = clock.now
             while !isDraining, !Task.isCancelled {
-                let came = jobsCame.withLockedValue { came in
-                    defer { came = [] }
-                    return came
-                }
-                for index in schedules.indices where came.contains(schedules[index].provider) {
-                    schedules[index].jobsCame(at: clock.now - start)
-                }
+                if jobsCame.withLockedValue({ $0.remove(provider) }) != nil { schedule.jobsCame(at: clock.now - start) }
                 begin(&attempts)
-                let claimed = await round(&schedules, since: start, into: &attempts)
-                if claimed == 0, await isIdle(schedules) { break }
-                await pause(schedules, since: start)
-                schedules.append(schedules.removeFirst())
+                await claim(&schedule, since: start)
+                begin(&attempts)
+                if await isIdle() { break }
+                await pause(schedule, since: start)
             }
-            isStopping.withLockedValue { $0 = true }
-            await drain(&attempts)
+            stop()
+            await drain(&attempts, ringing: bells[provider])
             attempts.cancelAll()
         }
     }
 
-    /// Claims once from each provider that is due. Returns how many jobs came.
-    private func round(
-        _ schedules: inout [ClaimSchedule], since start: ContinuousClock.Instant,
-        into attempts: inout DiscardingTaskGroup
-    ) async -> Int {
-        var claimed = 0
-        for index in schedules.indices where schedules[index].isDue(at: clock.now - start) && !isDraining {
-            let provider = schedules[index].provider
-            let allowance = slots.withLockedValue { $0.allowance(for: provider) }
-            guard allowance.jobs > 0 else { continue }
-            let began = clock.now - start
-            let wasSweep = schedules[index].claimBegan(at: began)
-            let identity = trust.identity
-            do {
-                let batch = try await queue.claim(
-                    provider, for: identity.worker, wanted: allowance.jobs, byteBudget: allowance.bytes,
-                    singleBudget: allowance.singleBytes, lease: configuration.lease, cursor: &schedules[index].cursor)
-                schedules[index].claimReturned(
-                    batch, wasSweep: wasSweep, from: began, to: clock.now - start,
-                    pollInterval: configuration.pollInterval)
-                slots.withLockedValue { slots in
-                    let now = clock.now
-                    slots.claimReturned(from: start + began, to: now)
-                    for job in batch.claims { slots.claimed(job, as: identity, at: now) }
-                }
-                begin(&attempts)
-                claimed += batch.claims.count
-            } catch {
-                logger.warning("could not claim", metadata: ["provider": "\(provider)", "error": "\(error)"])
-                schedules[index].claimFailed(
-                    at: clock.now - start, retryAfter: min(.milliseconds(500), configuration.pollInterval))
-            }
+    /// Claims once if it is time and there is room.
+    private func claim(_ schedule: inout ClaimSchedule, since start: ContinuousClock.Instant) async {
+        let provider = schedule.provider
+        guard !isDraining, schedule.isDue(at: clock.now - start),
+            let allowance = slots.withLockedValue({ $0.beginClaim(for: provider) })
+        else { return }
+        let began = clock.now
+        let look = schedule.claimBegan(at: began - start)
+        empty.withLockedValue { _ = $0.remove(provider) }
+        let identity = trust.identity
+        do {
+            let batch = try await queue.claim(
+                provider, for: identity.worker, wanted: allowance.jobs, byteBudget: allowance.bytes,
+                singleBudget: allowance.singleBytes, lease: configuration.lease, cursor: &schedule.cursor)
+            let now = clock.now
+            schedule.claimReturned(
+                batch, from: look, start: began - start, end: now - start, pollInterval: configuration.pollInterval)
+            end(of: provider, from: began, to: now, with: batch.claims, as: identity)
+            if batch.claims.isEmpty { empty.withLockedValue { _ = $0.insert(provider) } }
+        } catch {
+            logger.warning("could not claim", metadata: ["provider": "\(provider)", "error": "\(error)"])
+            let now = clock.now
+            end(of: provider, from: began, to: now, with: [], as: identity)
+            schedule.claimFailed(
+                from: look, isTimeout: error.code == .timedOut, at: now - start,
+                retryAfter: min(.milliseconds(500), configuration.pollInterval))
         }
-        return claimed
+    }
+
+    /// Takes what a claim brought, and lets those go on that waited for its end.
+    private func end(
+        of provider: ProviderName, from start: ContinuousClock.Instant, to end: ContinuousClock.Instant,
+        with jobs: [ClaimedJob], as identity: LeaseTrust.Identity
+    ) {
+        let openings = slots.withLockedValue { slots in
+            slots.endClaim(for: provider, from: start, to: end)
+            for job in jobs { slots.claimed(job, as: identity, at: end) }
+            return slots.openings()
+        }
+        bells.ring(openings)
     }
 
     /// Begins as many calls as there are slots for, and gives back what has waited too long, or all when draining. A call that
@@ -133,7 +145,7 @@ final class Claimer: Sendable {
         while let ready = next {
             let end = await runner.run(ready.job, as: ready.identity)
             var givenBack: [ClaimedJob] = []
-            let mayClaim = slots.withLockedValue { slots in
+            let openings = slots.withLockedValue { slots in
                 next = nil
                 if end.freesSlotAtOnce {
                     slots.freed(by: ready.job.claim)
@@ -141,41 +153,43 @@ final class Claimer: Sendable {
                 } else if end.concernsProvider {
                     givenBack = slots.giveBack(of: ready.job.claim.kind.provider)
                 }
-                return slots.free >= slots.worthClaiming
+                return slots.openings()
             }
             completer.add(end)
             for job in givenBack { completer.add(runner.handBack(job)) }
-            if mayClaim { bell.ring() }
+            bells.ring(openings)
         }
     }
 
     /// Waits for what may let more be claimed: freed slots, a notification, a time.
-    private func pause(_ schedules: [ClaimSchedule], since start: ContinuousClock.Instant) async {
+    private func pause(_ schedule: ClaimSchedule, since start: ContinuousClock.Instant) async {
+        let bell = bells[schedule.provider]
         let began = clock.now
         while !isDraining, !Task.isCancelled {
-            let (open, worthClaiming) = slots.withLockedValue { slots in
-                let rooms = schedules.map { (next: $0.nextClaim, room: slots.allowance(for: $0.provider).jobs) }
-                return (rooms.filter { $0.room > 0 }, slots.worthClaiming)
-            }
             let now = clock.now
-            let room = open.filter { $0.next <= now - start }.map(\.room).max() ?? 0
-            if room >= worthClaiming { return }
-            if room > 0 {
-                // A claim for each freed slot would cost more than the short wait for some to gather.
-                let rest = Self.gatheringTime - (now - began)
-                guard rest > .zero else { return }
-                await bell.wait(atMost: rest, clock: clock)
-                continue
+            let wait = schedule.nextClaim - (now - start)
+            let (room, isWorthIt, hasReady, isSupplied) = slots.withLockedValue { slots in
+                let room = slots.allowance(for: schedule.provider).jobs
+                let isWorthIt = room >= slots.worthClaiming(for: schedule.provider)
+                if wait <= .zero, !isWorthIt { slots.wait(schedule.provider) }
+                return (room, isWorthIt, slots.hasReady, slots.ready(of: schedule.provider) > 0)
             }
-            // Where no provider has a free slot, freed ones ring the bell.
-            let wait = (open.map(\.next).min() ?? .seconds(3600)) - (now - start)
-            let limit = slots.withLockedValue { $0.hasReady } ? Slots.patience : configuration.pollInterval
-            return await bell.wait(atMost: min(wait, limit), clock: clock)
+            let limit = hasReady ? Slots.patience : configuration.pollInterval
+            if wait > .zero { return await bell.wait(atMost: min(wait, limit), clock: clock) }
+            if isWorthIt { return }
+            // Freed slots ring the bell.
+            if room == 0 { return await bell.wait(atMost: limit, clock: clock) }
+            // A claim for each freed slot would cost more than the short wait for some to gather; and while jobs wait for a
+            // slot, nothing is lost by it.
+            let rest = (isSupplied ? Slots.batchTime : Self.gatheringTime) - (now - began)
+            guard rest > .zero else { return }
+            await bell.wait(atMost: rest, clock: clock)
         }
     }
 
-    private func isIdle(_ schedules: [ClaimSchedule]) async -> Bool {
-        guard configuration.endsWhenIdle, schedules.allSatisfy(\.isEmpty), slots.withLockedValue({ $0.held.isEmpty })
+    private func isIdle() async -> Bool {
+        guard configuration.endsWhenIdle, empty.withLockedValue({ $0.count == configuration.providers.count }),
+            slots.withLockedValue({ $0.held.isEmpty })
         else {
             return false
         }
@@ -186,7 +200,7 @@ final class Claimer: Sendable {
         }
     }
 
-    private func drain(_ attempts: inout DiscardingTaskGroup) async {
+    private func drain(_ attempts: inout DiscardingTaskGroup, ringing bell: Bell) async {
         let end = clock.now + configuration.drainTimeout
         while slots.withLockedValue({ !$0.held.isEmpty }), clock.now < end, !Task.isCancelled {
             begin(&attempts)

@@ -4,44 +4,42 @@ import Logging
 import NIOConcurrencyHelpers
 import Postgres
 
-/// Writes the ends of attempts, many at a time: while one write is under way the next gather, and a second begins once it
-/// has enough to write; and where many calls are in flight, a few that have ended wait a moment for more.
+/// Writes the ends of attempts, many at a time, when ``WriteSchedule`` says so.
 ///
 /// Holds on to results for as long as the database is away; ``Slots`` bounds how many.
 final class Completer: Sendable {
     private struct State {
         var results: [CompletedAttempt] = []
-        /// How many writes are under way.
-        var writes = 0
+        var schedule = WriteSchedule()
         /// Ends of jobs that somebody else has locked.
         var parked: [CompletedAttempt] = []
         var parkedUntil = ContinuousClock.now
         var isFinishing = false
 
-        var mayWrite: Bool {
-            !results.isEmpty && (writes == 0 || writes < Completer.writeLimit && results.count >= Completer.secondWrite)
-        }
-
-        mutating func next() -> Step {
-            if !parked.isEmpty, parkedUntil <= .now {
-                results += parked
+        /// What to do now, while so many jobs in hand have not ended.
+        mutating func next(unended: Int) -> Step {
+            let now = ContinuousClock.now
+            if !parked.isEmpty, parkedUntil <= now {
+                for result in parked { add(result) }
                 parked = []
             }
-            if mayWrite { return .write(begin()) }
-            if isFinishing, writes == 0, parked.isEmpty { return .end }
-            return .wait(parked.isEmpty ? .seconds(5) : Completer.parkingTime)
+            let limit = parked.isEmpty ? .seconds(5) : Completer.parkingTime
+            if let delay = schedule.delay(waiting: results.count, unended: isFinishing ? 0 : unended, at: now) {
+                return delay > .zero ? .wait(min(delay, limit)) : .write(begin(at: now))
+            }
+            if isFinishing, schedule.writes == 0, parked.isEmpty { return .end }
+            return .wait(limit)
         }
 
-        /// A write has ended; what to write next, if that is at least `enough`.
-        mutating func ended(enough: Int) -> [CompletedAttempt]? {
-            writes -= 1
-            return mayWrite && results.count >= enough ? begin() : nil
+        mutating func add(_ result: CompletedAttempt) {
+            if results.isEmpty { schedule.firstCame(at: .now) }
+            results.append(result)
         }
 
-        private mutating func begin() -> [CompletedAttempt] {
-            let batch = Array(results.prefix(Completer.batchLimit))
+        private mutating func begin(at now: ContinuousClock.Instant) -> [CompletedAttempt] {
+            let batch = Array(results.prefix(WriteSchedule.batchLimit))
             results.removeFirst(batch.count)
-            writes += 1
+            schedule.began(at: now)
             return batch
         }
     }
@@ -52,48 +50,40 @@ final class Completer: Sendable {
         case end
     }
 
-    private static let writeLimit = 2
-    /// How many results make a second write worth its cost while the first is under way.
-    private static let secondWrite = 100
-    private static let batchLimit = 500
     private static let parkingTime: Duration = .seconds(1)
-    /// How long a few results wait for more; a write takes longer.
-    private static let gatheringTime: Duration = .milliseconds(1)
 
     private let queue: Queue
     private let trust: LeaseTrust
     private let logger: Logger
-    private let inFlight: @Sendable () -> Int
+    private let unended: @Sendable () -> Int
     private let announcer: Announcer
     private let written: @Sendable (CompletedAttempt) -> Void
     private let state = NIOLockedValueBox(State())
     private let bell = Bell()
 
     /// - Parameters:
-    ///   - inFlight: how many calls have not ended.
+    ///   - unended: how many jobs in hand have calls that have not ended or not begun.
     ///   - written: called for each attempt once its end is written or known to be late.
     init(
-        queue: Queue, trust: LeaseTrust, announcer: Announcer, logger: Logger, inFlight: @escaping @Sendable () -> Int,
+        queue: Queue, trust: LeaseTrust, announcer: Announcer, logger: Logger, unended: @escaping @Sendable () -> Int,
         written: @escaping @Sendable (CompletedAttempt) -> Void
     ) {
         self.queue = queue
         self.trust = trust
         self.announcer = announcer
         self.logger = logger
-        self.inFlight = inFlight
+        self.unended = unended
         self.written = written
     }
 
-    /// How many results are worth a write at once, where more may be about to come.
-    private var enough: Int { inFlight() / 8 }
-
     /// Takes a result; it will be written.
     func add(_ result: CompletedAttempt) {
-        let mayWrite = state.withLockedValue { state in
-            state.results.append(result)
-            return state.mayWrite
+        let unended = unended()
+        let isNews = state.withLockedValue { state in
+            state.add(result)
+            return state.schedule.isNews(waiting: state.results.count, unended: unended)
         }
-        if mayWrite { bell.ring() }
+        if isNews { bell.ring() }
     }
 
     /// Lets `run` return once everything is written; nothing may be added any more.
@@ -106,20 +96,13 @@ final class Completer: Sendable {
     func run() async {
         await withDiscardingTaskGroup { writes in
             while !Task.isCancelled {
-                let (waiting, isIdle) = state.withLockedValue { ($0.results.count, $0.writes == 0) }
-                if isIdle, waiting > 0, waiting < enough {
-                    // Cancelled: the loop ends.
-                    try? await Task.sleep(for: Self.gatheringTime)
-                }
-                switch state.withLockedValue({ $0.next() }) {
+                let unended = unended()
+                switch state.withLockedValue({ $0.next(unended: unended) }) {
                 case .write(let batch):
                     writes.addTask(name: "write") {
-                        var next: [CompletedAttempt]? = batch
-                        while let batch = next {
-                            await self.write(batch)
-                            let enough = self.enough
-                            next = self.state.withLockedValue { $0.ended(enough: enough) }
-                        }
+                        let began = ContinuousClock.now
+                        await self.write(batch)
+                        self.state.withLockedValue { $0.schedule.ended(from: began, to: .now) }
                         self.bell.ring()
                     }
                 case .wait(let limit): await bell.wait(atMost: limit, clock: .continuous)

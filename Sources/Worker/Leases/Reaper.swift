@@ -12,7 +12,7 @@ struct Reaper: Sendable {
     /// The tokens of the claims that this worker has in hand.
     let held: @Sendable () -> [ClaimToken]
     let logger: Logger
-    /// How often it looks.
+    /// How often it looks; thoroughly at most half as often.
     var interval: Duration = .seconds(1)
     /// How many jobs it takes at a time.
     var batch = 500
@@ -30,6 +30,7 @@ struct Reaper: Sendable {
         var lastKey: OrderKey?
         var lastBlocked: JobID?
         var nextThorough = ContinuousClock.now
+        var lastCost = Duration.zero
         while !Task.isCancelled {
             // Spread, so that the workers of a fleet do not all look at once. Cancelled: the loop ends.
             try? await Task.sleep(for: interval * Double.random(in: 0.5...1.5))
@@ -49,8 +50,11 @@ struct Reaper: Sendable {
                 lastKey = try await queue.repairOrderKeys(after: lastKey, limit: orderKeys)
                 lastBlocked = try await queue.repairBlocked(after: lastBlocked, limit: blocked)
                 if expired > 0 { logger.notice("failed jobs whose time is over", metadata: ["jobs": "\(expired)"]) }
-                // Not after a failure: an outage takes time too, and leaves claims whose answers were lost.
-                nextThorough = .now + min((.now - start) * Self.costFactor, Self.longestPause)
+                // Not after a failure: an outage takes time too, and leaves claims whose answers were lost. The lesser of
+                // two, since one alone may have waited for a connection, or for the processor.
+                let cost = ContinuousClock.now - start
+                nextThorough = .now + min(max(min(cost, lastCost) * Self.costFactor, interval * 2), Self.longestPause)
+                lastCost = cost
             } catch {
                 logger.warning("could not look after lost jobs", metadata: ["error": "\(error)"])
             }

@@ -7,22 +7,27 @@ struct Maintainer: Sendable {
     let logger: Logger
     /// How often it tries; a fleet then does it about as often as the database lets it.
     var interval: Duration = .seconds(30)
+    /// The first time comes sooner: nobody may have counted for long.
+    var firstInterval: Duration = .seconds(3)
     /// How many finished jobs one turn deletes: a fraction of a second's work.
     var jobs = 2000
 
     /// Works until cancelled.
     func run() async {
+        var next = firstInterval
         while !Task.isCancelled {
             // Spread, so that the workers of a fleet do not all try at once. Cancelled: the loop ends.
-            try? await Task.sleep(for: interval * Double.random(in: 0.5...1.5))
+            try? await Task.sleep(for: next * Double.random(in: 0.5...1.5))
             if Task.isCancelled { return }
             await turn()
+            next = interval
         }
     }
 
     private func turn() async {
         do {
             guard let done = try await queue.maintain(jobs: jobs) else { return }
+            try await queue.countBacklog()
             guard done.partitionsMade + done.partitionsDropped + done.jobsDeleted > 0 else { return }
             logger.notice(
                 "looked after history",

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CMalloc
 import Foundation
 import JobModel
 import JobQueue
@@ -21,6 +22,9 @@ struct Work: AsyncParsableCommand {
     var untilIdle = false
 
     func run() async throws {
+        // By default each thread has a heap of its own, and keeps there what it has freed: at 1,000 slots 15 of 95 MB.
+        // Two do as well, with no measurable loss of speed.
+        _ = mallopt(M_ARENA_MAX, 2)
         let settings = try Settings(file: database.config)
         let endpoints = try Endpoint.all(settings)
         var configuration = try WorkerConfiguration(settings, endpoints: endpoints)
@@ -47,22 +51,25 @@ struct Work: AsyncParsableCommand {
 
     /// Runs the daemon until it ends or a signal comes; the second signal ends the process.
     private static func serve(_ daemon: Daemon, _ configuration: WorkerConfiguration, _ logger: Logger) async throws {
-        var group = ServiceGroupConfiguration(
-            services: [.init(service: daemon, successTerminationBehavior: .gracefullyShutdownGroup)],
-            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        // The only listener: of two, a signal that comes between their beginnings would reach one.
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        var setting = ServiceGroupConfiguration(
+            services: [.init(service: daemon, successTerminationBehavior: .gracefullyShutdownGroup)], logger: logger)
         // Beyond the drain time, results are still written and the worker is signed off.
-        group.maximumGracefulShutdownDuration = configuration.drainTimeout + .seconds(15)
-        let watch = Task(name: "second-signal") {
-            // Unstructured: it ends with the process.
-            var count = 0
-            for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint) {
-                count += 1
+        setting.maximumGracefulShutdownDuration = configuration.drainTimeout + .seconds(15)
+        let group = ServiceGroup(configuration: setting)
+        // Unstructured: it ends with the process.
+        let watch = Task(name: "signals") {
+            var isEnding = false
+            for await signal in signals {
                 // As if the signal had ended it, which in effect it did.
-                if count > 1 { Foundation.exit(128 + signal.rawValue) }
+                if isEnding { Foundation.exit(128 + signal.rawValue) }
+                isEnding = true
+                await group.triggerGracefulShutdown()
             }
         }
         defer { watch.cancel() }
-        try await ServiceGroup(configuration: group).run()
+        try await group.run()
     }
 
     private func checkSchema() async throws(Failure) {

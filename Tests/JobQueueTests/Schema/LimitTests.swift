@@ -39,6 +39,31 @@ import Testing
         }
     }
 
+    @Test func `large claims go on two at a time; who has waited long enough or wants little does too`() async throws {
+        try await withSessions(3) { sessions in
+            try await fill(sessions[0], 300)
+            for (session, worker) in zip(sessions, ["a", "b"]) {
+                try await session.run("BEGIN")
+                #expect(try await session.column(SQL.claimInTurn(worker, 50)).count == 50)
+            }
+            func claim(_ wanted: Int) async throws -> Duration {
+                let start = ContinuousClock.now
+                #expect(try await sessions[2].column(SQL.claimInTurn("b", wanted)).count == wanted)
+                return ContinuousClock.now - start
+            }
+            // As long as its locks may wait, and no shorter: nobody commits.
+            #expect(try await claim(50) >= .milliseconds(250))
+            var small: [Duration] = []
+            for _ in 0..<3 { small.append(try await claim(49)) }
+            #expect(small.min() ?? .zero < .milliseconds(200))
+            try await sessions[1].run("COMMIT")
+            // What is claimed is claimed once.
+            try await sessions[0].run("COMMIT")
+            #expect(
+                try await sessions[2].value("SELECT count(*) FROM onboarding.jobs WHERE state = 'running'") == "297")
+        }
+    }
+
     @Test func `a burst is spent once and refills at the rate`() async throws {
         try await withSessions { sessions in
             try await fill(sessions[0])

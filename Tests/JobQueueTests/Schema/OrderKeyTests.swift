@@ -73,13 +73,22 @@ import Testing
             #expect(try await completer.column(SQL.claim("a")) == ["1"])
             // The canceller ends the next in line while its head still runs.
             try await canceller.run("BEGIN; SELECT onboarding.cancel(2)")
-            async let done = completer.column(SQL.complete("a", 1))
+            async let done = completeAsWorkersDo(completer, 1)
             while try await canceller.value("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0" {
                 await Task.yield()
             }
             try await canceller.run("COMMIT")
             _ = try await done
             #expect(try await completer.column(SQL.claim("a")) == ["3"])
+        }
+    }
+
+    /// Once more where a lock was waited for too long, as on a busy machine.
+    private func completeAsWorkersDo(_ session: Session, _ id: Int) async throws -> [String?] {
+        do {
+            return try await session.column(SQL.complete("a", id))
+        } catch let error as PostgresError where error.sqlState == .lockNotAvailable {
+            return try await session.column(SQL.complete("a", id))
         }
     }
 

@@ -83,6 +83,14 @@ enum SQL {
         "SELECT id FROM onboarding.claim('\(worker)', '\(provider)', \(wanted), 100000000, 100000000, 3600000) WHERE id IS NOT NULL"
     }
 
+    /// A claim of Iron's as workers make it: when its turn has come.
+    static func claimInTurn(_ worker: String, _ wanted: Int) -> String {
+        """
+        SELECT id FROM onboarding.claim_turn('iron', \(wanted)) AS turn (wanted)
+        CROSS JOIN LATERAL onboarding.claim('\(worker)', 'iron', turn.wanted, 100000000, 100000000, 3600000)
+        """
+    }
+
     /// Completes job `id` of `worker` with the token that the claim gave it.
     static func complete(
         _ worker: String, _ id: Int, token: String? = nil, outcome: String = "succeeded", state: String = "completed",

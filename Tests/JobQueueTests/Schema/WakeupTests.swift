@@ -3,7 +3,7 @@ import TestKit
 import Testing
 
 /// Which commits wake the workers.
-@Suite(.timeLimit(.minutes(2))) struct WakeupTests {
+@Suite(.timeLimit(.minutes(10))) struct WakeupTests {
     private static let longAgo = "SELECT setval('onboarding.last_wakeup_iron', 1);"
     private static let justNow =
         "SELECT setval('onboarding.last_wakeup_iron', (extract(epoch FROM clock_timestamp()) * 1000)::bigint);"
@@ -42,11 +42,20 @@ import Testing
 
     @Test func `what commits within a few milliseconds of a wake-up is left to its second look`() async throws {
         let heard = try await heard { sessions in
-            try await sessions[0].run("BEGIN;" + SQL.enqueue() + Self.justNow + "COMMIT")
+            // A busy machine may take longer than those milliseconds: only an attempt that was within them counts.
+            for attempt in 1... {
+                let clock = "extract(epoch FROM clock_timestamp()) * 1000"
+                let before = try #require(try await sessions[0].value(clock))
+                try await sessions[0].run("BEGIN;" + SQL.enqueue() + Self.justNow + "COMMIT")
+                if try await sessions[0].value("\(clock) - \(before) < 10") == "true" { break }
+                try #require(attempt < 200)
+                try await sessions[0].run("NOTIFY onboarding_jobs, 'again'")
+            }
             try await sessions[0].run("NOTIFY onboarding_jobs, 'mark'")
             try await sessions[0].run("BEGIN;" + SQL.enqueue() + Self.longAgo + "COMMIT")
         }
-        #expect(heard == ["mark", "iron"])
+        let counted = heard.lastIndex(of: "again").map { heard[($0 + 1)...] } ?? heard[...]
+        #expect(counted == ["mark", "iron"])
     }
 
     @Test func `a transaction that stays open holds up nobody's wake-up`() async throws {

@@ -137,8 +137,11 @@ class Bench:
         rows = self.server.sql(database, """
             SELECT coalesce(sum(calls), 0), coalesce(sum(total_exec_time), 0) FROM pg_stat_statements
             WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-              AND query LIKE '%FROM onboarding.claim($1%';""")
+              AND query LIKE '%LATERAL onboarding.claim($1%';""")
         return int(rows[0][0]), float(rows[0][1])
+
+    def commits(self, database):
+        return int(self.server.value(database, f"xact_commit FROM pg_stat_database WHERE datname = '{database}'"))
 
     def drain(self, database, start, jobs, processes=1, watched=None, together=False):
         """Lets workers empty the queue; `start` starts one. The database's clock takes the time.
@@ -149,8 +152,7 @@ class Bench:
         server = self.server
         part = "true" if watched is None else f"job_id > {watched - jobs}"
         succeeded = f"count(*) FROM onboarding.attempts WHERE outcome = 'succeeded' AND {part}"
-        commits = f"xact_commit FROM pg_stat_database WHERE datname = '{database}'"
-        wal, committed = server.value(database, "pg_current_wal_lsn()"), int(server.value(database, commits))
+        wal, committed = server.value(database, "pg_current_wal_lsn()"), self.commits(database)
         calls, milliseconds = self.claims(database)
         before = int(server.value(database, succeeded))
         programs = []
@@ -178,7 +180,7 @@ class Bench:
         return Drain(
             rate=self.rate(database, done, part),
             cpu_per_thousand=sum(program.processor_seconds for program in programs) / done * 1000, peak_mb=peak,
-            wal_per_job=written / done, commits_per_job=(int(server.value(database, commits)) - committed) / done,
+            wal_per_job=written / done, commits_per_job=(self.commits(database) - committed) / done,
             claim_ms=(after_milliseconds - milliseconds) / max(1, after_calls - calls), claims=after_calls - calls)
 
     def release(self, database, processes):

@@ -4,8 +4,9 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
-from .figures import at_least
+from .figures import at_least, at_most
 from .programs import Program
 from .server import BenchError
 
@@ -22,41 +23,62 @@ CONCURRENCY = 100
 def compare(bench):
     python = environment(bench)
     found = [name for name in PEERS if install(bench, python, name)]
-    # Peers are slower: fewer jobs take them as long.
     for scenario, delay in (("a", None), ("b", 20)):
-        ours, theirs = [], {name: [] for name in found}
-        wal, their_wal = [], {name: [] for name in found}
-        jobs, fewer = bench.size(50_000, 3_000), bench.size(10_000, 500)
+        jobs = bench.size(50_000, 3_000)
         with bench.database() as database, bench.provider(delay or 0) as port:
+            called = None if delay is None else port
+            sizes = {name: turn_size(bench, python, name, jobs, called) for name in found}
+            ours, theirs = [], {name: [] for name, size in sizes.items() if size}
             for _ in range(bench.repeats):
                 bench.fresh(database, jobs)
                 bench.scenario = scenario
                 drain = bench.drain(database, (lambda: bench.worker(database, CONCURRENCY)) if delay is None
                                     else (lambda: bench.http_worker(database, CONCURRENCY, port)), jobs)
-                ours.append(drain.rate)
-                wal.append(drain.wal_per_job)
+                ours.append((drain.rate, drain.wal_per_job, drain.commits_per_job))
                 for name in list(theirs):
-                    try:
-                        rate, written = run(bench, python, name, fewer, None if delay is None else port)
-                    except (BenchError, subprocess.TimeoutExpired) as error:
-                        bench.say(f"{name} gave no figure: {str(error).strip().splitlines()[-1][:160]}")
+                    turn = take_turn(bench, python, name, sizes[name], called)
+                    if turn:
+                        theirs[name].append(turn)
+                    else:
                         del theirs[name]
-                        continue
-                    theirs[name].append(rate)
-                    their_wal[name].append(written)
-        tell(bench, scenario, delay, (ours, theirs), (wal, their_wal))
+        tell(bench, scenario, delay, ours, theirs)
 
 
-def tell(bench, scenario, delay, rates, wal):
-    ours, theirs = rates
+def turn_size(bench, python, name, jobs, port):
+    """How many jobs a peer has in a turn: as many as ours, or what it does in ten seconds; None where it gives no figure.
+
+    The results that still wait to be written when the last handler ends are nothing to speak of then.
+    """
+    turn = take_turn(bench, python, name, max(1, jobs // 25), port)
+    if not turn:
+        return None
+    size = max(1, min(jobs, int(turn[0] * 10)))
+    bench.say(f"{name}: {size:,} jobs a turn")
+    return size
+
+
+def take_turn(bench, python, name, jobs, port):
+    """What `run` says; None, and why, where the peer gives no figure."""
+    try:
+        return run(bench, python, name, jobs, port)
+    except (BenchError, subprocess.TimeoutExpired) as error:
+        bench.say(f"{name} gave no figure: {str(error).strip().splitlines()[-1][:160]}")
+        return None
+
+
+def tell(bench, scenario, delay, ours, theirs):
+    """Each turn is a rate, the WAL of a job and its commits."""
     what = "in process" if delay is None else f"over HTTP, {delay} ms"
-    for name, values in theirs.items():
+    rates = {name: [turn[0] for turn in turns] for name, turns in theirs.items()}
+    for name, values in rates.items():
         bench.report.add(scenario, f"{name}, {what}, concurrency {CONCURRENCY}", "jobs/s", values)
     if theirs:
-        fastest = max(theirs, key=lambda name: sum(theirs[name]))
-        bench.report.add(scenario, f"ours, {what}, concurrency {CONCURRENCY}", "jobs/s", ours, theirs[fastest],
-                         f"the fastest peer, {fastest},", at_least(3 if delay is None else 1))
-        bench.report.add(scenario, f"WAL a job, {what}, against {fastest}", "bytes", wal[0], wal[1][fastest], f"{fastest}'s")
+        fastest = max(rates, key=lambda name: sum(rates[name]))
+        bench.report.add(scenario, f"ours, {what}, concurrency {CONCURRENCY}", "jobs/s", [turn[0] for turn in ours],
+                         rates[fastest], f"the fastest peer, {fastest},", at_least(3 if delay is None else 1))
+        for part, name, unit in ((1, "WAL", "bytes"), (2, "commits", "")):
+            bench.report.add(scenario, f"{name} a job, {what}, against {fastest}", unit, [turn[part] for turn in ours],
+                             [turn[part] for turn in theirs[fastest]], f"{fastest}'s", at_most(1.0))
 
 
 def environment(bench):
@@ -82,14 +104,15 @@ def install(bench, python, name):
 
 
 def run(bench, python, name, jobs, port):
-    """A peer's rate and the WAL of one job; on a database of its own, which it sets up itself."""
+    """A peer's rate, the WAL of one job and its commits; on a database of its own, which it sets up itself."""
     bench.number += 1
     database = f"peer_{bench.number}"
     bench.server.sql("postgres", f"CREATE DATABASE {database} TEMPLATE template0")
     try:
         url = f"postgresql://postgres@localhost/{database}?host={bench.server.folder}"
         program = Program([python, SCRIPTS / f"{name}_worker.py", url, jobs, CONCURRENCY,
-                           f"http://127.0.0.1:{port}/customers" if port else "-"], {}, bench.log(name))
+                           f"http://127.0.0.1:{port}/customers" if port else "-"],
+                          {"PSQL": str(bench.server.binaries / "psql")}, bench.log(name))
         try:
             program.wait(120 + jobs / 50)
         finally:
@@ -97,6 +120,9 @@ def run(bench, python, name, jobs, port):
         told = dict(re.findall(r"^(\w+) ([\d.e+-]+)$", program.output(), re.M))
         if "rate" not in told:
             raise BenchError(program.output()[-300:] or "no output")
-        return float(told["rate"]), float(told["wal_bytes"]) / jobs
+        # A session's commits are counted by its end at the latest, and the peer's sessions end with it.
+        time.sleep(0.5)
+        commits = bench.commits(database) - float(told["commits_before"])
+        return float(told["rate"]), float(told["wal_bytes"]) / jobs, commits / jobs
     finally:
         bench.server.sql("postgres", f"DROP DATABASE {database} WITH (FORCE)")

@@ -24,18 +24,12 @@ async def main():
         await client.start([("create", CONCURRENCY)])
         await asyncio.Event().wait()
 
-    async def wal():
-        transaction = await client.transaction()
-        row = await transaction.fetch_one("SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint AS at")
-        await transaction.rollback()
-        return int(row["at"])
-
     for first in range(0, JOBS, 1000):
         await client.enqueue_many_copy([Create(PAYLOAD)] * min(1000, JOBS - first), queue="create")
     transaction = await client.transaction()
     await transaction.execute("CHECKPOINT")
     await transaction.commit()
-    await measure(work, wal, start)
+    await measure(work, start)
 
 
 asyncio.run(main())

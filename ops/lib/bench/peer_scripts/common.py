@@ -1,6 +1,7 @@
 """What the workers of all peers share: the work of one job, and the taking of the time."""
 import asyncio
 import os
+import subprocess
 import sys
 import time
 import uuid
@@ -40,9 +41,17 @@ class Work:
             self.ended.set()
 
 
-async def measure(work, wal, start):
-    """Starts a worker by `start` and tells its rate; `wal` reads the server's position."""
-    before = await wal()
+def books():
+    """Bytes of WAL so far, and transactions committed in this database."""
+    read = subprocess.run([os.environ["PSQL"], "-qXAt", "-F", " ", "-d", URL, "-c", """SELECT
+        pg_current_wal_lsn() - '0/0'::pg_lsn, xact_commit FROM pg_stat_database WHERE datname = current_database()"""],
+        capture_output=True, text=True, check=True)
+    return [int(number) for number in read.stdout.split()]
+
+
+async def measure(work, start):
+    """Starts a worker by `start` and tells its rate, its WAL, and the commits there were before it."""
+    wal, commits = books()
     worker = asyncio.ensure_future(start())
     ended = asyncio.ensure_future(work.ended.wait())
     await asyncio.wait([worker, ended], return_when=asyncio.FIRST_COMPLETED)
@@ -51,7 +60,6 @@ async def measure(work, wal, start):
     await asyncio.wait_for(ended, 600)
     # The last results are written behind the handlers' backs.
     await asyncio.sleep(0.5)
-    written = await wal() - before
-    print(f"rate {JOBS / work.seconds}\nwal_bytes {written}", flush=True)
+    print(f"rate {JOBS / work.seconds}\nwal_bytes {books()[0] - wal}\ncommits_before {commits}", flush=True)
     # Not every worker ends when asked.
     os._exit(0)

@@ -20,11 +20,6 @@ async def main():
     await pool.open()
     await install(pool)
 
-    async def wal():
-        async with pool.connection() as connection:
-            row = await (await connection.execute("SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint")).fetchone()
-            return int(row[0])
-
     queue = oban.Oban(pool=pool, queues={"create": CONCURRENCY})
     for first in range(0, JOBS, 1000):
         await queue.enqueue_many([Create.new(PAYLOAD) for _ in range(min(1000, JOBS - first))])
@@ -33,7 +28,7 @@ async def main():
         async with queue:
             await asyncio.Event().wait()
 
-    await measure(work, wal, start)
+    await measure(work, start)
 
 
 asyncio.run(main())

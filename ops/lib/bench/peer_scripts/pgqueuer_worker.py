@@ -27,11 +27,8 @@ async def main():
     queue = PgQueuer(AsyncpgDriver(await asyncpg.connect(DSN)))
     queue.entrypoint("create")(work.__call__)
 
-    async def wal():
-        return int(await setup.fetchval("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))
-
     # Half of the slots is the largest batch that it takes.
-    await measure(work, wal, lambda: queue.run(
+    await measure(work, lambda: queue.run(
         batch_size=CONCURRENCY // 2, max_concurrent_tasks=CONCURRENCY, dequeue_timeout=timedelta(seconds=1)))
 
 

@@ -21,11 +21,7 @@ async def main():
             await create.batch_defer_async(*[{"payload": PAYLOAD}] * min(1000, JOBS - first))
         await app.connector.execute_query_async("CHECKPOINT")
 
-        async def wal():
-            row = await app.connector.execute_query_one_async("SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint AS at")
-            return int(row["at"])
-
-        await measure(work, wal, lambda: app.run_worker_async(
+        await measure(work, lambda: app.run_worker_async(
             concurrency=CONCURRENCY, wait=True, install_signal_handlers=False, delete_jobs="never"))
 
 
