@@ -5,6 +5,7 @@ import time
 
 from . import limit
 from .figures import Report
+from .profile import profiled
 from .programs import Program
 from .server import BenchError
 
@@ -143,7 +144,7 @@ class Bench:
     def commits(self, database):
         return int(self.server.value(database, f"xact_commit FROM pg_stat_database WHERE datname = '{database}'"))
 
-    def drain(self, database, start, jobs, processes=1, watched=None, together=False):
+    def drain(self, database, start, jobs, processes=1, watched=None, together=False, label="a drain"):
         """Lets workers empty the queue; `start` starts one. The database's clock takes the time.
 
         Where the queue holds more, `watched` is the job after whose end they are stopped: the last of so many. `together`
@@ -159,14 +160,15 @@ class Bench:
         if together:
             server.sql(database, "SELECT onboarding.pause_provider('juicyway', 'bench', 'infinity');")
         try:
-            for _ in range(processes):
-                programs.append(start())
-            if together:
-                self.release(database, processes)
-            if watched is not None:
-                self.wait_for(database, watched, 60 + jobs / 50, programs[0])
-            for program in programs:
-                program.wait(60 + jobs / 50) if watched is None else program.stop()
+            with profiled(self, label, database, jobs, programs):
+                for _ in range(processes):
+                    programs.append(start())
+                if together:
+                    self.release(database, processes)
+                if watched is not None:
+                    self.wait_for(database, watched, 60 + jobs / 50, programs[0])
+                for program in programs:
+                    program.wait(60 + jobs / 50) if watched is None else program.stop()
         finally:
             for program in programs:
                 program.kill()
@@ -219,5 +221,6 @@ class Bench:
     def limit(self, database, jobs, clients):
         """The database's own rate for the same statements, without any process of ours."""
         self.fresh(database, jobs)
-        done = limit.run(self.server, database, jobs, clients, self.log("pgbench"))
+        with profiled(self, f"pgbench, {clients} clients", database, jobs, []):
+            done = limit.run(self.server, database, jobs, clients, self.log("pgbench"))
         return self.rate(database, done)

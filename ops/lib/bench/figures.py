@@ -81,6 +81,7 @@ class Report:
 
     def __init__(self):
         self.figures = []
+        self.profiles = []
 
     def add(self, *arguments, **options):
         figure = Figure(*arguments, **options)
@@ -93,7 +94,8 @@ class Report:
 
     def write(self, path, conditions):
         with open(path, "w") as file:
-            json.dump({"conditions": conditions, "figures": [figure.record() for figure in self.figures]}, file, indent=1)
+            json.dump({"conditions": conditions, "figures": [figure.record() for figure in self.figures],
+                       "profiles": self.profiles}, file, indent=1)
             file.write("\n")
 
 

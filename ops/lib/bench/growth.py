@@ -121,13 +121,14 @@ def full_table(bench):
         bench.say(f"{finished:,} finished and {waiting:,} waiting jobs after {time.monotonic() - begun:.0f} s")
         for _ in range(turns):
             bench.fresh(small, jobs)
-            empty.append(bench.drain(small, lambda: bench.worker(small, 100), jobs))
+            empty.append(bench.drain(small, lambda: bench.worker(small, 100), jobs, label="an empty table"))
             # The next of the million, wherever the last turn has stopped.
             first = bench.server.sql(large, """SELECT id FROM onboarding.jobs
                 WHERE state = 'available' AND NOT is_behind AND provider = 'juicyway' ORDER BY priority, run_at, id LIMIT 1;""")
             watched = int(first[0][0]) - 1 + jobs
             bench.settle(large)
-            full.append(bench.drain(large, lambda: bench.worker(large, 100, until_idle=False), jobs, watched=watched))
+            full.append(bench.drain(large, lambda: bench.worker(large, 100, until_idle=False), jobs, watched=watched,
+                                    label="a full table"))
             session = bench.server.session(large)
             for name, times in views.items():
                 times.append(milliseconds(lambda: session.query(f"SELECT * FROM onboarding.{name}")))

@@ -7,6 +7,7 @@ import sys
 import time
 
 from .figures import at_least, at_most
+from .profile import profiled
 from .programs import Program
 from .server import BenchError
 
@@ -33,7 +34,7 @@ def compare(bench):
                 bench.fresh(database, jobs)
                 bench.scenario = scenario
                 drain = bench.drain(database, (lambda: bench.worker(database, CONCURRENCY)) if delay is None
-                                    else (lambda: bench.http_worker(database, CONCURRENCY, port)), jobs)
+                                    else (lambda: bench.http_worker(database, CONCURRENCY, port)), jobs, label="ours")
                 ours.append((drain.rate, drain.wal_per_job, drain.commits_per_job))
                 for name in list(theirs):
                     turn = take_turn(bench, python, name, sizes[name], called)
@@ -114,7 +115,8 @@ def run(bench, python, name, jobs, port):
                            f"http://127.0.0.1:{port}/customers" if port else "-"],
                           {"PSQL": str(bench.server.binaries / "psql")}, bench.log(name))
         try:
-            program.wait(120 + jobs / 50)
+            with profiled(bench, name, database, jobs, [program]):
+                program.wait(120 + jobs / 50)
         finally:
             program.kill()
         told = dict(re.findall(r"^(\w+) ([\d.e+-]+)$", program.output(), re.M))

@@ -20,7 +20,8 @@ def drain(bench):
             limits.append(bench.limit(database, jobs, clients))
             for concurrency, drains in turns.items():
                 bench.fresh(database, jobs)
-                drains.append(bench.drain(database, lambda: bench.worker(database, concurrency), jobs))
+                drains.append(bench.drain(
+                    database, lambda: bench.worker(database, concurrency), jobs, label=f"concurrency {concurrency}"))
     bench.report.add("a", f"limit: pgbench, batches of 100, {clients} clients", "jobs/s", limits)
     bench.rates["limit"] = limits
     for concurrency, drains in turns.items():
@@ -70,7 +71,8 @@ def over_http(bench):
                         client_cpu.append(cpu)
                         bench.fresh(database, jobs)
                         drains.append(bench.drain(
-                            database, lambda: bench.http_worker(database, concurrency, port), jobs))
+                            database, lambda: bench.http_worker(database, concurrency, port), jobs,
+                            label=f"{delay} ms, concurrency {concurrency}"))
                 name = f"{delay} ms, concurrency {concurrency}"
                 rates = [drain.rate for drain in drains]
                 bench.report.add("b", f"over HTTP, {name}", "jobs/s", rates, alone, "the client alone,",
@@ -104,11 +106,13 @@ def processes(bench):
             for count, rates in waiting.items():
                 bench.fresh(database, jobs[count])
                 rates.append(bench.drain(
-                    database, lambda: bench.worker(database, slots, delay), jobs[count], count, together=True).rate)
+                    database, lambda: bench.worker(database, slots, delay), jobs[count], count, together=True,
+                    label=f"{count} with calls of {delay} ms").rate)
             for count, rates in busy.items():
                 bench.fresh(database, all_jobs)
                 rates.append(bench.drain(
-                    database, lambda: bench.worker(database, 100), all_jobs, count, together=True).rate)
+                    database, lambda: bench.worker(database, 100), all_jobs, count, together=True,
+                    label=f"{count} without delay").rate)
     bench.report.add("g", f"1 process, {slots} slots, calls of {delay} ms", "jobs/s", waiting[1])
     bench.report.add("g", f"2 processes, {slots} slots each, calls of {delay} ms", "jobs/s", waiting[2], waiting[1],
                      "one process", at_least(1.7))
