@@ -74,7 +74,8 @@ class Bench:
 
     def migrate(self):
         self.server.sql("postgres", "CREATE DATABASE migrated")
-        self.server.sql("migrated", "CREATE EXTENSION pg_stat_statements")
+        for database in ("postgres", "migrated"):
+            self.server.sql(database, "CREATE EXTENSION pg_stat_statements")
         program = Program([self.binaries / "onboard", "migrate"],
                           {"ONBOARD_DATABASE_URL": self.server.url("migrated")}, self.log("migrate"))
         program.wait(60)

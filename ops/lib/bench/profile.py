@@ -55,7 +55,7 @@ class Profile:
         # Of another database: its own statements are not among those that are counted.
         session = self.server.session("postgres")
         try:
-            while not self.ended.wait(0.02):
+            while not self.ended.wait(0.05):
                 for wait, count in session.query(WAITS.format(database=self.database)):
                     self.waits[wait] += int(count)
                 for pid, kind, used in server_processes(self.server.process.pid):
