@@ -29,6 +29,7 @@ package enum SQLCatalog {
         Migration(version: 12, name: "turns", sql: text(PackageResources._012_turns_sql)),
         Migration(version: 13, name: "keys", sql: text(PackageResources._013_keys_sql)),
         Migration(version: 14, name: "counts", sql: text(PackageResources._014_counts_sql)),
+        Migration(version: 15, name: "readers", sql: text(PackageResources._015_readers_sql)),
     ]
 
     /// The statements that the rooms run, by the name of their file.

@@ -60,10 +60,7 @@ $$;
 
 CREATE FUNCTION onboarding.new_idempotency_key() RETURNS uuid
     LANGUAGE sql
-    AS $$
-    SELECT encode(overlay(uuid_send(gen_random_uuid())
-        PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 'hex')::uuid;
-$$;
+    RETURN (encode(OVERLAY(uuid_send(gen_random_uuid()) PLACING SUBSTRING(int8send(((EXTRACT(epoch FROM clock_timestamp()) * (1000)::numeric))::bigint) FROM 3) FROM 1 FOR 6), 'hex'::text))::uuid;
 
 CREATE TABLE onboarding.jobs (
     id bigint NOT NULL,
@@ -453,8 +450,11 @@ BEGIN
             step = CASE WHEN j.cancel_requested_at IS NULL THEN r.next_step
                 ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).step END,
             attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT r.counted THEN 1 ELSE 0 END,
-            backoff_step = CASE WHEN r.state = 'available' THEN least(j.backoff_step + 1, 1000) ELSE j.backoff_step END,
-            run_at = CASE WHEN r.state = 'available' THEN now() + r.delay_ms * interval '1 ms' ELSE j.run_at END,
+            -- What is given back as it was claimed keeps its place.
+            backoff_step = CASE WHEN r.state = 'available' AND (r.outcome <> 'not_sent' OR r.counted OR r.delay_ms > 0)
+                THEN least(j.backoff_step + 1, 1000) ELSE j.backoff_step END,
+            run_at = CASE WHEN r.state = 'available' AND (r.outcome <> 'not_sent' OR r.counted OR r.delay_ms > 0)
+                THEN now() + r.delay_ms * interval '1 ms' ELSE j.run_at END,
             -- A call that cannot have arrived takes back what its claim assumed.
             first_sent_at = CASE WHEN r.key_use <> 'same' THEN NULL
                 WHEN NOT r.reached AND j.step = 'create' AND j.first_sent_at >= j.claimed_at THEN NULL
@@ -509,7 +509,7 @@ BEGIN
     IF late OR 'uncertain' = ANY (became) THEN PERFORM onboarding.settle_late_successes(job_ids); END IF;
     SELECT array_agg(s.id) INTO ended FROM (
         SELECT d.after_job_id AS id FROM unnest(job_ids) AS b (id)
-        JOIN onboarding.jobs d ON d.after_job_id = b.id AND d.state = 'blocked'
+        JOIN onboarding.jobs d ON d.after_job_id = b.id AND coalesce(d.state, '') = 'blocked'
         UNION
         SELECT j.id FROM onboarding.jobs j
         WHERE ordered AND j.id = ANY (job_ids) AND j.order_key IS NOT NULL AND j.state IN ('completed', 'failed', 'cancelled')) s;
@@ -535,7 +535,10 @@ CREATE FUNCTION onboarding.count_backlog(at_most bigint) RETURNS TABLE(provider 
     SELECT p.provider,
         CASE WHEN first.jobs + behind.jobs >= at_most THEN NULL ELSE first.due + behind.due END,
         CASE WHEN first.jobs + behind.jobs >= at_most THEN NULL ELSE first.jobs - first.due + behind.jobs - behind.due END,
-        (SELECT count(*) FROM onboarding.jobs j WHERE j.provider = p.provider AND j.state = 'running'),
+        (SELECT count(*) FROM onboarding.jobs j
+            WHERE j.provider = p.provider AND j.state = 'running'
+              -- Entries of those that ended before it stay while somebody holds a snapshot.
+              AND j.claimed_at >= (SELECT m.running_since FROM onboarding.maintenance m)),
         (SELECT CASE WHEN sum(u.jobs) >= at_most THEN NULL
             ELSE coalesce(sum(u.jobs) FILTER (WHERE u.provider = p.provider), 0)::bigint END
             FROM undecided u WHERE u.state = 'waiting'),
@@ -574,23 +577,26 @@ CREATE FUNCTION onboarding.count_ended() RETURNS void
     SET jit TO 'off'
     AS $$
 DECLARE
-    start timestamptz;
-    until timestamptz := date_trunc('minute', now() - interval '2 minutes');
+    moment timestamptz := clock_timestamp();
+    moved bigint;
 BEGIN
-    -- A clock that was ahead may have left a time to come.
-    SELECT greatest(CASE WHEN m.counted_until <= now() THEN m.counted_until END, date_trunc('minute', now() - interval '61 minutes'))
-    INTO start FROM onboarding.maintenance m;
-    IF until <= start THEN RETURN; END IF;
-    INSERT INTO onboarding.ended_by_minute (minute, provider, completed, failed)
-    SELECT date_trunc('minute', e.at), e.provider, sum(e.completed), sum(e.failed)
-    FROM onboarding.ended e
-    WHERE e.at >= start AND e.at < until
-    GROUP BY 1, 2
-    ON CONFLICT DO NOTHING;
-    UPDATE onboarding.maintenance SET counted_until = until;
-    DELETE FROM onboarding.ended_by_minute e WHERE e.minute < now() - interval '2 hours';
-    -- The hour's first minute is asked for in part until it has passed.
-    DELETE FROM onboarding.ended e WHERE e.at < now() - interval '65 minutes';
+    WITH gone AS (
+        DELETE FROM onboarding.ended e
+        WHERE e.ctid = ANY (ARRAY(SELECT o.ctid FROM onboarding.ended o ORDER BY o.at LIMIT 50000))
+        RETURNING e.at, e.provider, e.completed, e.failed
+    ), summed AS (
+        INSERT INTO onboarding.ended_by_minute AS b (minute, provider, completed, failed)
+        SELECT date_trunc('minute', g.at), g.provider, sum(g.completed), sum(g.failed)
+        FROM gone g
+        WHERE g.at > moment - interval '2 hours'
+        GROUP BY 1, 2
+        ON CONFLICT (minute, provider) DO UPDATE
+        SET completed = b.completed + excluded.completed, failed = b.failed + excluded.failed
+    )
+    SELECT count(*) INTO moved FROM gone;
+    -- Where more are left they are still looked for among the rows.
+    IF moved < 50000 THEN UPDATE onboarding.maintenance SET counted_until = moment; END IF;
+    DELETE FROM onboarding.ended_by_minute e WHERE e.minute < moment - interval '2 hours';
 END;
 $$;
 
@@ -603,14 +609,13 @@ BEGIN
     -- One at a time; whoever comes second leaves it to the first.
     PERFORM FROM onboarding.maintenance FOR UPDATE SKIP LOCKED;
     IF NOT FOUND
-        OR EXISTS (SELECT FROM onboarding.backlog b WHERE b.counted_at BETWEEN now() - interval '50 s' AND now())
-        OR NOT EXISTS (
-            SELECT FROM onboarding.count_backlog(onboarding.counted_at_once()) c
-            WHERE num_nulls(c.due, c.waiting, c.uncertain, c.blocked) > 0)
+        OR NOT EXISTS (SELECT FROM onboarding.known_backlog('50 s') k WHERE num_nulls(k.due, k.waiting, k.uncertain, k.blocked) > 0)
     THEN RETURN; END IF;
     INSERT INTO onboarding.backlog AS b (provider, due, scheduled, waiting, uncertain, blocked, counted_at)
-    SELECT c.provider, c.due, c.scheduled, c.waiting, c.uncertain, c.blocked, now()
-    FROM onboarding.count_backlog(NULL) c
+    SELECT c.provider, CASE WHEN s.due IS NULL THEN c.due END, CASE WHEN s.due IS NULL THEN c.scheduled END,
+        CASE WHEN s.waiting IS NULL THEN c.waiting END, CASE WHEN s.uncertain IS NULL THEN c.uncertain END,
+        CASE WHEN s.blocked IS NULL THEN c.blocked END, statement_timestamp()
+    FROM onboarding.count_backlog(onboarding.counted_at_once()) s JOIN onboarding.count_backlog(NULL) c USING (provider)
     ON CONFLICT (provider) DO UPDATE SET due = excluded.due, scheduled = excluded.scheduled, waiting = excluded.waiting,
         uncertain = excluded.uncertain, blocked = excluded.blocked, counted_at = excluded.counted_at;
 END;
@@ -781,6 +786,18 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.known_backlog(max_age interval) RETURNS TABLE(provider text, due bigint, scheduled bigint, running bigint, waiting bigint, uncertain bigint, blocked bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+    SELECT s.provider, coalesce(s.due, b.due), coalesce(s.scheduled, b.scheduled), s.running, coalesce(s.waiting, b.waiting),
+        coalesce(s.uncertain, b.uncertain), coalesce(s.blocked, b.blocked)
+    FROM onboarding.count_backlog(onboarding.counted_at_once()) s
+    LEFT JOIN onboarding.backlog b ON b.provider = s.provider
+        AND b.counted_at BETWEEN statement_timestamp() - max_age AND statement_timestamp();
+$$;
+
 CREATE FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -863,7 +880,7 @@ $$;
 CREATE FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made integer, OUT partitions_dropped integer, OUT jobs_deleted integer) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET lock_timeout TO '2s'
+    SET lock_timeout TO '100ms'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -872,7 +889,8 @@ DECLARE
     place record;
 BEGIN
     SELECT * INTO settings FROM onboarding.maintenance FOR UPDATE SKIP LOCKED;
-    IF NOT FOUND OR settings.last_run_at > clock_timestamp() - interval '10 s' THEN RETURN; END IF;
+    -- A clock that was ahead may have left a time to come.
+    IF NOT FOUND OR settings.last_run_at BETWEEN clock_timestamp() - interval '10 s' AND clock_timestamp() THEN RETURN; END IF;
     UPDATE onboarding.maintenance
     SET last_run_at = clock_timestamp(), running_since = onboarding.first_running(settings.running_since);
     PERFORM onboarding.count_ended();
@@ -881,7 +899,10 @@ BEGIN
         SELECT p.parent, now() + ahead * interval '1 month' AS month
         FROM unnest(ARRAY['attempts', 'state_changes']) AS p (parent) CROSS JOIN generate_series(0, 2) AS ahead
     LOOP
-        IF onboarding.add_partition(place.parent, place.month) THEN partitions_made := partitions_made + 1; END IF;
+        BEGIN
+            IF onboarding.add_partition(place.parent, place.month) THEN partitions_made := partitions_made + 1; END IF;
+        EXCEPTION WHEN lock_not_available THEN EXIT;
+        END;
     END LOOP;
     IF settings.keep_history IS NOT NULL THEN
         FOR place IN
@@ -890,9 +911,12 @@ BEGIN
             WHERE i.inhparent IN ('onboarding.attempts'::regclass, 'onboarding.state_changes'::regclass)
               AND onboarding.partition_end(i.inhrelid) < now() - settings.keep_history
         LOOP
-            -- Detached first, so that the parent is locked for a moment only.
-            EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', place.parent, place.partition);
-            EXECUTE format('DROP TABLE %s', place.partition);
+            BEGIN
+                -- Detached first, so that the parent is locked for a moment only.
+                EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', place.parent, place.partition);
+                EXECUTE format('DROP TABLE %s', place.partition);
+            EXCEPTION WHEN lock_not_available THEN EXIT;
+            END;
             partitions_dropped := partitions_dropped + 1;
         END LOOP;
     END IF;
@@ -1122,25 +1146,21 @@ CREATE FUNCTION onboarding.queue_counts() RETURNS TABLE(provider text, due bigin
     SET jit TO 'off'
     AS $$
     WITH ended AS (
-        -- The minutes that are counted and lie wholly in the hour, and what ended before and after them.
-        SELECT e.provider, e.completed, e.failed FROM onboarding.ended_by_minute e WHERE e.minute > now() - interval '1 hour'
+        -- A minute belongs to the hour as long as a part of it does.
+        SELECT e.provider, e.completed, e.failed FROM onboarding.ended_by_minute e
+        WHERE e.minute > statement_timestamp() - interval '61 minutes'
         UNION ALL
+        -- What was moved into sums keeps entries while somebody holds a snapshot: passed by, but for those that commit late.
         SELECT e.provider, e.completed, e.failed
-        FROM (SELECT CASE WHEN m.counted_until <= now() THEN m.counted_until END AS counted_until FROM onboarding.maintenance m) AS m
-        CROSS JOIN LATERAL (VALUES
-            (now() - interval '1 hour', least(date_trunc('minute', now() - interval '59 minutes'), coalesce(m.counted_until, '-infinity'))),
-            (greatest(m.counted_until, now() - interval '1 hour'), 'infinity')) AS part (start, until)
-        JOIN onboarding.ended e ON e.at >= part.start AND e.at < part.until
+        FROM onboarding.maintenance m
+        JOIN onboarding.ended e ON e.at > greatest(statement_timestamp() - interval '61 minutes',
+            least(coalesce(m.counted_until, '-infinity'), statement_timestamp()) - interval '5 minutes')
     )
     SELECT s.provider, coalesce(s.due, l.due), coalesce(s.scheduled, l.scheduled), s.running, coalesce(s.waiting, l.waiting),
         coalesce(s.uncertain, l.uncertain), coalesce(s.blocked, l.blocked), coalesce(h.completed, 0), coalesce(h.failed, 0), o.age
-    FROM onboarding.count_backlog(onboarding.counted_at_once()) s
+    FROM onboarding.known_backlog('5 minutes') s
     LEFT JOIN LATERAL (
-        SELECT b.due, b.scheduled, b.waiting, b.uncertain, b.blocked FROM onboarding.backlog b
-        WHERE b.provider = s.provider AND b.counted_at BETWEEN now() - interval '5 minutes' AND now()
-          AND num_nulls(s.due, s.waiting, s.uncertain, s.blocked) > 0
-        UNION ALL
-        -- Runs only where the part before has nothing.
+        -- Runs only where something has not been counted.
         SELECT c.due, c.scheduled, c.waiting, c.uncertain, c.blocked FROM onboarding.count_backlog(NULL) c
         WHERE c.provider = s.provider AND num_nulls(s.due, s.waiting, s.uncertain, s.blocked) > 0
         LIMIT 1) AS l ON true
@@ -1453,7 +1473,7 @@ BEGIN
         UPDATE onboarding.jobs j
         SET state = 'available', run_at = greatest(j.run_at, now()), updated_at = now()
         FROM onboarding.jobs a
-        WHERE j.after_job_id = ANY (ended) AND j.state = 'blocked' AND a.id = j.after_job_id AND a.state = 'completed'
+        WHERE j.after_job_id = ANY (ended) AND coalesce(j.state, '') = 'blocked' AND a.id = j.after_job_id AND a.state = 'completed'
         RETURNING j.id, j.after_job_id
     ), logged AS (
         INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
@@ -1469,7 +1489,7 @@ BEGIN
             SET state = 'cancelled', finished_at = now(), updated_at = now(),
                 last_error = format('job %s, which this one waits for, ended %s', a.id, a.state)
             FROM onboarding.jobs a
-            WHERE j.after_job_id = ANY (ended) AND j.state = 'blocked' AND a.id = j.after_job_id
+            WHERE j.after_job_id = ANY (ended) AND coalesce(j.state, '') = 'blocked' AND a.id = j.after_job_id
               AND a.state IN ('failed', 'cancelled')
             RETURNING j.id, j.last_error
         ), logged AS (
@@ -1847,11 +1867,11 @@ CREATE TABLE onboarding.attempts_rest (
 
 CREATE TABLE onboarding.backlog (
     provider text NOT NULL,
-    due bigint NOT NULL,
-    scheduled bigint NOT NULL,
-    waiting bigint NOT NULL,
-    uncertain bigint NOT NULL,
-    blocked bigint NOT NULL,
+    due bigint,
+    scheduled bigint,
+    waiting bigint,
+    uncertain bigint,
+    blocked bigint,
     counted_at timestamp with time zone NOT NULL
 );
 
@@ -1868,7 +1888,7 @@ CREATE VIEW onboarding.customers AS
   WHERE ((j.state = ANY (ARRAY['completed'::text, 'waiting'::text])) AND (j.provider_id IS NOT NULL));
 
 CREATE TABLE onboarding.ended (
-    at timestamp with time zone DEFAULT now() NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     provider text NOT NULL,
     completed bigint NOT NULL,
     failed bigint NOT NULL
@@ -2272,9 +2292,6 @@ CREATE TRIGGER providers_rebook_rate BEFORE UPDATE OF rate_per_second, burst ON 
 
 CREATE TRIGGER state_changes_count_end AFTER INSERT ON onboarding.state_changes FOR EACH ROW WHEN ((new.to_state = ANY (ARRAY['completed'::text, 'failed'::text]))) EXECUTE FUNCTION onboarding.count_end();
 
-ALTER TABLE ONLY onboarding.backlog
-    ADD CONSTRAINT backlog_provider_fkey FOREIGN KEY (provider) REFERENCES onboarding.providers(provider);
-
 ALTER TABLE ONLY onboarding.jobs
     ADD CONSTRAINT jobs_after_job_known FOREIGN KEY (after_job_id) REFERENCES onboarding.jobs(id);
 
@@ -2502,6 +2519,8 @@ REVOKE ALL ON FUNCTION onboarding.has_work(served text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.has_work(served text[]) TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.keep_late(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], sent_ages_ms bigint[], keys text[], digests bytea[], written_ids bigint[], written_tokens bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.known_backlog(max_age interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) TO onboarding_operator;

@@ -38,6 +38,16 @@ import Testing
         #expect(cursor.positions[9] == at(8))
     }
 
+    @Test func `what lies before the place of a look back came from far back`() {
+        var cursor = ClaimCursor()
+        #expect(!cursor.isFarBack(at(1), priority: 5))
+        cursor.claimed([5: at(3)])
+        cursor.claimed([5: at(9)])
+        #expect(!cursor.isFarBack(at(3), priority: 5))
+        #expect(cursor.isFarBack(at(2), priority: 5))
+        #expect(!cursor.isFarBack(at(2), priority: 4))
+    }
+
     @Test func `ids order jobs of one time, and fractions of a second are later than whole ones`() {
         #expect(at(1, 1) < at(1, 2))
         #expect(at(1, 2) < Position(runAt: "2026-01-01 00:00:01.5+00", id: 1))

@@ -58,6 +58,23 @@ import Testing
         }
     }
 
+    @Test func `a sweep that finds what only it could, or takes no longer than going on, is soon followed by another`()
+    {
+        for (cameFromFarBack, onward, next) in [(true, 1, 600), (false, 25, 600), (false, 24, 5100), (true, 60, 600)] {
+            var schedule = ClaimSchedule(provider: ProviderName("iron"))
+            schedule.claimReturned(
+                some(), from: .onward, start: .zero, end: .milliseconds(onward), pollInterval: Self.poll)
+            var batch = some()
+            batch.cameFromFarBack = cameFromFarBack
+            schedule.claimReturned(
+                batch, from: .sweep, start: .milliseconds(50), end: .milliseconds(100), pollInterval: Self.poll)
+            let before = schedule.claimBegan(at: .milliseconds(next - 1))
+            #expect(before == .back, "\(next)")
+            let after = schedule.claimBegan(at: .milliseconds(next))
+            #expect(after == .sweep, "\(next)")
+        }
+    }
+
     @Test func `looks back take a tenth of the time, whatever asks for them`() {
         var schedule = ClaimSchedule(provider: ProviderName("iron"))
         _ = schedule.claimBegan(at: .zero)
@@ -121,6 +138,9 @@ import Testing
     @Test func `a sweep that takes too long keeps nobody from going on`() {
         var schedule = ClaimSchedule(provider: ProviderName("iron"))
         schedule.claimFailed(from: .sweep, isTimeout: true, at: .zero, retryAfter: .milliseconds(500))
+        schedule.jobsCame(at: .seconds(1))
+        schedule.claimFailed(from: .onward, isTimeout: true, at: .seconds(2), retryAfter: .milliseconds(500))
+        schedule.jobsCame(at: .seconds(29))
         let look = schedule.claimBegan(at: .seconds(29))
         #expect(look == .back)
         let sweep = schedule.claimBegan(at: .seconds(30))

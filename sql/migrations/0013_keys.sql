@@ -3,10 +3,10 @@
 INSERT INTO onboarding.migrations (version, name) VALUES (13, 'keys');
 
 -- A UUID of version 4 (RFC 9562, section 5.4) whose first 48 bits are the time in milliseconds; the other 74 stay random.
-CREATE FUNCTION onboarding.new_idempotency_key() RETURNS uuid LANGUAGE sql VOLATILE AS $$
-    SELECT encode(overlay(uuid_send(gen_random_uuid())
-        PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 'hex')::uuid;
-$$;
+-- Its names are those of now, whatever path its caller has set.
+CREATE FUNCTION onboarding.new_idempotency_key() RETURNS uuid LANGUAGE sql VOLATILE
+RETURN encode(overlay(uuid_send(gen_random_uuid())
+    PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 'hex')::uuid;
 -- A column's default is called with the rights of who inserts.
 GRANT EXECUTE ON FUNCTION onboarding.new_idempotency_key TO PUBLIC;
 

@@ -3,14 +3,14 @@
 -- ends are counted where they are written, a row for many: to count three minutes' of them took 0.2 s at full load.
 INSERT INTO onboarding.migrations (version, name) VALUES (14, 'counts');
 
--- The last whole count of each provider that had more waiting than a look counts.
+-- The last whole count of each provider that had more waiting than a look counts; null is what a look counts by itself.
 CREATE TABLE onboarding.backlog (
-    provider text PRIMARY KEY REFERENCES onboarding.providers,
-    due bigint NOT NULL,
-    scheduled bigint NOT NULL,
-    waiting bigint NOT NULL,
-    uncertain bigint NOT NULL,
-    blocked bigint NOT NULL,
+    provider text PRIMARY KEY,
+    due bigint,
+    scheduled bigint,
+    waiting bigint,
+    uncertain bigint,
+    blocked bigint,
     counted_at timestamptz NOT NULL
 );
 
@@ -31,7 +31,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enab
     SELECT p.provider,
         CASE WHEN first.jobs + behind.jobs >= at_most THEN NULL ELSE first.due + behind.due END,
         CASE WHEN first.jobs + behind.jobs >= at_most THEN NULL ELSE first.jobs - first.due + behind.jobs - behind.due END,
-        (SELECT count(*) FROM onboarding.jobs j WHERE j.provider = p.provider AND j.state = 'running'),
+        (SELECT count(*) FROM onboarding.jobs j
+            WHERE j.provider = p.provider AND j.state = 'running'
+              -- Entries of those that ended before it stay while somebody holds a snapshot.
+              AND j.claimed_at >= (SELECT m.running_since FROM onboarding.maintenance m)),
         (SELECT CASE WHEN sum(u.jobs) >= at_most THEN NULL
             ELSE coalesce(sum(u.jobs) FILTER (WHERE u.provider = p.provider), 0)::bigint END
             FROM undecided u WHERE u.state = 'waiting'),
@@ -54,29 +57,42 @@ $$;
 -- How many of a provider's jobs in one state a look at `queue_health` counts: for four providers 0.05 s at most.
 CREATE FUNCTION onboarding.counted_at_once() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 100000';
 
--- Counts all of the providers that have more, at most once a minute.
+-- What a look shows of what waits: its own counts, and for those that stopped the last whole ones, while those are younger
+-- than `max_age`. Null where there is none.
+CREATE FUNCTION onboarding.known_backlog(max_age interval) RETURNS TABLE (
+    provider text, due bigint, scheduled bigint, running bigint, waiting bigint, uncertain bigint, blocked bigint
+)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+    SELECT s.provider, coalesce(s.due, b.due), coalesce(s.scheduled, b.scheduled), s.running, coalesce(s.waiting, b.waiting),
+        coalesce(s.uncertain, b.uncertain), coalesce(s.blocked, b.blocked)
+    FROM onboarding.count_backlog(onboarding.counted_at_once()) s
+    LEFT JOIN onboarding.backlog b ON b.provider = s.provider
+        AND b.counted_at BETWEEN statement_timestamp() - max_age AND statement_timestamp();
+$$;
+
+-- Counts all where a look cannot, at most once a minute.
 CREATE FUNCTION onboarding.count_whole_backlog() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
     -- One at a time; whoever comes second leaves it to the first.
     PERFORM FROM onboarding.maintenance FOR UPDATE SKIP LOCKED;
     IF NOT FOUND
-        OR EXISTS (SELECT FROM onboarding.backlog b WHERE b.counted_at BETWEEN now() - interval '50 s' AND now())
-        OR NOT EXISTS (
-            SELECT FROM onboarding.count_backlog(onboarding.counted_at_once()) c
-            WHERE num_nulls(c.due, c.waiting, c.uncertain, c.blocked) > 0)
+        OR NOT EXISTS (SELECT FROM onboarding.known_backlog('50 s') k WHERE num_nulls(k.due, k.waiting, k.uncertain, k.blocked) > 0)
     THEN RETURN; END IF;
     INSERT INTO onboarding.backlog AS b (provider, due, scheduled, waiting, uncertain, blocked, counted_at)
-    SELECT c.provider, c.due, c.scheduled, c.waiting, c.uncertain, c.blocked, now()
-    FROM onboarding.count_backlog(NULL) c
+    SELECT c.provider, CASE WHEN s.due IS NULL THEN c.due END, CASE WHEN s.due IS NULL THEN c.scheduled END,
+        CASE WHEN s.waiting IS NULL THEN c.waiting END, CASE WHEN s.uncertain IS NULL THEN c.uncertain END,
+        CASE WHEN s.blocked IS NULL THEN c.blocked END, statement_timestamp()
+    FROM onboarding.count_backlog(onboarding.counted_at_once()) s JOIN onboarding.count_backlog(NULL) c USING (provider)
     ON CONFLICT (provider) DO UPDATE SET due = excluded.due, scheduled = excluded.scheduled, waiting = excluded.waiting,
         uncertain = excluded.uncertain, blocked = excluded.blocked, counted_at = excluded.counted_at;
 END;
 $$;
 
--- How many jobs ended in one transaction, so that nobody need count them. Kept for little more than an hour.
+-- Ends that no minute's sum has yet, a row for those of one transaction. A row is here or in a sum, never in both, whatever
+-- clocks do and however late its transaction commits.
 CREATE TABLE onboarding.ended (
-    at timestamptz NOT NULL DEFAULT now(),
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
     provider text NOT NULL,
     completed bigint NOT NULL,
     failed bigint NOT NULL
@@ -87,12 +103,9 @@ CREATE INDEX ended_at_idx ON onboarding.ended (at);
 INSERT INTO onboarding.ended (at, provider, completed, failed)
 SELECT date_trunc('second', j.finished_at), j.provider,
     count(*) FILTER (WHERE j.state = 'completed'), count(*) FILTER (WHERE j.state = 'failed')
-FROM (SELECT CASE WHEN m.counted_until <= now() THEN m.counted_until ELSE '-infinity' END AS counted_until
-    FROM onboarding.maintenance m) AS m
-CROSS JOIN LATERAL (VALUES
-    (now() - interval '1 hour', least(now() - interval '59 minutes', m.counted_until)),
-    (greatest(m.counted_until, now() - interval '1 hour'), 'infinity')) AS part (start, until)
-JOIN onboarding.jobs j ON j.finished_at >= part.start AND j.finished_at < part.until
+FROM onboarding.maintenance m
+JOIN onboarding.jobs j ON j.finished_at >= greatest(
+    CASE WHEN m.counted_until <= now() THEN m.counted_until END, now() - interval '1 hour')
 GROUP BY 1, 2;
 
 -- Jobs that end otherwise than by a call.
@@ -106,27 +119,30 @@ BEGIN
 END;
 $$;
 
--- Sums up minutes that have passed, and lets go what is no longer asked for.
+-- Moves ends into their minutes' sums, up to 50,000 rows, and lets go of sums that nobody asks for any more.
 CREATE OR REPLACE FUNCTION onboarding.count_ended() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 DECLARE
-    start timestamptz;
-    until timestamptz := date_trunc('minute', now() - interval '2 minutes');
+    moment timestamptz := clock_timestamp();
+    moved bigint;
 BEGIN
-    -- A clock that was ahead may have left a time to come.
-    SELECT greatest(CASE WHEN m.counted_until <= now() THEN m.counted_until END, date_trunc('minute', now() - interval '61 minutes'))
-    INTO start FROM onboarding.maintenance m;
-    IF until <= start THEN RETURN; END IF;
-    INSERT INTO onboarding.ended_by_minute (minute, provider, completed, failed)
-    SELECT date_trunc('minute', e.at), e.provider, sum(e.completed), sum(e.failed)
-    FROM onboarding.ended e
-    WHERE e.at >= start AND e.at < until
-    GROUP BY 1, 2
-    ON CONFLICT DO NOTHING;
-    UPDATE onboarding.maintenance SET counted_until = until;
-    DELETE FROM onboarding.ended_by_minute e WHERE e.minute < now() - interval '2 hours';
-    -- The hour's first minute is asked for in part until it has passed.
-    DELETE FROM onboarding.ended e WHERE e.at < now() - interval '65 minutes';
+    WITH gone AS (
+        DELETE FROM onboarding.ended e
+        WHERE e.ctid = ANY (ARRAY(SELECT o.ctid FROM onboarding.ended o ORDER BY o.at LIMIT 50000))
+        RETURNING e.at, e.provider, e.completed, e.failed
+    ), summed AS (
+        INSERT INTO onboarding.ended_by_minute AS b (minute, provider, completed, failed)
+        SELECT date_trunc('minute', g.at), g.provider, sum(g.completed), sum(g.failed)
+        FROM gone g
+        WHERE g.at > moment - interval '2 hours'
+        GROUP BY 1, 2
+        ON CONFLICT (minute, provider) DO UPDATE
+        SET completed = b.completed + excluded.completed, failed = b.failed + excluded.failed
+    )
+    SELECT count(*) INTO moved FROM gone;
+    -- Where more are left they are still looked for among the rows.
+    IF moved < 50000 THEN UPDATE onboarding.maintenance SET counted_until = moment; END IF;
+    DELETE FROM onboarding.ended_by_minute e WHERE e.minute < moment - interval '2 hours';
 END;
 $$;
 
@@ -167,8 +183,11 @@ BEGIN
             step = CASE WHEN j.cancel_requested_at IS NULL THEN r.next_step
                 ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).step END,
             attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT r.counted THEN 1 ELSE 0 END,
-            backoff_step = CASE WHEN r.state = 'available' THEN least(j.backoff_step + 1, 1000) ELSE j.backoff_step END,
-            run_at = CASE WHEN r.state = 'available' THEN now() + r.delay_ms * interval '1 ms' ELSE j.run_at END,
+            -- What is given back as it was claimed keeps its place.
+            backoff_step = CASE WHEN r.state = 'available' AND (r.outcome <> 'not_sent' OR r.counted OR r.delay_ms > 0)
+                THEN least(j.backoff_step + 1, 1000) ELSE j.backoff_step END,
+            run_at = CASE WHEN r.state = 'available' AND (r.outcome <> 'not_sent' OR r.counted OR r.delay_ms > 0)
+                THEN now() + r.delay_ms * interval '1 ms' ELSE j.run_at END,
             -- A call that cannot have arrived takes back what its claim assumed.
             first_sent_at = CASE WHEN r.key_use <> 'same' THEN NULL
                 WHEN NOT r.reached AND j.step = 'create' AND j.first_sent_at >= j.claimed_at THEN NULL
@@ -223,7 +242,7 @@ BEGIN
     IF late OR 'uncertain' = ANY (became) THEN PERFORM onboarding.settle_late_successes(job_ids); END IF;
     SELECT array_agg(s.id) INTO ended FROM (
         SELECT d.after_job_id AS id FROM unnest(job_ids) AS b (id)
-        JOIN onboarding.jobs d ON d.after_job_id = b.id AND d.state = 'blocked'
+        JOIN onboarding.jobs d ON d.after_job_id = b.id AND coalesce(d.state, '') = 'blocked'
         UNION
         SELECT j.id FROM onboarding.jobs j
         WHERE ordered AND j.id = ANY (job_ids) AND j.order_key IS NOT NULL AND j.state IN ('completed', 'failed', 'cancelled')) s;
@@ -244,33 +263,29 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS
 $$;
 
 -- What `queue_health` counts. A function of its own, since compiling the statement would take longer than running it.
--- What is more than a look counts is as old as the last whole count: about a minute at most while a worker lives. When that
--- is five minutes old it counts all by itself.
+-- What is more than a look counts is as old as the last whole count: about a minute at most while a worker lives. Where there
+-- is none of the last five minutes it counts all by itself.
 CREATE OR REPLACE FUNCTION onboarding.queue_counts() RETURNS TABLE (
     provider text, due bigint, scheduled bigint, running bigint, waiting bigint, uncertain bigint, blocked bigint,
     completed_last_hour bigint, failed_last_hour bigint, oldest_due_age_seconds double precision
 )
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH ended AS (
-        -- The minutes that are counted and lie wholly in the hour, and what ended before and after them.
-        SELECT e.provider, e.completed, e.failed FROM onboarding.ended_by_minute e WHERE e.minute > now() - interval '1 hour'
+        -- A minute belongs to the hour as long as a part of it does.
+        SELECT e.provider, e.completed, e.failed FROM onboarding.ended_by_minute e
+        WHERE e.minute > statement_timestamp() - interval '61 minutes'
         UNION ALL
+        -- What was moved into sums keeps entries while somebody holds a snapshot: passed by, but for those that commit late.
         SELECT e.provider, e.completed, e.failed
-        FROM (SELECT CASE WHEN m.counted_until <= now() THEN m.counted_until END AS counted_until FROM onboarding.maintenance m) AS m
-        CROSS JOIN LATERAL (VALUES
-            (now() - interval '1 hour', least(date_trunc('minute', now() - interval '59 minutes'), coalesce(m.counted_until, '-infinity'))),
-            (greatest(m.counted_until, now() - interval '1 hour'), 'infinity')) AS part (start, until)
-        JOIN onboarding.ended e ON e.at >= part.start AND e.at < part.until
+        FROM onboarding.maintenance m
+        JOIN onboarding.ended e ON e.at > greatest(statement_timestamp() - interval '61 minutes',
+            least(coalesce(m.counted_until, '-infinity'), statement_timestamp()) - interval '5 minutes')
     )
     SELECT s.provider, coalesce(s.due, l.due), coalesce(s.scheduled, l.scheduled), s.running, coalesce(s.waiting, l.waiting),
         coalesce(s.uncertain, l.uncertain), coalesce(s.blocked, l.blocked), coalesce(h.completed, 0), coalesce(h.failed, 0), o.age
-    FROM onboarding.count_backlog(onboarding.counted_at_once()) s
+    FROM onboarding.known_backlog('5 minutes') s
     LEFT JOIN LATERAL (
-        SELECT b.due, b.scheduled, b.waiting, b.uncertain, b.blocked FROM onboarding.backlog b
-        WHERE b.provider = s.provider AND b.counted_at BETWEEN now() - interval '5 minutes' AND now()
-          AND num_nulls(s.due, s.waiting, s.uncertain, s.blocked) > 0
-        UNION ALL
-        -- Runs only where the part before has nothing.
+        -- Runs only where something has not been counted.
         SELECT c.due, c.scheduled, c.waiting, c.uncertain, c.blocked FROM onboarding.count_backlog(NULL) c
         WHERE c.provider = s.provider AND num_nulls(s.due, s.waiting, s.uncertain, s.blocked) > 0
         LIMIT 1) AS l ON true
@@ -287,8 +302,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
         ON h.provider = s.provider;
 $$;
 
-REVOKE ALL ON FUNCTION onboarding.count_backlog, onboarding.counted_at_once, onboarding.count_whole_backlog,
-    onboarding.count_end FROM PUBLIC;
+REVOKE ALL ON FUNCTION onboarding.count_backlog, onboarding.known_backlog, onboarding.counted_at_once,
+    onboarding.count_whole_backlog, onboarding.count_end FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION onboarding.count_whole_backlog TO onboarding_worker, onboarding_operator;
 
 -- The table in which others write comes last.

@@ -28,6 +28,8 @@ package struct ClaimBatch: Sendable {
     package var hint: Hint?
     /// When a claim may bring something again, where the database can tell.
     package var wait: Duration?
+    /// Whether some lay where only a sweep finds them.
+    package var cameFromFarBack = false
 
     /// A batch that brought nothing, without a reason.
     package init() {}

@@ -60,6 +60,11 @@ package struct ClaimCursor: Sendable, Equatable {
         }
     }
 
+    /// Whether a look back would have missed what lies there.
+    func isFarBack(_ position: Position, priority: Int) -> Bool {
+        rear[priority].map { position < $0 } ?? false
+    }
+
     /// Moves behind what a claim brought: the last job of each priority.
     ///
     /// A look back that brought jobs may have left others of the last priority that it came to: there the cursor

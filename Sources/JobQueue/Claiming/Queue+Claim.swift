@@ -33,6 +33,7 @@ extension Queue {
             let priority = try row.decode(Int.self, at: 21)
             let position = ClaimCursor.Position(runAt: try row.decode(String.self, at: 22), id: id)
             if last[priority].map({ $0 < position }) ?? true { last[priority] = position }
+            if cursor.isFarBack(position, priority: priority) { batch.cameFromFarBack = true }
         }
         // A limit kept the claim from looking; a sweep is still to be made.
         if batch.looked { cursor.claimed(last) }

@@ -6,13 +6,13 @@ import JobQueue
 /// Claims go on behind the cursor. A look back to where it was some seconds ago finds what is due again and what was
 /// committed late; a sweep from the start finds the rest: what lay open for longer, or stood behind an order key. Each may
 /// take a tenth of the time, however many dead entries some transaction keeps in front of the queue: after each the next
-/// waits for ten times as long as it took, and a sweep that takes long for a hundred times.
+/// waits for ten times as long as it took, and a sweep that takes long and finds nothing of its own for a hundred times.
 struct ClaimSchedule: Sendable {
     /// The longest that a look back waits.
     private static let longestWait: Duration = .seconds(2)
     /// The longest that a sweep waits: so long waits what only it finds while it passes by a million dead entries.
     private static let longestSweepWait: Duration = .seconds(30)
-    /// What takes longer than a claim of many jobs passes by dead entries.
+    /// A sweep that takes longer, and twice as long as going on, passes by dead entries.
     private static let longSweep: Duration = .milliseconds(20)
     /// How long both wait when nothing asks for one and there is work behind the cursor.
     private static let usualWait: Duration = .milliseconds(100)
@@ -33,6 +33,8 @@ struct ClaimSchedule: Sendable {
     private var nextLookBack: Duration = .zero
     private var earliestLookBack: Duration = .zero
     private var nextMemory: Duration = .zero
+    /// How long the last claim took that went on, with its wait for a connection and a turn.
+    private var onwardTook: Duration = .zero
     /// When to look once more for what a wake-up stood for, and how long that is after the look before.
     private var lookAgain: Duration?
     private var lookStep: Duration = .zero
@@ -72,7 +74,9 @@ struct ClaimSchedule: Sendable {
         _ batch: ClaimBatch, from look: ClaimCursor.Look, start: Duration, end now: Duration, pollInterval: Duration
     ) {
         isEmpty = batch.claims.isEmpty
-        if batch.looked, look != .onward { lookedBack(look, start: start, end: now) }
+        if batch.looked {
+            if look == .onward { onwardTook = now - start } else { lookedBack(batch, look, start: start, end: now) }
+        }
         guard isEmpty else {
             nextClaim = now
             return
@@ -92,13 +96,18 @@ struct ClaimSchedule: Sendable {
         }
     }
 
-    private mutating func lookedBack(_ look: ClaimCursor.Look, start: Duration, end: Duration) {
+    private mutating func lookedBack(
+        _ batch: ClaimBatch, _ look: ClaimCursor.Look, start: Duration, end: Duration
+    ) {
         let took = end - start
         // What a look back takes does not follow from what a sweep did.
         earliestLookBack = look == .back ? end + min(took * 10, Self.longestWait) : end
         nextLookBack = max(earliestLookBack, end + Self.usualWait)
         if look == .sweep {
-            earliestSweep = end + min(took * (took > Self.longSweep ? 100 : 10), Self.longestSweepWait)
+            // What only a sweep finds may be followed by more: each end under an order key lets the next job go.
+            let isInVain = !batch.cameFromFarBack && took > max(Self.longSweep, onwardTook * 2)
+            earliestSweep =
+                end + (isInVain ? min(took * 100, Self.longestSweepWait) : min(took * 10, Self.longestWait))
             nextSweep = max(earliestSweep, end + Self.usualWait)
         }
     }
@@ -108,7 +117,9 @@ struct ClaimSchedule: Sendable {
         from look: ClaimCursor.Look, isTimeout: Bool, at now: Duration, retryAfter delay: Duration
     ) {
         nextClaim = now + delay
-        nextLookBack = now + delay
-        nextSweep = now + (isTimeout && look == .sweep ? Self.longestSweepWait : delay)
+        earliestLookBack = max(earliestLookBack, now + (isTimeout && look == .back ? Self.longestWait : delay))
+        nextLookBack = earliestLookBack
+        earliestSweep = max(earliestSweep, now + (isTimeout && look == .sweep ? Self.longestSweepWait : delay))
+        nextSweep = earliestSweep
     }
 }

@@ -88,6 +88,31 @@ import Testing
         }
     }
 
+    @Test func `a job that is given back as it was claimed keeps its place in the queue and its backoff`() async throws
+    {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(SQL.enqueue() + SQL.worker("a"))
+            try await session.run("UPDATE onboarding.jobs SET run_at = now() - interval '1 h', backoff_step = 3")
+            let place = "SELECT backoff_step || ' ' || attempt || ' ' || run_at FROM onboarding.jobs"
+            let before = try await session.value(place)
+            func back(counted: Bool, delay: Int) async throws {
+                _ = try await session.column(SQL.claim("a"))
+                _ = try await session.column(
+                    SQL.complete(
+                        "a", 1, outcome: "not_sent", state: "available", delay: delay, counted: counted, reached: false,
+                        providerID: nil))
+            }
+            for _ in 1...3 { try await back(counted: false, delay: 0) }
+            #expect(try await session.value(place) == before)
+            try await back(counted: false, delay: 1)
+            #expect(
+                try await session.value(
+                    "SELECT backoff_step || ' ' || (run_at > now() - interval '1 minute') FROM onboarding.jobs")
+                    == "4 true")
+        }
+    }
+
     @Test func `a worker whose lease has ended claims nothing, marks nothing and renews nothing`() async throws {
         try await withSessions { sessions in
             let a = sessions[0]

@@ -21,7 +21,7 @@ import Testing
     private static let again = "UPDATE onboarding.maintenance SET last_run_at = '-infinity';"
 
     /// As if it had just done something.
-    private static let justNow = "UPDATE onboarding.maintenance SET last_run_at = now() + interval '1 hour';"
+    private static let justNow = "UPDATE onboarding.maintenance SET last_run_at = clock_timestamp();"
 
     private static let partitions =
         "(SELECT count(*) FROM pg_inherits WHERE inhparent = 'onboarding.attempts'::regclass)"
@@ -75,6 +75,35 @@ import Testing
             #expect(try await a.value("onboarding.maintain(10)") == "(0,1,0)")
             let error = await a.error("UPDATE onboarding.maintenance SET keep_history = '1 day'")
             #expect(error?.sqlState?.code == "23514")
+        }
+    }
+
+    @Test func `a long reader of the history puts off its partition and holds up nothing else`() async throws {
+        try await withSessions(3) { sessions in
+            let (a, reader, writer) = (sessions[0], sessions[1], sessions[2])
+            try await a.run(
+                """
+                DROP TABLE onboarding.attempts_first;
+                SELECT onboarding.add_partition('attempts', now() - interval '3 months'), onboarding.add_partition('attempts', now());
+                UPDATE onboarding.maintenance SET keep_history = '32 days';
+                INSERT INTO onboarding.ended (provider, completed, failed) VALUES ('iron', 1, 0);
+                """ + Self.again)
+            try await reader.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM onboarding.attempts")
+            async let maintained = a.value("onboarding.maintain(10)")
+            for id in 1...50 {
+                // A completion waits for half a second at most.
+                try await writer.run(
+                    """
+                    SET lock_timeout = '500ms';
+                    INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, idempotency_key, attempt, step, worker, outcome)
+                    VALUES (\(id), 1, now(), gen_random_uuid(), 1, 'create', 'w', 'succeeded')
+                    """)
+            }
+            #expect(try await maintained == "(0,0,0)")
+            #expect(try await a.value("SELECT count(*) FROM onboarding.ended") == "0")
+            try await reader.run("COMMIT")
+            try await a.run(Self.again)
+            #expect(try await a.value("onboarding.maintain(10)") == "(0,1,0)")
         }
     }
 

@@ -50,7 +50,52 @@ import Testing
             #expect(try await session.value(Self.counts) == "3 0")
             #expect(
                 try await session.value("SELECT count(*) FROM onboarding.ended_by_minute WHERE completed = 7") == "0")
-            #expect(try await session.value("SELECT count(*) FROM onboarding.ended") == "3")
+            #expect(try await session.value("SELECT count(*) FROM onboarding.ended") == "0")
+        }
+    }
+
+    @Test func `each end is counted once, in a transaction that is older than the sums, and when it commits late`()
+        async throws
+    {
+        try await withSessions(3) { sessions in
+            let (session, old, late) = (sessions[0], sessions[1], sessions[2])
+            try await session.run(Self.ended([1800, 600, 300, 10]))
+            try await late.run("BEGIN;" + Self.ended([400], failed: true))
+            try await old.run("BEGIN")
+            #expect(try await old.value(Self.counts) == "4 0")
+            try await session.run(Self.maintain)
+            #expect(try await old.value(Self.counts) == "4 0")
+            #expect(try await session.value(Self.counts) == "4 0")
+            try await late.run("COMMIT")
+            try await session.run(Self.maintain)
+            #expect(try await old.value(Self.counts) == "4 1")
+            try await old.run("COMMIT")
+            #expect(try await session.value(Self.counts) == "4 1")
+        }
+    }
+
+    @Test(arguments: [10, 90]) func `a clock that is set back changes no count and stops no maintenance`(minutes: Int)
+        async throws
+    {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(Self.ended([600, 60]))
+            try await session.run(Self.maintain + ";" + Self.ended([300, 20]))
+            try await session.run(
+                """
+                UPDATE onboarding.ended SET at = at + interval '\(minutes) minutes';
+                UPDATE onboarding.ended_by_minute SET minute = minute + interval '\(minutes) minutes';
+                UPDATE onboarding.maintenance
+                SET last_run_at = last_run_at + interval '\(minutes) minutes',
+                    counted_until = counted_until + interval '\(minutes) minutes';
+                """)
+            #expect(try await session.value(Self.counts) == "4 0")
+            try await session.run(Self.ended([30], failed: true))
+            #expect(try await session.value(Self.counts) == "4 1")
+            #expect(try await session.value("(onboarding.maintain(0)).jobs_deleted") == "0")
+            #expect(try await session.value(Self.counts) == "4 1")
+            try await session.run(Self.ended([5]))
+            #expect(try await session.value(Self.counts) == "5 1")
         }
     }
 
@@ -164,10 +209,20 @@ import Testing
             try await session.run(Self.waiting(1, state: "blocked"))
             try await session.run("\(older) '4 minutes'")
             #expect(try await counts() == "17 3 22 3 12")
+            // Another provider's count was of no use when there was little: it is not shown now that there is much.
+            try await session.run(count)
+            try await session.run(
+                Self.waiting(12, state: "available").replacing("iron.customer.create", with: "axisfi.customer.create"))
+            let axisFi = "SELECT due FROM onboarding.queue_health WHERE provider = 'axisfi'"
+            #expect(try await session.value(axisFi) == "12")
+            try await session.run(count)
+            #expect(try await session.value("SELECT due FROM onboarding.backlog WHERE provider = 'axisfi'") == "12")
             // Too old, or of a clock that was ahead.
-            for age in ["2 minutes", "-1 h"] {
+            try await session.run(Self.waiting(1, state: "blocked"))
+            #expect(try await counts() == "17 3 22 3 13")
+            for age in ["6 minutes", "-1 h"] {
                 try await session.run("\(older) '\(age)'")
-                #expect(try await counts() == "17 3 22 3 13")
+                #expect(try await counts() == "17 3 22 3 14")
             }
         }
     }
