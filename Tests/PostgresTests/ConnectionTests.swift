@@ -56,6 +56,17 @@ import Testing
         }
     }
 
+    @Test func `the server lets go of a client that stands still`() async throws {
+        try await withTestDatabase(migrated: false) { string in
+            let connection = try await Connection.open(
+                ConnectionConfiguration(connectionString: string + " hostaddr=127.0.0.1"))
+            let rows = try await connection.query(Statement("SHOW tcp_user_timeout"))
+            let limit = try rows[0].decode(String.self, at: 0)
+            #expect(limit == "10000")
+            await connection.close()
+        }
+    }
+
     @Test func `settings in the connection string win`() async throws {
         try await withTestDatabase(migrated: false) { string in
             let own = string + " application_name=mine options='-c lock_timeout=77'"

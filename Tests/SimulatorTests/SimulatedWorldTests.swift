@@ -183,19 +183,23 @@ import Testing
 
     @Test func `a request costs the same however many records there are`() {
         var world = SimulatedWorld(keys: .init())
-        func tenThousand(from start: Int) -> Duration {
-            ContinuousClock().measure {
-                for number in start..<(start + 10_000) {
-                    let body =
-                        #"{"first_name": "A", "last_name": "B", "email": "a\#(number)@b", "phone": "1", "type": "individual", "billing_address": {}}"#
-                    #expect(
-                        status(post(["customers"], body, key: nil), from: "juicyway", in: &world, id: "id-\(number)")
-                            == 201)
+        /// The shortest of ten thousands, which no other work on the machine makes longer.
+        func thousand(from start: Int) -> Duration {
+            (0..<10).map { part in
+                ContinuousClock().measure {
+                    for number in (start + part * 1000)..<(start + part * 1000 + 1000) {
+                        let body =
+                            #"{"first_name": "A", "last_name": "B", "email": "a\#(number)@b", "phone": "1", "type": "individual", "billing_address": {}}"#
+                        #expect(
+                            status(
+                                post(["customers"], body, key: nil), from: "juicyway", in: &world, id: "id-\(number)")
+                                == 201)
+                    }
                 }
-            }
+            }.min() ?? .zero
         }
-        let first = tenThousand(from: 0)
-        let fourth = [tenThousand(from: 10_000), tenThousand(from: 20_000), tenThousand(from: 30_000)].last
-        #expect(fourth ?? .zero < first * 3)
+        let first = thousand(from: 0)
+        let fourth = [thousand(from: 10_000), thousand(from: 20_000), thousand(from: 30_000)][2]
+        #expect(fourth < first * 3)
     }
 }

@@ -59,6 +59,9 @@ package struct ConnectionConfiguration: Sendable {
             ("statement_timeout", String(serverStatementTimeout)),
             ("lock_timeout", String(lockTimeout.milliseconds)),
             ("idle_in_transaction_session_timeout", String(idleInTransactionTimeout.milliseconds)),
+            // A client that stands still in the middle of an answer keeps its transaction's locks, and no other limit counts
+            // while the server writes. Nothing happens on a Unix socket.
+            ("tcp_user_timeout", "10000"),
             ("datestyle", "ISO, YMD"), ("intervalstyle", "iso_8601"), ("extra_float_digits", "1"),
             ("bytea_output", "hex"),
             // What is decided from a statement's result must be what other sessions have committed by then.
