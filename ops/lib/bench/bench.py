@@ -210,9 +210,10 @@ class Bench:
             session.close()
 
     def rate(self, database, jobs, where="true"):
-        """Jobs a second from the first claim to the last end, by the journal."""
+        """Jobs a second from the first claim to the last end, by the journal. What an earlier turn gave back is none of it."""
         seconds = float(self.server.value(
-            database, f"extract(epoch FROM max(finished_at) - min(claimed_at)) FROM onboarding.attempts WHERE {where}"))
+            database, f"""extract(epoch FROM max(finished_at) - min(claimed_at)) FROM onboarding.attempts
+                WHERE outcome = 'succeeded' AND {where}"""))
         return jobs / seconds
 
     def fresh(self, database, jobs):
