@@ -15,8 +15,9 @@ final class Announcer: Sendable {
     /// More than wait are dropped: who listens looks by itself now and then.
     private static let limit = 10_000
     private static let batchLimit = 1000
-    /// How long results gather after some were told, which under load saves most of the telling.
-    private static let pause: Duration = .milliseconds(10)
+    /// How long results gather after some were told: a millisecond for each of them. Each telling wakes every session that
+    /// listens in the database, callers and workers alike, which under load would be the most frequent thing in it.
+    private static let pauses: ClosedRange<Duration> = .milliseconds(10) ... .milliseconds(200)
 
     private let queue: Queue
     private let logger: Logger
@@ -49,6 +50,11 @@ final class Announcer: Sendable {
         bell.ring()
     }
 
+    /// How long results gather after so many were told.
+    static func pause(after told: Int) -> Duration {
+        min(max(.milliseconds(told), pauses.lowerBound), pauses.upperBound)
+    }
+
     /// Tells until finished or cancelled.
     func run() async {
         while !Task.isCancelled {
@@ -66,7 +72,7 @@ final class Announcer: Sendable {
                     if isFinishing { return }
                 }
                 // Cancelled: the loop ends.
-                if !isFinishing { try? await Task.sleep(for: Self.pause) }
+                if !isFinishing { try? await Task.sleep(for: Self.pause(after: batch.count)) }
             } else if isFinishing {
                 return
             } else {
