@@ -19,6 +19,10 @@ KINDS = {
 }
 
 
+# How the statistics of statements know a worker's claims.
+CLAIM = "%LATERAL onboarding.claim($1%"
+
+
 @dataclasses.dataclass
 class Drain:
     """What came of letting workers empty a queue."""
@@ -136,10 +140,10 @@ class Bench:
 
     def claims(self, database):
         """Calls and milliseconds that claims, and rows that completions have taken so far."""
-        rows = self.server.sql(database, """
+        rows = self.server.sql(database, f"""
             SELECT coalesce(sum(calls), 0), coalesce(sum(total_exec_time), 0) FROM pg_stat_statements
             WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-              AND query LIKE '%LATERAL onboarding.claim($1%';""")
+              AND query LIKE '{CLAIM}';""")
         return int(rows[0][0]), float(rows[0][1])
 
     def commits(self, database):

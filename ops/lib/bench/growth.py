@@ -2,7 +2,7 @@
 import time
 
 from . import plot
-from .bench import KINDS
+from .bench import CLAIM, KINDS
 from .figures import at_least, at_most
 from .latency import background
 from .server import BenchError
@@ -71,8 +71,8 @@ def run_steadily(bench, seconds):
 
 def look(session):
     """Read from statistics and a sequence alone: counting rows would walk what the snapshot keeps."""
-    row = session.query("""SELECT coalesce(sum(s.calls) FILTER (WHERE s.query LIKE '%onboarding.claim($1%'), 0),
-            coalesce(sum(s.total_exec_time) FILTER (WHERE s.query LIKE '%onboarding.claim($1%'), 0),
+    row = session.query(f"""SELECT coalesce(sum(s.calls) FILTER (WHERE s.query LIKE '{CLAIM}'), 0),
+            coalesce(sum(s.total_exec_time) FILTER (WHERE s.query LIKE '{CLAIM}'), 0),
             coalesce(sum(s.rows) FILTER (WHERE s.query LIKE '%onboarding.complete($1%'), 0),
             (SELECT last_value FROM onboarding.jobs_id_seq), pg_table_size('onboarding.jobs'),
             coalesce(pg_stat_get_dead_tuples('onboarding.jobs'::regclass), 0)

@@ -31,9 +31,12 @@ def idle(bench):
 
 def server_cost(bench, seconds):
     """Milliseconds a second over all of the server's processes that live throughout."""
-    before, begun = bench.server.descendants_cpu(), time.monotonic()
+    def used():
+        return {pid: seconds for pid, _, seconds in bench.server.processes()}
+
+    before, begun = used(), time.monotonic()
     time.sleep(seconds)
-    after = bench.server.descendants_cpu()
+    after = used()
     passed = time.monotonic() - begun
     return sum(after[pid] - before.get(pid, 0) for pid in after) / passed * 1000
 

@@ -2,7 +2,6 @@
 where `perf` is installed, functions."""
 import collections
 import contextlib
-import glob
 import os
 import re
 import shutil
@@ -58,7 +57,7 @@ class Profile:
             while not self.ended.wait(0.05):
                 for wait, count in session.query(WAITS.format(database=self.database)):
                     self.waits[wait] += int(count)
-                for pid, kind, used in server_processes(self.server.process.pid):
+                for pid, kind, used in self.server.processes():
                     self.first.setdefault(pid, used if time.monotonic() - self.begun < 0.2 else 0)
                     self.last[pid] = (kind, used)
                 for program in list(self.programs):
@@ -111,21 +110,6 @@ class Perf:
             found = re.findall(r"^\s+([\d.]+)%\s+(\S.*?)\s*$", told.stdout, re.M)
             yield f"perf by {sort}: " + (", ".join(f"{' '.join(what.split())} {part} %" for part, what in found[:12]) or "no samples")
         self.file.unlink(missing_ok=True)
-
-
-def server_processes(parent):
-    """Each process of the server: its id, what it is, and its processor seconds."""
-    tick = os.sysconf("SC_CLK_TCK")
-    for path in glob.glob("/proc/[0-9]*/stat"):
-        try:
-            fields = open(path).read().rsplit(")", 1)[1].split()
-            if int(fields[1]) != parent:
-                continue
-            title = open(path.replace("/stat", "/cmdline")).read()
-        except (OSError, IndexError):
-            continue
-        known = re.match(r"postgres: (walwriter|checkpointer|background writer|autovacuum \w+)", title)
-        yield int(path.split("/")[2]), known[1] if known else "sessions", (int(fields[11]) + int(fields[12])) / tick
 
 
 def name(text):

@@ -3,6 +3,7 @@ import glob
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -95,19 +96,21 @@ class Server:
     def session(self, database):
         return Session(self, database)
 
-    def descendants_cpu(self):
-        """The processor seconds of the server's processes that live now, by process id."""
+    def processes(self):
+        """The server's processes that live now: process id, what it is, and its processor seconds."""
         tick = os.sysconf("SC_CLK_TCK")
-        used = {}
-        for stat in glob.glob("/proc/[0-9]*/stat"):
+        for folder in glob.glob("/proc/[0-9]*"):
             try:
-                fields = open(stat).read().rsplit(")", 1)[1].split()
+                fields = open(f"{folder}/stat").read().rsplit(")", 1)[1].split()
+                pid = int(folder.split("/")[2])
+                if int(fields[1]) != self.process.pid and pid != self.process.pid:
+                    continue
+                title = open(f"{folder}/cmdline").read()
             except (OSError, IndexError):
                 continue
-            pid = int(stat.split("/")[2])
-            if int(fields[1]) == self.process.pid or pid == self.process.pid:
-                used[pid] = (int(fields[11]) + int(fields[12])) / tick
-        return used
+            known = re.match(r"postgres: (walwriter|checkpointer|background writer|autovacuum \w+)", title)
+            kind = known[1] if known else "postmaster" if pid == self.process.pid else "sessions"
+            yield pid, kind, (int(fields[11]) + int(fields[12])) / tick
 
 
 class Session:
