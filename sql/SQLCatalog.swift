@@ -30,6 +30,7 @@ package enum SQLCatalog {
         Migration(version: 13, name: "keys", sql: text(PackageResources._013_keys_sql)),
         Migration(version: 14, name: "counts", sql: text(PackageResources._014_counts_sql)),
         Migration(version: 15, name: "readers", sql: text(PackageResources._015_readers_sql)),
+        Migration(version: 16, name: "plans", sql: text(PackageResources._016_plans_sql)),
     ]
 
     /// The statements that the rooms run, by the name of their file.

@@ -476,7 +476,7 @@ BEGIN
                 ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state END
                 IN ('completed', 'failed', 'cancelled') THEN now() END
         FROM result r
-        WHERE j.id = r.job_id AND j.claim_token = r.token AND coalesce(j.state, '') = 'running'
+        WHERE j.id = ANY (ARRAY[r.job_id]) AND j.claim_token = r.token AND coalesce(j.state, '') = 'running'
         RETURNING j.id, j.claim_token AS token, j.provider, j.state, j.run_at, j.step, j.order_key, r.claimed_at, r.sent_age_ms,
             r.key, r.http_status, r.attempt, r.did_step, r.outcome, r.provider_id, r.provider_status, r.request_id,
             r.error, r.digest, CASE WHEN j.state = 'cancelled' THEN j.last_error ELSE r.reason END AS reason
@@ -508,8 +508,8 @@ BEGIN
     IF 'new' = ANY (key_uses) THEN PERFORM onboarding.rotate_keys(job_ids, tokens, key_uses); END IF;
     IF late OR 'uncertain' = ANY (became) THEN PERFORM onboarding.settle_late_successes(job_ids); END IF;
     SELECT array_agg(s.id) INTO ended FROM (
-        SELECT d.after_job_id AS id FROM unnest(job_ids) AS b (id)
-        JOIN onboarding.jobs d ON d.after_job_id = b.id AND coalesce(d.state, '') = 'blocked'
+        SELECT d.after_job_id AS id FROM onboarding.jobs d
+        WHERE d.after_job_id = ANY (job_ids) AND coalesce(d.state, '') = 'blocked'
         UNION
         SELECT j.id FROM onboarding.jobs j
         WHERE ordered AND j.id = ANY (job_ids) AND j.order_key IS NOT NULL AND j.state IN ('completed', 'failed', 'cancelled')) s;
@@ -977,7 +977,7 @@ BEGIN
         SET held_until = greatest(p.held_until, now() + h.hold_ms * interval '1 ms'), updated_at = now()
         FROM (
             SELECT j.provider, max(b.hold_ms) AS hold_ms FROM unnest(job_ids, holds_ms) AS b (id, hold_ms)
-            JOIN onboarding.jobs j ON j.id = b.id WHERE b.hold_ms IS NOT NULL GROUP BY j.provider ORDER BY j.provider) h
+            JOIN onboarding.jobs j ON j.id = ANY (ARRAY[b.id]) WHERE b.hold_ms IS NOT NULL GROUP BY j.provider ORDER BY j.provider) h
         WHERE p.provider = h.provider;
     END IF;
     IF 'unauthorized' = ANY (outcomes) THEN
@@ -996,7 +996,7 @@ BEGIN
                     WHERE a.job_id = b.id AND a.claim_token <> b.token AND NOT a.late
                     ORDER BY a.finished_at DESC LIMIT 1), false)) AS again
                 FROM unnest(job_ids, tokens, outcomes) AS b (id, token, outcome)
-                JOIN onboarding.jobs j ON j.id = b.id WHERE b.outcome = 'unauthorized'
+                JOIN onboarding.jobs j ON j.id = ANY (ARRAY[b.id]) WHERE b.outcome = 'unauthorized'
                 GROUP BY j.provider ORDER BY j.provider) u
             WHERE p.provider = u.provider AND NOT (u.again AND p.circuit = 'closed')
             RETURNING p.provider
@@ -1008,7 +1008,7 @@ BEGIN
         WITH told AS (
             SELECT j.provider, bool_or(b.outcome <> 'unauthorized' AND b.http_status IS NOT NULL) AS is_answered
             FROM unnest(job_ids, outcomes, http_statuses) AS b (id, outcome, http_status)
-            JOIN onboarding.jobs j ON j.id = b.id
+            JOIN onboarding.jobs j ON j.id = ANY (ARRAY[b.id])
             WHERE b.outcome <> 'unauthorized'
             GROUP BY j.provider
         ), probed AS (

@@ -12,7 +12,7 @@ struct Reaper: Sendable {
     /// The tokens of the claims that this worker has in hand.
     let held: @Sendable () -> [ClaimToken]
     let logger: Logger
-    /// How often it looks; thoroughly at most half as often.
+    /// How often it looks; thoroughly at most a fourth as often.
     var interval: Duration = .seconds(1)
     /// How many jobs it takes at a time.
     var batch = 500
@@ -21,8 +21,9 @@ struct Reaper: Sendable {
     /// How many blocked jobs it looks at a time.
     var blocked = 500
 
-    /// How many times as long as a thorough look takes there is none, however much an old snapshot gives it to walk.
-    private static let costFactor = 50
+    /// How many times as long as a thorough look takes there is none, however much an old snapshot gives it to walk: what
+    /// the looks of eight workers take together is then four hundredths of a processor.
+    private static let costFactor = 200
     private static let longestPause: Duration = .seconds(30)
 
     /// Works until cancelled.
@@ -53,7 +54,7 @@ struct Reaper: Sendable {
                 // Not after a failure: an outage takes time too, and leaves claims whose answers were lost. The lesser of
                 // two, since one alone may have waited for a connection, or for the processor.
                 let cost = ContinuousClock.now - start
-                nextThorough = .now + min(max(min(cost, lastCost) * Self.costFactor, interval * 2), Self.longestPause)
+                nextThorough = .now + min(max(min(cost, lastCost) * Self.costFactor, interval * 4), Self.longestPause)
                 lastCost = cost
             } catch {
                 logger.warning("could not look after lost jobs", metadata: ["error": "\(error)"])

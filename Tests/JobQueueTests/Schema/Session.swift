@@ -109,15 +109,16 @@ enum SQL {
             """
     }
 
-    /// Completes everything that runs, in one call.
-    static func completeAll(_ worker: String) -> String {
-        func all(_ expression: String) -> String {
-            "(SELECT array_agg(\(expression) ORDER BY id) FROM onboarding.jobs WHERE state = 'running')"
-        }
+    /// Writes the same end for everything that runs, or for other jobs, in one call.
+    static func completeAll(
+        _ worker: String, from jobs: String = "onboarding.jobs WHERE state = 'running'", outcome: String = "succeeded",
+        state: String = "completed", hold: String = "NULL"
+    ) -> String {
+        func all(_ expression: String) -> String { "(SELECT array_agg(\(expression) ORDER BY id) FROM \(jobs))" }
         let columns = [
-            "id", "claim_token", "claimed_at::text", "attempt", "step", "'succeeded'::text", "'completed'::text",
+            "id", "claim_token", "claimed_at::text", "attempt", "step", "'\(outcome)'::text", "'\(state)'::text",
             "'create'::text", "0::bigint", "true", "true", "'same'::text", "201", "NULL::text", "'record'::text",
-            "'Active'::text", "NULL::text", "'because'::text", "5::bigint", "NULL::bigint", "idempotency_key::text",
+            "'Active'::text", "NULL::text", "'because'::text", "5::bigint", "\(hold)::bigint", "idempotency_key::text",
             "'\\x00'::bytea",
         ]
         return "SELECT written FROM onboarding.complete('\(worker)', \(columns.map(all).joined(separator: ", ")))"

@@ -1,6 +1,5 @@
 """Scenario c: from the caller's commit to the first byte of the request."""
 import statistics
-import subprocess
 import time
 
 from .figures import at_most

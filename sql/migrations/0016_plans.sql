@@ -1,0 +1,167 @@
+-- A session keeps the plans that it has made, also those made while the table was empty: they must be good when it is not.
+INSERT INTO onboarding.migrations (version, name) VALUES (16, 'plans');
+
+-- `= ANY (ARRAY[…])` is the equality that no merge join can use: where that could be, an index is read from its first entry to
+-- its last for its order, which is the cheapest plan for a table of one page, and what a session that planned then goes on to do.
+CREATE OR REPLACE FUNCTION onboarding.complete(
+    worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[],
+    did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[],
+    reached boolean[], key_uses text[], http_statuses integer[], request_ids text[], provider_ids text[],
+    provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[],
+    keys text[], digests bytea[])
+RETURNS TABLE (job_id bigint, claim_token bigint, written boolean, job_state text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- Pinned: rows are found by key. Hash joins stay on for the batch's own rows.
+SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan SET jit = off
+-- A row that somebody holds is left for later (`unlocked_jobs`): it must not keep the others from being written.
+SET lock_timeout = '500ms' AS $$
+#variable_conflict use_column
+DECLARE
+    ids bigint[];
+    fences bigint[];
+    became text[];
+    late boolean;
+    ordered boolean;
+    ended bigint[];
+BEGIN
+    WITH result AS (
+        SELECT * FROM unnest(job_ids, tokens, claimed_ats, attempt_numbers, did_steps, outcomes, states, next_steps,
+            delays_ms, counted, reached, key_uses, http_statuses, request_ids, provider_ids, provider_statuses,
+            errors, reasons, sent_ages_ms, keys, digests)
+        AS r (job_id, token, claimed_at, attempt, did_step, outcome, state, next_step, delay_ms, counted, reached,
+            key_use, http_status, request_id, provider_id, provider_status, error, reason, sent_age_ms, key, digest)
+    ), written AS (
+        UPDATE onboarding.jobs j
+        SET state = CASE WHEN j.cancel_requested_at IS NULL THEN r.state
+                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state END,
+            step = CASE WHEN j.cancel_requested_at IS NULL THEN r.next_step
+                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).step END,
+            attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT r.counted THEN 1 ELSE 0 END,
+            -- What is given back as it was claimed keeps its place.
+            backoff_step = CASE WHEN r.state = 'available' AND (r.outcome <> 'not_sent' OR r.counted OR r.delay_ms > 0)
+                THEN least(j.backoff_step + 1, 1000) ELSE j.backoff_step END,
+            run_at = CASE WHEN r.state = 'available' AND (r.outcome <> 'not_sent' OR r.counted OR r.delay_ms > 0)
+                THEN now() + r.delay_ms * interval '1 ms' ELSE j.run_at END,
+            -- A call that cannot have arrived takes back what its claim assumed.
+            first_sent_at = CASE WHEN r.key_use <> 'same' THEN NULL
+                WHEN NOT r.reached AND j.step = 'create' AND j.first_sent_at >= j.claimed_at THEN NULL
+                ELSE j.first_sent_at END,
+            provider_id = coalesce(r.provider_id, j.provider_id),
+            provider_status = coalesce(r.provider_status, j.provider_status),
+            last_outcome = r.outcome, last_http_status = r.http_status,
+            -- What was not answered may be on its way until now.
+            last_sent_at = CASE WHEN r.reached AND j.step = 'create' THEN now() ELSE j.last_sent_at END,
+            last_create_status = CASE WHEN r.key_use <> 'same' THEN NULL WHEN j.step = 'create' THEN r.http_status
+                ELSE j.last_create_status END,
+            last_error = CASE WHEN r.state = 'completed' THEN NULL
+                WHEN j.cancel_requested_at IS NOT NULL
+                    AND (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state = 'cancelled'
+                    THEN 'cancelled as asked; the last attempt ended ' || r.outcome
+                ELSE coalesce(r.error || ': ', '') || r.reason END,
+            lease_expires_at = NULL, updated_at = now(),
+            finished_at = CASE WHEN CASE WHEN j.cancel_requested_at IS NULL THEN r.state
+                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state END
+                IN ('completed', 'failed', 'cancelled') THEN now() END
+        FROM result r
+        WHERE j.id = ANY (ARRAY[r.job_id]) AND j.claim_token = r.token AND coalesce(j.state, '') = 'running'
+        RETURNING j.id, j.claim_token AS token, j.provider, j.state, j.run_at, j.step, j.order_key, r.claimed_at, r.sent_age_ms,
+            r.key, r.http_status, r.attempt, r.did_step, r.outcome, r.provider_id, r.provider_status, r.request_id,
+            r.error, r.digest, CASE WHEN j.state = 'cancelled' THEN j.last_error ELSE r.reason END AS reason
+    ), journal AS (
+        INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, next_run_at, idempotency_key,
+            http_status, attempt, step, worker, outcome, next_state, next_step, provider_id, provider_status,
+            request_id, error, reason, body_sha256)
+        SELECT w.id, w.token, w.claimed_at::timestamptz, now() - w.sent_age_ms * interval '1 ms',
+            CASE WHEN w.state = 'available' THEN w.run_at END, w.key::uuid, w.http_status, w.attempt, w.did_step,
+            worker_id, w.outcome, w.state, CASE WHEN w.state = 'available' THEN w.step END, w.provider_id,
+            w.provider_status, w.request_id, w.error, w.reason, w.digest
+        FROM written w
+    ), counted AS (
+        INSERT INTO onboarding.ended (provider, completed, failed)
+        SELECT w.provider, count(*) FILTER (WHERE w.state = 'completed'), count(*) FILTER (WHERE w.state = 'failed')
+        FROM written w WHERE w.state IN ('completed', 'failed') GROUP BY w.provider
+    )
+    SELECT array_agg(w.id), array_agg(w.token), array_agg(w.state), bool_or(w.order_key IS NOT NULL)
+    INTO ids, fences, became, ordered
+    FROM written w;
+    late := cardinality(job_ids) > coalesce(cardinality(ids), 0);
+    RETURN QUERY SELECT w.id, w.token, true, w.state FROM unnest(ids, fences, became) AS w (id, token, state);
+    IF late THEN
+        RETURN QUERY SELECT * FROM onboarding.keep_late(worker_id, job_ids, tokens, claimed_ats, attempt_numbers,
+            did_steps, outcomes, http_statuses, request_ids, provider_ids, provider_statuses, errors,
+            sent_ages_ms, keys, digests, coalesce(ids, '{}'), coalesce(fences, '{}'));
+    END IF;
+
+    IF 'new' = ANY (key_uses) THEN PERFORM onboarding.rotate_keys(job_ids, tokens, key_uses); END IF;
+    IF late OR 'uncertain' = ANY (became) THEN PERFORM onboarding.settle_late_successes(job_ids); END IF;
+    SELECT array_agg(s.id) INTO ended FROM (
+        SELECT d.after_job_id AS id FROM onboarding.jobs d
+        WHERE d.after_job_id = ANY (job_ids) AND coalesce(d.state, '') = 'blocked'
+        UNION
+        SELECT j.id FROM onboarding.jobs j
+        WHERE ordered AND j.id = ANY (job_ids) AND j.order_key IS NOT NULL AND j.state IN ('completed', 'failed', 'cancelled')) s;
+    IF ended IS NOT NULL THEN PERFORM onboarding.settle_dependents(ended); END IF;
+    PERFORM onboarding.note_provider_health(job_ids, tokens, outcomes, http_statuses, holds_ms);
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION onboarding.note_provider_health(
+    job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF 'throttled' = ANY (outcomes) THEN
+        UPDATE onboarding.providers p
+        SET held_until = greatest(p.held_until, now() + h.hold_ms * interval '1 ms'), updated_at = now()
+        FROM (
+            SELECT j.provider, max(b.hold_ms) AS hold_ms FROM unnest(job_ids, holds_ms) AS b (id, hold_ms)
+            JOIN onboarding.jobs j ON j.id = ANY (ARRAY[b.id]) WHERE b.hold_ms IS NOT NULL GROUP BY j.provider ORDER BY j.provider) h
+        WHERE p.provider = h.provider;
+    END IF;
+    IF 'unauthorized' = ANY (outcomes) THEN
+        WITH opened AS (
+            UPDATE onboarding.providers p
+            SET circuit = 'open', circuit_reason = 'credentials refused',
+                circuit_opened_at = CASE WHEN p.circuit = 'closed' THEN now() ELSE p.circuit_opened_at END,
+                circuit_failures = p.circuit_failures + CASE WHEN p.circuit = 'open' THEN 0 ELSE 1 END,
+                -- 5 s, 10 s, 20 s … 5 min between probes.
+                circuit_probe_at = CASE WHEN p.circuit = 'open' THEN p.circuit_probe_at
+                    ELSE now() + least(interval '5 s' * 2 ^ least(p.circuit_failures, 10), interval '5 min') END,
+                updated_at = now()
+            FROM (
+                SELECT j.provider, bool_and(coalesce((
+                    SELECT a.outcome = 'unauthorized' FROM onboarding.attempts a
+                    WHERE a.job_id = b.id AND a.claim_token <> b.token AND NOT a.late
+                    ORDER BY a.finished_at DESC LIMIT 1), false)) AS again
+                FROM unnest(job_ids, tokens, outcomes) AS b (id, token, outcome)
+                JOIN onboarding.jobs j ON j.id = ANY (ARRAY[b.id]) WHERE b.outcome = 'unauthorized'
+                GROUP BY j.provider ORDER BY j.provider) u
+            WHERE p.provider = u.provider AND NOT (u.again AND p.circuit = 'closed')
+            RETURNING p.provider
+        )
+        INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+        SELECT o.provider, session_user, 'circuit_open', 'credentials refused' FROM opened o;
+    END IF;
+    IF EXISTS (SELECT 1 FROM onboarding.providers p WHERE p.circuit = 'half_open') THEN
+        WITH told AS (
+            SELECT j.provider, bool_or(b.outcome <> 'unauthorized' AND b.http_status IS NOT NULL) AS is_answered
+            FROM unnest(job_ids, outcomes, http_statuses) AS b (id, outcome, http_status)
+            JOIN onboarding.jobs j ON j.id = ANY (ARRAY[b.id])
+            WHERE b.outcome <> 'unauthorized'
+            GROUP BY j.provider
+        ), probed AS (
+            UPDATE onboarding.providers p
+            SET circuit = CASE WHEN t.is_answered THEN 'closed' ELSE 'open' END,
+                circuit_reason = CASE WHEN t.is_answered THEN NULL ELSE p.circuit_reason END,
+                circuit_opened_at = CASE WHEN t.is_answered THEN NULL ELSE p.circuit_opened_at END,
+                -- A probe that called nobody, or was not answered, told nothing: the next one goes soon.
+                circuit_probe_at = CASE WHEN t.is_answered THEN NULL ELSE now() + interval '1 s' END,
+                circuit_failures = CASE WHEN t.is_answered THEN 0 ELSE p.circuit_failures END, updated_at = now()
+            FROM told t
+            WHERE p.provider = t.provider AND p.circuit = 'half_open'
+            RETURNING p.provider, p.circuit
+        )
+        INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+        SELECT c.provider, session_user, 'circuit_closed', 'the probe was answered' FROM probed c WHERE c.circuit = 'closed';
+    END IF;
+END;
+$$;
