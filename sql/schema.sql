@@ -533,8 +533,8 @@ CREATE FUNCTION onboarding.count_backlog(at_most bigint) RETURNS TABLE(provider 
         GROUP BY 1, 2
     )
     SELECT p.provider,
-        CASE WHEN first.jobs + behind.jobs >= at_most THEN NULL ELSE first.due + behind.due END,
-        CASE WHEN first.jobs + behind.jobs >= at_most THEN NULL ELSE first.jobs - first.due + behind.jobs - behind.due END,
+        CASE WHEN first.jobs + behind.walked >= at_most THEN NULL ELSE first.due + behind.due END,
+        CASE WHEN first.jobs + behind.walked >= at_most THEN NULL ELSE first.jobs - first.due + behind.jobs - behind.due END,
         (SELECT count(*) FROM onboarding.jobs j
             WHERE j.provider = p.provider AND j.state = 'running'
               -- Entries of those that ended before it stay while somebody holds a snapshot.
@@ -553,9 +553,12 @@ CREATE FUNCTION onboarding.count_backlog(at_most bigint) RETURNS TABLE(provider 
         FROM (SELECT j.run_at FROM onboarding.jobs j
             WHERE j.provider = p.provider AND j.state = 'available' AND NOT j.is_behind LIMIT at_most) AS s) AS first
     CROSS JOIN LATERAL (
-        SELECT count(*) AS jobs, count(*) FILTER (WHERE s.run_at <= now()) AS due
-        FROM (SELECT j.run_at FROM onboarding.jobs j
-            WHERE j.provider = p.provider AND j.state = 'available' AND j.is_behind LIMIT at_most) AS s) AS behind;
+        SELECT count(*) AS walked, count(*) FILTER (WHERE s.state = 'available') AS jobs,
+            count(*) FILTER (WHERE s.state = 'available' AND s.run_at <= now()) AS due
+        FROM (SELECT j.state, j.run_at FROM onboarding.jobs j
+            WHERE j.provider = p.provider AND j.is_behind
+              AND j.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain')
+            LIMIT at_most) AS s) AS behind;
 $$;
 
 CREATE FUNCTION onboarding.count_end() RETURNS trigger

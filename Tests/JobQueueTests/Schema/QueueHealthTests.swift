@@ -226,4 +226,21 @@ import Testing
             }
         }
     }
+
+    @Test func `a look keeps to its bound, however much is blocked behind another job`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(Self.waiting(3, state: "available") + Self.waiting(12, state: "blocked"))
+            try await session.run(
+                "UPDATE onboarding.jobs SET order_key = 'a', is_behind = true WHERE state = 'blocked'")
+            func counts(_ bound: String) async throws -> String? {
+                try await session.value(
+                    "SELECT concat_ws(' ', coalesce(due, -1), coalesce(blocked, -1)) "
+                        + "FROM onboarding.count_backlog(\(bound)) WHERE provider = 'iron'")
+            }
+            #expect(try await counts("10") == "-1 -1")
+            #expect(try await counts("16") == "3 12")
+            #expect(try await counts("NULL") == "3 12")
+        }
+    }
 }

@@ -11,7 +11,8 @@ HINDRANCES = {
 
 def neighbours(bench):
     """f  500,000 due jobs of a paused or throttled provider in front of those of a healthy one"""
-    blocked, healthy = bench.size(500_000, 20_000), bench.size(50_000, 4_000)
+    # As many healthy ones as take ten seconds: what a worker counts once a minute, the 500,000 too, is a small part of it.
+    blocked, healthy = bench.size(500_000, 20_000), bench.size(200_000, 4_000)
     alone = []
     beside = {name: [] for name in HINDRANCES}
     with bench.database() as database:
