@@ -2,8 +2,9 @@
 -- no look is longer than its bound.
 INSERT INTO onboarding.migrations (version, name) VALUES (16, 'plans');
 
--- `= ANY (ARRAY[…])` is the equality that no merge join can use: where that could be, an index is read from its first entry to
--- its last for its order, which is the cheapest plan for a table of one page, and what a session that planned then goes on to do.
+-- `= ANY (ARRAY[…])` is the equality that no merge join can use. Where one could, an index may be read from its first entry to
+-- its last for its order: the cheapest plan for a table of one page, which the session then keeps for a full one. (The state is
+-- asked in a way that no partial index answers; see migration 14.)
 CREATE OR REPLACE FUNCTION onboarding.complete(
     worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[],
     did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[],
