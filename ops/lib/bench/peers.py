@@ -1,4 +1,5 @@
 """Other queues on the same server, in turn with ours: A B A B, so that a noisy minute hits all alike."""
+import dataclasses
 import os
 import pathlib
 import re
@@ -13,12 +14,26 @@ from .server import BenchError
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent / "peer_scripts"
 
-# What pip calls each, and what its worker needs beside it.
-PEERS = {
-    "pgqueuer": ["pgqueuer", "asyncpg"], "awa": ["awa-pg"], "procrastinate": ["procrastinate", "psycopg[binary]"],
-    "oban": ["oban"],
-}
 CONCURRENCY = 100
+
+
+@dataclasses.dataclass
+class Peer:
+    """Another queue: what pip calls it, what its worker needs beside it, its script, and what else the script is told."""
+    package: str
+    needs: list
+    script: str
+    told: tuple = ()
+
+
+PEERS = {
+    # Half of the slots is the largest batch that it takes, ten the one that it takes when it is told none.
+    "pgqueuer": Peer("pgqueuer", ["asyncpg"], "pgqueuer_worker.py", (CONCURRENCY // 2,)),
+    "pgqueuer in batches of 10": Peer("pgqueuer", ["asyncpg"], "pgqueuer_worker.py", (10,)),
+    "awa": Peer("awa-pg", [], "awa_worker.py"),
+    "procrastinate": Peer("procrastinate", ["psycopg[binary]"], "procrastinate_worker.py"),
+    "oban": Peer("oban", [], "oban_worker.py"),
+}
 
 
 def compare(bench):
@@ -94,12 +109,13 @@ def environment(bench):
 
 
 def install(bench, python, name):
-    done = subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *PEERS[name], "aiohttp"],
+    done = subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", PEERS[name].package,
+                           *PEERS[name].needs, "aiohttp"],
                           capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
         bench.say(f"{name} cannot be installed: {done.stderr.strip().splitlines()[-1]}")
         return False
-    shown = subprocess.run([python, "-m", "pip", "show", PEERS[name][0]], capture_output=True, text=True)
+    shown = subprocess.run([python, "-m", "pip", "show", PEERS[name].package], capture_output=True, text=True)
     bench.say(f"{name} {re.search(r'^Version: (.*)', shown.stdout, re.M)[1]}")
     return True
 
@@ -111,9 +127,9 @@ def run(bench, python, name, jobs, port):
     bench.server.sql("postgres", f"CREATE DATABASE {database} TEMPLATE template0")
     try:
         url = f"postgresql://postgres@localhost/{database}?host={bench.server.folder}"
-        program = Program([python, SCRIPTS / f"{name}_worker.py", url, jobs, CONCURRENCY,
-                           f"http://127.0.0.1:{port}/customers" if port else "-"],
-                          {"PSQL": str(bench.server.binaries / "psql")}, bench.log(name))
+        program = Program([python, SCRIPTS / PEERS[name].script, url, jobs, CONCURRENCY,
+                           f"http://127.0.0.1:{port}/customers" if port else "-", *PEERS[name].told],
+                          {"PSQL": str(bench.server.binaries / "psql")}, bench.log("peer"))
         try:
             with profiled(bench, name, database, jobs, [program]):
                 program.wait(120 + jobs / 50)

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import sys
 from datetime import timedelta
 
 import asyncpg
@@ -11,6 +12,7 @@ from pgqueuer.queries import Queries
 
 # asyncpg takes the socket's folder only where no host stands.
 DSN = URL.replace("@localhost/", "@/")
+BATCH = int(sys.argv[5])
 
 
 async def main():
@@ -27,9 +29,8 @@ async def main():
     queue = PgQueuer(AsyncpgDriver(await asyncpg.connect(DSN)))
     queue.entrypoint("create")(work.__call__)
 
-    # Half of the slots is the largest batch that it takes.
     await measure(work, lambda: queue.run(
-        batch_size=CONCURRENCY // 2, max_concurrent_tasks=CONCURRENCY, dequeue_timeout=timedelta(seconds=1)))
+        batch_size=BATCH, max_concurrent_tasks=CONCURRENCY, dequeue_timeout=timedelta(seconds=1)))
 
 
 asyncio.run(main())
