@@ -15,6 +15,9 @@ package struct SimulatorServer: Sendable {
     /// The connection is to be cut; the body's writer throws it.
     private struct Cut: Error {}
 
+    /// How long a request may go on when the server shuts down.
+    private static let grace: Duration = .seconds(1)
+
     private let world: NIOLockedValueBox<SimulatedWorld>
     private let ledger: LedgerFile?
     private let configuration: SimulatorConfiguration
@@ -38,7 +41,13 @@ package struct SimulatorServer: Sendable {
     package func run(ready: @escaping @Sendable (Int) -> Void) async throws {
         let port = configuration.port
         let application = Application(
-            responder: CallbackResponder<BasicRequestContext> { request, _ in try await respond(request) },
+            responder: CallbackResponder<BasicRequestContext> { request, _ in
+                do {
+                    return try await untilShutdown { try await respond(request) }
+                } catch is Cut {
+                    return Response(status: .ok, body: ResponseBody(contentLength: 1) { _ in throw Cut() })
+                }
+            },
             configuration: .init(address: .hostname(configuration.host, port: port)),
             onServerRunning: { channel in ready(channel.localAddress?.port ?? port) },
             logger: Logger(label: "simulator") { _ in SwiftLogNoOpLogHandler() })
@@ -50,12 +59,12 @@ package struct SimulatorServer: Sendable {
     }
 
     /// Shuts the server down gracefully when the task is cancelled: NIO traps when a server ends by cancellation while it
-    /// holds a connection that it accepted and has not begun to serve (apple/swift-nio, issue 3481). Answers that take
-    /// longer than a second are cut.
+    /// holds a connection that it accepted and has not begun to serve (apple/swift-nio, issue 3481). So it is the requests
+    /// that are cut, and the server is cancelled only if it does not end then.
     private func serve(_ application: some ApplicationProtocol) async throws {
         var configuration = ServiceGroupConfiguration(
             services: [application], gracefulShutdownSignals: [.sigterm, .sigint], logger: application.logger)
-        configuration.maximumGracefulShutdownDuration = .seconds(1)
+        configuration.maximumGracefulShutdownDuration = .seconds(20)
         let services = ServiceGroup(configuration: configuration)
         // Unstructured on purpose: a child would inherit the cancellation.
         let serving = Task { try await services.run() }
@@ -63,6 +72,23 @@ package struct SimulatorServer: Sendable {
             try await serving.value
         } onCancel: {
             Task { await services.triggerGracefulShutdown() }
+        }
+    }
+
+    /// Does the work of a request; throws ``Cut`` if that goes on after ``grace`` when the server shuts down.
+    private func untilShutdown<Result: Sendable>(_ work: @escaping @Sendable () async throws -> Result) async throws
+        -> Result
+    {
+        try await withThrowingTaskGroup { group in
+            group.addTask(name: "answer") { try await work() }
+            group.addTask(name: "shutdown") {
+                try await gracefulShutdown()
+                try await Task.sleep(for: Self.grace, clock: clock)
+                throw Cut()
+            }
+            defer { group.cancelAll() }
+            guard let result = try await group.next() else { throw Cut() }
+            return result
         }
     }
 
@@ -138,7 +164,7 @@ package struct SimulatorServer: Sendable {
         case .slow(let pause):
             return ResponseBody(contentLength: whole.readableBytes) { writer in
                 for byte in whole.readableBytesView {
-                    try await Task.sleep(for: pause, clock: clock)
+                    try await untilShutdown { try await Task.sleep(for: pause, clock: clock) }
                     try await writer.write(ByteBuffer(bytes: [byte]))
                 }
                 try await writer.finish(nil)

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Contracts
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -84,5 +85,35 @@ import Testing
                 }
             }
         }
+    }
+
+    @Test(.timeLimit(.minutes(10))) func `a server that ends cuts the call that hangs and waits for no silent client`()
+        async throws
+    {
+        var configuration = SimulatorConfiguration()
+        var hang = FaultRule(.hang)
+        hang.seconds = 300
+        configuration.faults = [hang]
+        let began = NIOLockedValueBox(ContinuousClock.now)
+        let call = NIOLockedValueBox<Task<ByteBuffer, any Error>?>(nil)
+        try await withServer(configuration) { client, base in
+            let port = try #require(base.split(separator: ":").last.flatMap { Int($0) })
+            _ = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+                .connect(host: "127.0.0.1", port: port).get()
+            let request = post(base)
+            let hanging = Task {
+                let answer = try await client.execute(request, timeout: .minutes(5))
+                return try await answer.body.collect(upTo: 1 << 20)
+            }
+            call.withLockedValue { $0 = hanging }
+            while try await summary(client, base)["providers"]?["connect"]?["in_flight"] != .number("1") {
+                await Task.yield()
+            }
+            began.withLockedValue { $0 = .now }
+        }
+        // Of its own accord: it is cancelled, and may trap, only after twenty seconds.
+        #expect(ContinuousClock.now - began.withLockedValue { $0 } < .seconds(15))
+        let ended = await call.withLockedValue { $0 }?.result
+        #expect(throws: (any Error).self) { try ended?.get() }
     }
 }

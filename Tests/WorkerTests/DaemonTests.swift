@@ -232,10 +232,23 @@ import Testing
     }
 
     @Test func `a provider whose row somebody has locked does not hold up the claims of another`() async throws {
+        // A claim of the locked one waits for a quarter of a second, again and again: one in four would wait behind it. What
+        // the machine does beside it holds up some turns now and then, but not three times over.
+        var delays: [Bool: [Duration]] = [:]
+        for _ in 0..<3 {
+            delays = try await delaysBesideLock()
+            let long = delays.mapValues { $0.sorted()[$0.count * 8 / 10] }
+            if try #require(long[true]) < #require(long[false]) + .milliseconds(100) { return }
+        }
+        Issue.record("\(delays)")
+    }
+
+    /// From commit to end, while another provider's row is locked and while it is not.
+    private func delaysBesideLock() async throws -> [Bool: [Duration]] {
+        var delays: [Bool: [Duration]] = [:]
         try await withBench { bench in
             try await bench.run("UPDATE onboarding.providers SET max_in_flight = 1000 WHERE provider = 'connect'")
             let operatorsSession = try await Connection.open(bench.database)
-            var delays: [Bool: [Duration]] = [:]
             try await bench.with([bench.daemon(ScriptedCaller())]) {
                 // By turns, so that what else the machine does counts for both.
                 for turn in 0..<6 {
@@ -255,10 +268,8 @@ import Testing
                 }
             }
             await operatorsSession.close()
-            // A claim of the locked one waits for a quarter of a second, again and again: one in four would wait behind it.
-            let long = delays.mapValues { $0.sorted()[$0.count * 8 / 10] }
-            #expect(try #require(long[true]) < #require(long[false]) + .milliseconds(100), "\(delays)")
         }
+        return delays
     }
 
     @Test func `the mark is written before a request that could not be repeated`() async throws {

@@ -21,9 +21,8 @@ struct Reaper: Sendable {
     /// How many blocked jobs it looks at a time.
     var blocked = 500
 
-    /// How many times as long as a thorough look takes there is none, however much an old snapshot gives it to walk: what
-    /// the looks of eight workers take together is then four hundredths of a processor.
-    private static let costFactor = 200
+    /// How many times as long as a thorough look takes there is none, however much an old snapshot gives it to walk.
+    private static let costFactor = 50
     private static let longestPause: Duration = .seconds(30)
 
     /// Works until cancelled.
