@@ -45,7 +45,7 @@ package struct SimulatorServer: Sendable {
                 do {
                     return try await untilShutdown { try await respond(request) }
                 } catch is Cut {
-                    return Response(status: .ok, body: ResponseBody(contentLength: 1) { _ in throw Cut() })
+                    return Response(status: .ok, body: body(ByteBuffer(), .none))
                 }
             },
             configuration: .init(address: .hostname(configuration.host, port: port)),
@@ -164,6 +164,8 @@ package struct SimulatorServer: Sendable {
         case .slow(let pause):
             return ResponseBody(contentLength: whole.readableBytes) { writer in
                 for byte in whole.readableBytesView {
+                    // What is left of the body has no grace of its own for each byte.
+                    if Task.isShuttingDownGracefully { throw Cut() }
                     try await untilShutdown { try await Task.sleep(for: pause, clock: clock) }
                     try await writer.write(ByteBuffer(bytes: [byte]))
                 }

@@ -32,7 +32,7 @@ def idle(bench):
 def server_cost(bench, seconds):
     """Milliseconds a second over all of the server's processes that live throughout."""
     def used():
-        return {pid: seconds for pid, _, seconds in bench.server.processes()}
+        return {pid: taken for pid, _, taken in bench.server.processes()}
 
     before, begun = used(), time.monotonic()
     time.sleep(seconds)
