@@ -34,7 +34,6 @@ package struct AttemptDecider: Sendable {
         var wait = backoff.delay(step: claim.backoffStep, jitter: jitter)
         // "At once" is no wish that a client in a loop should follow.
         if let asked = result.retryAfter, asked >= .seconds(1) { wait = asked }
-        if result.outcome == .throttled { wait = max(wait, .seconds(1)) }
         let situation = Situation(
             claim: claim, result: result, step: step, policy: policy, canLookUp: canLookUp, wait: wait,
             replayedErrorLimit: replayedErrorLimit,
@@ -76,8 +75,9 @@ private struct Situation {
             decision.opensCircuit = true
             return decision
         case .throttled:
-            var decision = again(step, reason: "the provider asks to wait", counted: false)
-            decision.providerHold = wait
+            // The hold keeps the job, whoever set it and for how long: nothing here is the job's fault.
+            var decision = again(step, reason: "the provider asks to wait", counted: false, wait: .zero)
+            decision.providerHold = result.retryAfter.flatMap { $0 > .zero ? min($0, .seconds(86_400)) : nil }
             return decision
         case .notSent:
             return again(step, reason: "nothing was sent", counted: false)

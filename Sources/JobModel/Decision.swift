@@ -20,7 +20,7 @@ package struct Decision: Sendable, Equatable {
     package var countsAttempt: Bool
     /// The key of the next request.
     package var keyUse: KeyUse
-    /// How long no worker may call this provider at all.
+    /// How long the provider asked to be left alone by all workers; nil where it only refused.
     package var providerHold: Duration?
     /// Whether the credentials were refused, so that the provider's circuit opens.
     package var opensCircuit: Bool

@@ -50,6 +50,7 @@ package final class Daemon: Service {
         let trust = LeaseTrust(worker: newWorkerID(), trusted: configuration.lease - configuration.leaseMargin)
         var logger = logger
         logger[metadataKey: "worker"] = "\(trust.identity.worker)"
+        let databaseClock = DatabaseClock(logger: logger)
         let slots = NIOLockedValueBox(
             Slots(
                 capacity: configuration.concurrency, maxBytes: configuration.maxBytesInFlight,
@@ -77,9 +78,10 @@ package final class Daemon: Service {
             runner: AttemptRunner(
                 caller: caller, marker: marker, trust: trust,
                 decider: AttemptDecider(longestCall: configuration.longestCall)), completer: completer,
-            trust: trust, configuration: configuration, slots: slots, bells: bells, logger: logger)
+            trust: trust, databaseClock: databaseClock, configuration: configuration, slots: slots, bells: bells,
+            logger: logger)
         let heartbeat = Heartbeat(
-            queue: Queue(pool: leasePool), trust: trust, configuration: configuration,
+            queue: Queue(pool: leasePool), trust: trust, clock: databaseClock, configuration: configuration,
             inFlight: { slots.withLockedValue { $0.calling } }, isDraining: { claimer.isDraining },
             newWorkerID: newWorkerID, logger: logger)
         do {

@@ -61,20 +61,6 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT make_interval(secs => CASE WHEN coalesce(burst, 1) = 1 THEN 1.06 ELSE 1 END / rate);
 $$;
 
--- What was booked under a slower rate does not bind a faster one: no more than one burst stays booked.
-CREATE FUNCTION onboarding.rebook_rate() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    NEW.rate_due_at := least(NEW.rate_due_at, clock_timestamp()
-        + onboarding.rate_cell(NEW.rate_per_second, NEW.burst) * coalesce(NEW.burst, 1));
-    RETURN NEW;
-END;
-$$;
-
-CREATE TRIGGER providers_rebook_rate BEFORE UPDATE OF rate_per_second, burst ON onboarding.providers
-FOR EACH ROW WHEN (NEW.rate_per_second IS NOT NULL AND NEW.rate_due_at IS NOT NULL)
-EXECUTE FUNCTION onboarding.rebook_rate();
-
 CREATE FUNCTION onboarding.milliseconds_until(moment timestamptz, t timestamptz) RETURNS integer
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN moment > t + interval '1 hour' THEN 3600000
@@ -190,16 +176,33 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT (extract(epoch FROM span) * 1000)::bigint;
 $$;
 
--- Books `taken` calls against the provider's rate and notes which claim probes an open circuit.
+-- Books `taken` calls against the rate that holds now, forgets what refusals taught long ago, and notes which claim probes
+-- an open circuit. Called by `claim`, which holds the provider's row.
 CREATE FUNCTION onboarding.use_permits(provider_name text, taken integer, probing boolean) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    UPDATE onboarding.providers p
-    SET rate_due_at = CASE WHEN p.rate_per_second IS NULL THEN p.rate_due_at
-            ELSE greatest(coalesce(p.rate_due_at, clock_timestamp()), clock_timestamp())
-                + onboarding.rate_cell(p.rate_per_second, p.burst) * taken END,
-        circuit = CASE WHEN probing THEN 'half_open' ELSE p.circuit END,
-        circuit_probe_at = CASE WHEN probing THEN clock_timestamp() + interval '60 s' ELSE p.circuit_probe_at END
-    WHERE p.provider = provider_name AND (p.rate_per_second IS NOT NULL OR probing);
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    p onboarding.providers;
+    t timestamptz := clock_timestamp();
+    pace record;
+    is_forgotten boolean;
+BEGIN
+    SELECT * INTO p FROM onboarding.providers x WHERE x.provider = provider_name;
+    SELECT * INTO pace FROM onboarding.pace(p, t);
+    is_forgotten := p.adaptive_rate IS NOT NULL AND onboarding.learnt_rate(p, t) IS NULL;
+    IF pace.rate IS NULL AND NOT probing AND NOT is_forgotten THEN RETURN; END IF;
+    UPDATE onboarding.providers x
+    SET rate_due_at = CASE WHEN pace.rate IS NOT NULL THEN greatest(onboarding.booked_until(p, t), t)
+            + onboarding.rate_cell(pace.rate, pace.burst) * taken END,
+        adaptive_rate = CASE WHEN is_forgotten THEN NULL ELSE x.adaptive_rate END,
+        throttle_streak = CASE WHEN is_forgotten THEN 0 ELSE x.throttle_streak END,
+        circuit = CASE WHEN probing THEN 'half_open' ELSE x.circuit END,
+        circuit_probe_at = CASE WHEN probing THEN t + interval '60 s' ELSE x.circuit_probe_at END
+    WHERE x.provider = provider_name;
+    IF is_forgotten THEN
+        INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+        VALUES (provider_name, session_user, 'unthrottled', 'no call was refused for long: no learnt rate any more');
+    END IF;
+END;
 $$;
 
 -- Writes, before the first byte leaves, that a request may have been sent. Returns the jobs that
@@ -215,30 +218,46 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS
     RETURNING j.id;
 $$;
 
--- Signs a worker on, or tells that the name is taken by a live one.
+-- Signs a worker on, or tells by null that the name is taken. When no other worker lives, nobody has watched the database's
+-- clock: no age from before is trusted (`sent_age_ms`).
 CREATE FUNCTION onboarding.register_worker(
     worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer)
 RETURNS boolean
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    INSERT INTO onboarding.worker_leases (id, host, version, lease_expires_at, concurrency, providers)
-    VALUES (worker_id, host_name, program_version, clock_timestamp() + lease_ms * interval '1 ms', slots, served)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    t timestamptz := clock_timestamp();
+    is_new boolean;
+BEGIN
+    INSERT INTO onboarding.worker_leases AS w (id, host, version, lease_expires_at, last_seen_at, lease, concurrency, providers)
+    VALUES (worker_id, host_name, program_version, t + lease_ms * interval '1 ms', t, lease_ms * interval '1 ms', slots, served)
     ON CONFLICT (id) DO NOTHING
-    RETURNING true;
+    RETURNING true INTO is_new;
+    UPDATE onboarding.maintenance m SET clock_watched_since = t
+    WHERE is_new AND NOT EXISTS (
+        SELECT 1 FROM onboarding.worker_leases w
+        WHERE w.id <> worker_id AND w.lease_expires_at > t AND w.last_seen_at <= t);
+    PERFORM onboarding.shorten_leases(t);
+    RETURN is_new;
+END;
 $$;
 
 -- Renews a lease that has not ended. False: it has, its jobs are being taken over, and the worker
 -- must drop what it holds.
 CREATE FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, calls integer, is_draining boolean)
 RETURNS boolean
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    WITH renewed AS (
-        UPDATE onboarding.worker_leases w
-        SET last_seen_at = clock_timestamp(), lease_expires_at = clock_timestamp() + lease_ms * interval '1 ms',
-            in_flight = calls, draining = is_draining
-        WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp()
-        RETURNING 1
-    )
-    SELECT EXISTS (SELECT 1 FROM renewed);
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    t timestamptz := clock_timestamp();
+    is_renewed boolean;
+BEGIN
+    UPDATE onboarding.worker_leases w
+    SET last_seen_at = t, lease = lease_ms * interval '1 ms', lease_expires_at = t + lease_ms * interval '1 ms',
+        in_flight = calls, draining = is_draining
+    WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp();
+    is_renewed := FOUND;
+    PERFORM onboarding.shorten_leases(t);
+    RETURN is_renewed;
+END;
 $$;
 
 -- Signs a worker off. Jobs that it still holds are taken over at once.

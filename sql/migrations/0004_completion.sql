@@ -166,66 +166,7 @@ BEGIN
 END;
 $$;
 
--- What the batch tells about providers: a throttle holds the whole provider, refused credentials open
--- its circuit, any other answer closes it. A job that was refused before, while others were let in since,
--- opens no closed circuit again: it is the job that is refused, and its own backoff is enough.
+-- What the batch tells about its providers; migration 16 has the body.
 CREATE FUNCTION onboarding.note_provider_health(
-    job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF 'throttled' = ANY (outcomes) THEN
-        UPDATE onboarding.providers p
-        SET held_until = greatest(p.held_until, now() + h.hold_ms * interval '1 ms'), updated_at = now()
-        FROM (
-            SELECT j.provider, max(b.hold_ms) AS hold_ms FROM unnest(job_ids, holds_ms) AS b (id, hold_ms)
-            JOIN onboarding.jobs j ON j.id = b.id WHERE b.hold_ms IS NOT NULL GROUP BY j.provider ORDER BY j.provider) h
-        WHERE p.provider = h.provider;
-    END IF;
-    IF 'unauthorized' = ANY (outcomes) THEN
-        WITH opened AS (
-            UPDATE onboarding.providers p
-            SET circuit = 'open', circuit_reason = 'credentials refused',
-                circuit_opened_at = CASE WHEN p.circuit = 'closed' THEN now() ELSE p.circuit_opened_at END,
-                circuit_failures = p.circuit_failures + CASE WHEN p.circuit = 'open' THEN 0 ELSE 1 END,
-                -- 5 s, 10 s, 20 s … 5 min between probes.
-                circuit_probe_at = CASE WHEN p.circuit = 'open' THEN p.circuit_probe_at
-                    ELSE now() + least(interval '5 s' * 2 ^ least(p.circuit_failures, 10), interval '5 min') END,
-                updated_at = now()
-            FROM (
-                SELECT j.provider, bool_and(coalesce((
-                    SELECT a.outcome = 'unauthorized' FROM onboarding.attempts a
-                    WHERE a.job_id = b.id AND a.claim_token <> b.token AND NOT a.late
-                    ORDER BY a.finished_at DESC LIMIT 1), false)) AS again
-                FROM unnest(job_ids, tokens, outcomes) AS b (id, token, outcome)
-                JOIN onboarding.jobs j ON j.id = b.id WHERE b.outcome = 'unauthorized'
-                GROUP BY j.provider ORDER BY j.provider) u
-            WHERE p.provider = u.provider AND NOT (u.again AND p.circuit = 'closed')
-            RETURNING p.provider
-        )
-        INSERT INTO onboarding.provider_events (provider, actor, event, reason)
-        SELECT o.provider, session_user, 'circuit_open', 'credentials refused' FROM opened o;
-    END IF;
-    IF EXISTS (SELECT 1 FROM onboarding.providers p WHERE p.circuit = 'half_open') THEN
-        WITH told AS (
-            SELECT j.provider, bool_or(b.outcome <> 'unauthorized' AND b.http_status IS NOT NULL) AS is_answered
-            FROM unnest(job_ids, outcomes, http_statuses) AS b (id, outcome, http_status)
-            JOIN onboarding.jobs j ON j.id = b.id
-            WHERE b.outcome <> 'unauthorized'
-            GROUP BY j.provider
-        ), probed AS (
-            UPDATE onboarding.providers p
-            SET circuit = CASE WHEN t.is_answered THEN 'closed' ELSE 'open' END,
-                circuit_reason = CASE WHEN t.is_answered THEN NULL ELSE p.circuit_reason END,
-                circuit_opened_at = CASE WHEN t.is_answered THEN NULL ELSE p.circuit_opened_at END,
-                -- A probe that called nobody, or was not answered, told nothing: the next one goes soon.
-                circuit_probe_at = CASE WHEN t.is_answered THEN NULL ELSE now() + interval '1 s' END,
-                circuit_failures = CASE WHEN t.is_answered THEN 0 ELSE p.circuit_failures END, updated_at = now()
-            FROM told t
-            WHERE p.provider = t.provider AND p.circuit = 'half_open'
-            RETURNING p.provider, p.circuit
-        )
-        INSERT INTO onboarding.provider_events (provider, actor, event, reason)
-        SELECT c.provider, session_user, 'circuit_closed', 'the probe was answered' FROM probed c WHERE c.circuit = 'closed';
-    END IF;
-END;
-$$;
+    job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[], concerned text[])
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS 'BEGIN END';

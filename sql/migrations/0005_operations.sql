@@ -195,7 +195,7 @@ DECLARE
     p onboarding.providers := onboarding.lock_provider(provider);
 BEGIN
     UPDATE onboarding.providers x
-    SET paused_until = NULL, pause_reason = NULL, held_until = NULL,
+    SET paused_until = NULL, pause_reason = NULL, held_until = NULL, adaptive_rate = NULL, throttle_streak = 0,
         circuit_probe_at = CASE WHEN x.circuit = 'closed' THEN NULL ELSE now() END, updated_at = now()
     WHERE x.provider = p.provider;
     INSERT INTO onboarding.provider_events (provider, actor, event) VALUES (p.provider, session_user, 'resumed');

@@ -114,6 +114,9 @@ DECLARE
     permit record;
     taken integer;
     marked text[];
+    probe bigint;
+    watched_since timestamptz;
+    set_back_at timestamptz;
     -- Not now(): the claim may have waited for its permits. Sends before it were those of earlier claims.
     t timestamptz;
 BEGIN
@@ -127,7 +130,9 @@ BEGIN
         -- Where no key makes a resend harmless, the worker writes a mark of its own just before it sends
         -- (`mark_sent`); elsewhere the claim alone is taken for a send.
         SELECT coalesce(array_agg(k.kind), '{}') INTO marked FROM onboarding.kinds k WHERE k.lost_answer <> 'same_key';
+        SELECT m.clock_watched_since, m.clock_set_back_at INTO watched_since, set_back_at FROM onboarding.maintenance m;
         t := clock_timestamp();
+        IF permit.probing THEN probe := onboarding.probe_job(provider_name, t); END IF;
         RETURN QUERY
         WITH claimed AS (
             UPDATE onboarding.jobs j
@@ -148,6 +153,7 @@ BEGIN
                         SELECT q.id, q.payload_bytes FROM onboarding.jobs q
                         WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.priority = c.priority
                           AND q.run_at <= t
+                          AND (probe IS NULL OR q.id = probe)
                           AND (q.run_at, q.id) > (coalesce(c.run_at, '-infinity'::timestamptz), coalesce(c.id, 0))
                           AND (q.expires_at IS NULL OR q.expires_at > t OR q.step = 'look_up')
                           AND (q.order_key IS NULL OR (
@@ -170,8 +176,10 @@ BEGIN
             CASE WHEN c.after_job_id IS NOT NULL
                 THEN (SELECT a.provider_id FROM onboarding.jobs a WHERE a.id = c.after_job_id AND a.kind = 'iron.customer.create') END,
             c.traceparent, onboarding.milliseconds(c.expires_at - t),
-            CASE WHEN c.first_sent_at < t THEN onboarding.milliseconds(t - c.first_sent_at) END,
-            CASE WHEN c.last_sent_at < t THEN onboarding.milliseconds(t - c.last_sent_at) END,
+            -- What this claim itself took for a send lies between `t` and now; what lies later was sent before the clock was set back.
+            CASE WHEN c.first_sent_at NOT BETWEEN t AND clock_timestamp() THEN onboarding.key_age_ms(c.first_sent_at, t, set_back_at) END,
+            CASE WHEN c.last_sent_at NOT BETWEEN t AND clock_timestamp()
+                THEN onboarding.sent_age_ms(c.last_sent_at, t, watched_since, set_back_at) END,
             c.last_create_status, e.provider_id, e.provider_status, c.claimed_at::text, c.priority,
             -- In one form whatever the session's time zone, so that its order is the order of the texts.
             (c.run_at AT TIME ZONE 'UTC')::text || '+00',

@@ -185,6 +185,8 @@ DECLARE
     job onboarding.jobs;
     p onboarding.providers;
     running bigint;
+    in_flight integer;
+    pace record;
     rate_free_at timestamptz;
     head record;
 BEGIN
@@ -221,20 +223,26 @@ BEGIN
     IF p.paused_until > now() THEN
         RETURN QUERY SELECT 'paused', coalesce('provider paused: ' || p.pause_reason, 'provider paused'), p.paused_until;
     END IF;
-    IF p.held_until > now() THEN RETURN QUERY SELECT 'held', 'the provider asked for patience', p.held_until; END IF;
+    IF onboarding.hold_end(p, clock_timestamp()) > now() THEN
+        RETURN QUERY SELECT 'held', format('the provider refuses calls for now, %s times in a row', greatest(p.throttle_streak, 1)), p.held_until;
+    END IF;
     IF p.circuit <> 'closed' THEN
         RETURN QUERY SELECT 'circuit_open', p.circuit_reason, p.circuit_probe_at;
     END IF;
-    IF p.max_in_flight IS NOT NULL THEN
+    in_flight := least(p.max_in_flight, floor(onboarding.trial_window(p, clock_timestamp())));
+    IF in_flight IS NOT NULL THEN
         SELECT count(*) INTO running FROM onboarding.jobs j WHERE j.provider = job.provider AND j.state = 'running';
-        IF running >= p.max_in_flight THEN
-            RETURN QUERY SELECT 'concurrency_limit', format('%s of %s calls are in flight', running, p.max_in_flight), NULL::timestamptz;
+        IF running >= in_flight THEN
+            RETURN QUERY SELECT 'concurrency_limit', format('%s of %s calls are in flight', running, in_flight)
+                || CASE WHEN in_flight < coalesce(p.max_in_flight, in_flight + 1) THEN ': more when some have ended well' ELSE '' END, NULL::timestamptz;
         END IF;
     END IF;
     -- When the next call is allowed, as `permits` reckons: a burst may be ahead of its time.
-    rate_free_at := p.rate_due_at - onboarding.rate_cell(p.rate_per_second, p.burst) * (coalesce(p.burst, 1) - 1);
+    SELECT * INTO pace FROM onboarding.pace(p, clock_timestamp());
+    rate_free_at := onboarding.booked_until(p, clock_timestamp()) - onboarding.rate_cell(pace.rate, pace.burst) * (pace.burst - 1);
     IF rate_free_at > now() THEN
-        RETURN QUERY SELECT 'rate_limit', format('%s calls a second are used up', p.rate_per_second), rate_free_at;
+        RETURN QUERY SELECT 'rate_limit', format('%s calls a second are used up', pace.rate::numeric(10, 3)::double precision)
+            || CASE WHEN pace.rate IS DISTINCT FROM p.rate_per_second THEN ': the provider refused more' ELSE '' END, rate_free_at;
     END IF;
     IF job.order_key IS NOT NULL THEN
         FOR head IN

@@ -54,7 +54,8 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 $$;
 
 -- How many calls `provider_name` may start now, or why none and for how long. The row is locked
--- where a limit holds, so that claims of all workers are counted one after the other.
+-- where a limit holds, so that claims of all workers are counted one after the other. A stored moment that lies further
+-- ahead than it can have been set is of a clock that has been set back since: it counts as passed.
 CREATE OR REPLACE FUNCTION onboarding.permits(
     provider_name text, wanted integer, OUT allowed integer, OUT hint text, OUT wait_ms integer, OUT counted boolean,
     OUT probing boolean)
@@ -63,13 +64,17 @@ DECLARE
     p onboarding.providers;
     -- Not now(): this transaction may have waited for the lock.
     t timestamptz := clock_timestamp();
+    pace record;
     cell interval;
     free_at timestamptz;
+    in_flight integer;
 BEGIN
     allowed := 0; counted := false; probing := false; wait_ms := 1000;
     SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name;
     IF NOT FOUND THEN hint := 'unknown'; RETURN; END IF;
-    IF p.max_in_flight IS NOT NULL OR p.rate_per_second IS NOT NULL OR p.circuit <> 'closed' THEN
+    IF p.max_in_flight IS NOT NULL OR p.rate_per_second IS NOT NULL OR p.adaptive_rate IS NOT NULL
+        OR p.circuit <> 'closed' OR (p.call_window IS NOT NULL AND onboarding.trial_window(p, t) IS NOT NULL)
+    THEN
         SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name FOR NO KEY UPDATE;
         t := clock_timestamp();
         counted := true;
@@ -77,32 +82,36 @@ BEGIN
     IF p.paused_until > t THEN
         hint := 'paused'; wait_ms := onboarding.milliseconds_until(p.paused_until, t); RETURN;
     END IF;
-    IF p.held_until > t THEN
+    IF p.held_until > t AND onboarding.hold_end(p, t) IS NOT NULL THEN
         hint := 'held'; wait_ms := onboarding.milliseconds_until(p.held_until, t); RETURN;
     END IF;
     allowed := wanted;
     IF p.circuit <> 'closed' THEN
-        IF p.circuit_probe_at > t THEN
+        IF p.circuit_probe_at > t AND p.circuit_probe_at <= t + interval '5 min' THEN
             allowed := 0; hint := 'circuit'; wait_ms := onboarding.milliseconds_until(p.circuit_probe_at, t); RETURN;
         END IF;
         probing := true; allowed := least(allowed, 1);
     END IF;
-    IF p.max_in_flight IS NOT NULL THEN
+    in_flight := CASE WHEN probing OR p.call_window IS NULL THEN p.max_in_flight
+        ELSE least(p.max_in_flight, floor(onboarding.trial_window(p, t))) END;
+    IF in_flight IS NOT NULL THEN
         -- Counted from the rows themselves: a counter would leak when a worker dies.
-        allowed := least(allowed, p.max_in_flight - (
+        allowed := least(allowed, in_flight - (
             SELECT count(*) FROM onboarding.jobs j
             WHERE j.provider = provider_name AND j.state = 'running'
               AND j.claimed_at >= (SELECT m.running_since FROM onboarding.maintenance m)));
         IF allowed <= 0 THEN allowed := 0; hint := 'in_flight'; wait_ms := 20; RETURN; END IF;
     END IF;
-    IF p.rate_per_second IS NOT NULL THEN
-        cell := onboarding.rate_cell(p.rate_per_second, p.burst);
-        free_at := greatest(coalesce(p.rate_due_at, t), t);
-        allowed := least(allowed, 1 + floor(extract(epoch FROM t - free_at + cell * (coalesce(p.burst, 1) - 1))
+    IF p.rate_per_second IS NULL AND p.adaptive_rate IS NULL THEN RETURN; END IF;
+    SELECT * INTO pace FROM onboarding.pace(p, t);
+    IF pace.rate IS NOT NULL THEN
+        cell := onboarding.rate_cell(pace.rate, pace.burst);
+        free_at := greatest(onboarding.booked_until(p, t), t);
+        allowed := least(allowed, 1 + floor(extract(epoch FROM t - free_at + cell * (pace.burst - 1))
             / extract(epoch FROM cell))::integer);
         IF allowed <= 0 THEN
             allowed := 0; hint := 'rate';
-            wait_ms := onboarding.milliseconds_until(free_at - cell * (coalesce(p.burst, 1) - 1), t);
+            wait_ms := onboarding.milliseconds_until(free_at - cell * (pace.burst - 1), t);
         END IF;
     END IF;
 END;

@@ -25,6 +25,7 @@ DECLARE
     late boolean;
     ordered boolean;
     ended bigint[];
+    concerned text[];
 BEGIN
     WITH result AS (
         SELECT * FROM unnest(job_ids, tokens, claimed_ats, attempt_numbers, did_steps, outcomes, states, next_steps,
@@ -40,9 +41,9 @@ BEGIN
                 ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).step END,
             attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT r.counted THEN 1 ELSE 0 END,
             -- What is given back as it was claimed keeps its place.
-            backoff_step = CASE WHEN r.state = 'available' AND (r.outcome <> 'not_sent' OR r.counted OR r.delay_ms > 0)
+            backoff_step = CASE WHEN r.state = 'available' AND (r.outcome NOT IN ('not_sent', 'throttled') OR r.counted OR r.delay_ms > 0)
                 THEN least(j.backoff_step + 1, 1000) ELSE j.backoff_step END,
-            run_at = CASE WHEN r.state = 'available' AND (r.outcome <> 'not_sent' OR r.counted OR r.delay_ms > 0)
+            run_at = CASE WHEN r.state = 'available' AND (r.outcome NOT IN ('not_sent', 'throttled') OR r.counted OR r.delay_ms > 0)
                 THEN now() + r.delay_ms * interval '1 ms' ELSE j.run_at END,
             -- A call that cannot have arrived takes back what its claim assumed.
             first_sent_at = CASE WHEN r.key_use <> 'same' THEN NULL
@@ -83,8 +84,8 @@ BEGIN
         SELECT w.provider, count(*) FILTER (WHERE w.state = 'completed'), count(*) FILTER (WHERE w.state = 'failed')
         FROM written w WHERE w.state IN ('completed', 'failed') GROUP BY w.provider
     )
-    SELECT array_agg(w.id), array_agg(w.token), array_agg(w.state), bool_or(w.order_key IS NOT NULL)
-    INTO ids, fences, became, ordered
+    SELECT array_agg(w.id), array_agg(w.token), array_agg(w.state), bool_or(w.order_key IS NOT NULL), array_agg(DISTINCT w.provider)
+    INTO ids, fences, became, ordered, concerned
     FROM written w;
     late := cardinality(job_ids) > coalesce(cardinality(ids), 0);
     RETURN QUERY SELECT w.id, w.token, true, w.state FROM unnest(ids, fences, became) AS w (id, token, state);
@@ -103,68 +104,85 @@ BEGIN
         SELECT j.id FROM onboarding.jobs j
         WHERE ordered AND j.id = ANY (job_ids) AND j.order_key IS NOT NULL AND j.state IN ('completed', 'failed', 'cancelled')) s;
     IF ended IS NOT NULL THEN PERFORM onboarding.settle_dependents(ended); END IF;
-    PERFORM onboarding.note_provider_health(job_ids, tokens, outcomes, http_statuses, holds_ms);
+    PERFORM onboarding.note_provider_health(job_ids, tokens, outcomes, http_statuses, holds_ms, concerned);
 END;
 $$;
 
+-- What the batch tells about its providers. A throttle holds the whole provider and slows it (`note_throttle`), refused
+-- credentials open its circuit, an answer to the probe closes it. A job that was refused before, while others were let in
+-- since, opens no closed circuit again: it is the job that is refused, and its own backoff is enough. Where a lost answer
+-- cannot be asked for, jobs that become uncertain open the circuit too. `concerned`: the providers of what was written.
+-- Costs two looks at a table of four rows where there is nothing to note. Locks the rows of those providers that it has
+-- something to say about, in their order.
 CREATE OR REPLACE FUNCTION onboarding.note_provider_health(
-    job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[], concerned text[])
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    told record;
+    p onboarding.providers;
+    t timestamptz := clock_timestamp();
+    since timestamptz;
+    news text;
+    reason text;
 BEGIN
-    IF 'throttled' = ANY (outcomes) THEN
-        UPDATE onboarding.providers p
-        SET held_until = greatest(p.held_until, now() + h.hold_ms * interval '1 ms'), updated_at = now()
+    IF NOT outcomes && ARRAY['throttled', 'unauthorized'] AND NOT EXISTS (
+        SELECT 1 FROM onboarding.providers x
+        WHERE x.circuit = 'half_open' OR (x.call_window IS NOT NULL AND x.provider = ANY (concerned)))
+    THEN RETURN; END IF;
+    FOR told IN
+        SELECT j.provider,
+            max(j.claimed_at) FILTER (WHERE b.outcome = 'throttled') AS throttled, max(b.hold_ms) AS asked_ms,
+            max(j.claimed_at) FILTER (WHERE b.outcome = 'unauthorized') AS refused,
+            bool_and(b.outcome <> 'unauthorized' OR coalesce((
+                SELECT a.outcome = 'unauthorized' FROM onboarding.attempts a
+                WHERE b.outcome = 'unauthorized' AND a.job_id = b.id AND a.claim_token <> b.token AND NOT a.late AND a.http_status IS NOT NULL
+                ORDER BY a.finished_at DESC LIMIT 1), false)) AS refused_before,
+            max(j.claimed_at) FILTER (WHERE b.is_answered AND j.state <> 'uncertain') AS answered,
+            count(*) FILTER (WHERE b.is_answered AND j.state <> 'uncertain') AS answers,
+            max(j.claimed_at) FILTER (WHERE j.state = 'uncertain') AS doubtful,
+            count(*) FILTER (WHERE j.state = 'uncertain') AS doubts,
+            max(j.claimed_at) AS claimed
         FROM (
-            SELECT j.provider, max(b.hold_ms) AS hold_ms FROM unnest(job_ids, holds_ms) AS b (id, hold_ms)
-            JOIN onboarding.jobs j ON j.id = ANY (ARRAY[b.id]) WHERE b.hold_ms IS NOT NULL GROUP BY j.provider ORDER BY j.provider) h
-        WHERE p.provider = h.provider;
-    END IF;
-    IF 'unauthorized' = ANY (outcomes) THEN
-        WITH opened AS (
-            UPDATE onboarding.providers p
-            SET circuit = 'open', circuit_reason = 'credentials refused',
-                circuit_opened_at = CASE WHEN p.circuit = 'closed' THEN now() ELSE p.circuit_opened_at END,
-                circuit_failures = p.circuit_failures + CASE WHEN p.circuit = 'open' THEN 0 ELSE 1 END,
-                -- 5 s, 10 s, 20 s … 5 min between probes.
-                circuit_probe_at = CASE WHEN p.circuit = 'open' THEN p.circuit_probe_at
-                    ELSE now() + least(interval '5 s' * 2 ^ least(p.circuit_failures, 10), interval '5 min') END,
-                updated_at = now()
-            FROM (
-                SELECT j.provider, bool_and(coalesce((
-                    SELECT a.outcome = 'unauthorized' FROM onboarding.attempts a
-                    WHERE a.job_id = b.id AND a.claim_token <> b.token AND NOT a.late
-                    ORDER BY a.finished_at DESC LIMIT 1), false)) AS again
-                FROM unnest(job_ids, tokens, outcomes) AS b (id, token, outcome)
-                JOIN onboarding.jobs j ON j.id = ANY (ARRAY[b.id]) WHERE b.outcome = 'unauthorized'
-                GROUP BY j.provider ORDER BY j.provider) u
-            WHERE p.provider = u.provider AND NOT (u.again AND p.circuit = 'closed')
-            RETURNING p.provider
-        )
-        INSERT INTO onboarding.provider_events (provider, actor, event, reason)
-        SELECT o.provider, session_user, 'circuit_open', 'credentials refused' FROM opened o;
-    END IF;
-    IF EXISTS (SELECT 1 FROM onboarding.providers p WHERE p.circuit = 'half_open') THEN
-        WITH told AS (
-            SELECT j.provider, bool_or(b.outcome <> 'unauthorized' AND b.http_status IS NOT NULL) AS is_answered
-            FROM unnest(job_ids, outcomes, http_statuses) AS b (id, outcome, http_status)
-            JOIN onboarding.jobs j ON j.id = ANY (ARRAY[b.id])
-            WHERE b.outcome <> 'unauthorized'
-            GROUP BY j.provider
-        ), probed AS (
-            UPDATE onboarding.providers p
-            SET circuit = CASE WHEN t.is_answered THEN 'closed' ELSE 'open' END,
-                circuit_reason = CASE WHEN t.is_answered THEN NULL ELSE p.circuit_reason END,
-                circuit_opened_at = CASE WHEN t.is_answered THEN NULL ELSE p.circuit_opened_at END,
-                -- A probe that called nobody, or was not answered, told nothing: the next one goes soon.
-                circuit_probe_at = CASE WHEN t.is_answered THEN NULL ELSE now() + interval '1 s' END,
-                circuit_failures = CASE WHEN t.is_answered THEN 0 ELSE p.circuit_failures END, updated_at = now()
-            FROM told t
-            WHERE p.provider = t.provider AND p.circuit = 'half_open'
-            RETURNING p.provider, p.circuit
-        )
-        INSERT INTO onboarding.provider_events (provider, actor, event, reason)
-        SELECT c.provider, session_user, 'circuit_closed', 'the probe was answered' FROM probed c WHERE c.circuit = 'closed';
-    END IF;
+            SELECT u.*, u.http_status IS NOT NULL AND u.outcome NOT IN ('unauthorized', 'throttled') AS is_answered
+            FROM unnest(job_ids, tokens, outcomes, http_statuses, holds_ms) AS u (id, token, outcome, http_status, hold_ms)) b
+        JOIN onboarding.jobs j ON j.id = ANY (ARRAY[b.id])
+        GROUP BY j.provider ORDER BY j.provider
+    LOOP
+        SELECT * INTO p FROM onboarding.providers x WHERE x.provider = told.provider;
+        CONTINUE WHEN told.throttled IS NULL AND told.refused IS NULL AND p.circuit <> 'half_open' AND p.call_window IS NULL;
+        IF told.throttled IS NOT NULL THEN PERFORM onboarding.note_throttle(told.provider, told.throttled, told.asked_ms); END IF;
+        IF p.call_window IS NOT NULL THEN PERFORM onboarding.note_trial(told.provider, told.answers, told.doubts); END IF;
+        CONTINUE WHEN told.refused IS NULL AND p.circuit <> 'half_open' AND (told.doubts = 0 OR p.call_window IS NULL);
+        SELECT * INTO p FROM onboarding.providers x WHERE x.provider = told.provider FOR NO KEY UPDATE;
+        -- Calls that were under way when the circuit opened are no probes.
+        since := CASE WHEN p.circuit_opened_at <= t THEN p.circuit_opened_at ELSE '-infinity' END;
+        reason := CASE WHEN told.refused IS NOT NULL THEN 'credentials refused' ELSE 'ambiguous answers' END;
+        news := CASE
+            WHEN p.circuit = 'closed' AND (told.refused IS NOT NULL AND NOT told.refused_before OR p.doubt >= 3) THEN 'opens'
+            WHEN p.circuit <> 'half_open' THEN NULL
+            WHEN told.answered > since THEN 'closes'
+            WHEN told.refused > since OR (told.doubtful > since AND p.call_window IS NOT NULL) THEN 'opens'
+            -- A probe that called nobody, or was not answered, told nothing: the next one goes soon.
+            WHEN told.claimed > since THEN 'waits' END;
+        CONTINUE WHEN news IS NULL;
+        UPDATE onboarding.providers x
+        SET circuit = CASE news WHEN 'closes' THEN 'closed' ELSE 'open' END,
+            circuit_reason = CASE news WHEN 'opens' THEN reason WHEN 'waits' THEN x.circuit_reason END,
+            circuit_opened_at = CASE WHEN news = 'closes' THEN NULL WHEN x.circuit = 'closed' THEN t ELSE x.circuit_opened_at END,
+            circuit_failures = CASE news WHEN 'opens' THEN x.circuit_failures + 1 WHEN 'waits' THEN x.circuit_failures ELSE 0 END,
+            -- 5 s, 10 s, 20 s … 5 min between probes.
+            circuit_probe_at = CASE news WHEN 'opens' THEN t + least(interval '5 s' * 2 ^ least(x.circuit_failures, 10), interval '5 min')
+                WHEN 'waits' THEN t + interval '1 s' END,
+            -- One more doubtful end opens it again.
+            call_window = CASE WHEN news = 'closes' THEN least(x.call_window, 1) ELSE x.call_window END,
+            doubt = CASE WHEN news = 'closes' THEN least(x.doubt, 2) ELSE x.doubt END, updated_at = t
+        WHERE x.provider = p.provider;
+        IF news <> 'waits' THEN
+            INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+            VALUES (p.provider, session_user, CASE news WHEN 'opens' THEN 'circuit_open' ELSE 'circuit_closed' END,
+                CASE news WHEN 'opens' THEN reason ELSE 'the probe was answered' END);
+        END IF;
+    END LOOP;
 END;
 $$;
 

@@ -31,11 +31,25 @@ package struct ClaimBatch: Sendable {
     /// Whether some lay where only a sweep finds them.
     package var cameFromFarBack = false
 
+    /// The database's clock at the end of the claim, as the time since 1970.
+    package var clock: Duration?
+
     /// A batch that brought nothing, without a reason.
     package init() {}
 
     /// Whether the claim got to look for jobs; false when a limit stopped it before.
     package var looked: Bool { hint == nil || hint == .empty }
+
+    /// Makes no use of the ages that came with the claims: the clock jumped, back if `isBack`, somewhere between what they count from and
+    /// the claim. Requests then count as just sent, and keys, after a jump back, as older than any may be.
+    package mutating func distrustAges(isBack: Bool) {
+        claims = claims.map { job in
+            var claim = job.claim
+            if claim.lastSentAge != nil { claim.lastSentAge = .zero }
+            if isBack, claim.firstSentAge != nil { claim.firstSentAge = .seconds(100 * 366 * 86_400) }
+            return ClaimedJob(claim: claim, claimedAt: job.claimedAt, expiry: job.expiry)
+        }
+    }
 
     /// The sum of the payloads in bytes.
     package var bytes: Int { claims.reduce(0) { $0 + $1.claim.payloadBytes } }
@@ -47,17 +61,20 @@ package final class ClaimedJob: Sendable {
     package let claim: Claim
     /// When the claim was made, on the database's clock, as the journal wants it back.
     package let claimedAt: String
+    /// When the job expires, on this machine's clock and rather too early: nothing that creates is sent from then on.
+    package let expiry: ContinuousClock.Instant?
 
-    /// Puts both together.
-    package init(claim: Claim, claimedAt: String) {
+    /// Puts them together.
+    package init(claim: Claim, claimedAt: String, expiry: ContinuousClock.Instant? = nil) {
         self.claim = claim
         self.claimedAt = claimedAt
+        self.expiry = expiry
     }
 
     /// The same without the payload: what is left once the call is over.
     package var withoutPayload: ClaimedJob {
         var claim = claim
         claim.payload = nil
-        return ClaimedJob(claim: claim, claimedAt: claimedAt)
+        return ClaimedJob(claim: claim, claimedAt: claimedAt, expiry: expiry)
     }
 }

@@ -13,6 +13,7 @@ extension Queue {
         lease: Duration, cursor: inout ClaimCursor
     ) async throws(PostgresError) -> ClaimBatch {
         let positions = cursor.positions
+        let start = ContinuousClock.now
         let rows = try await run(
             "claim",
             [
@@ -23,13 +24,16 @@ extension Queue {
             ], timeout: .seconds(5))
         var batch = ClaimBatch()
         var last: [Int: ClaimCursor.Position] = [:]
+        batch.clock = try rows.first.map { row throws(PostgresError) in
+            .milliseconds(try row.decode(Int64.self, at: 25))
+        }
         for row in rows {
             guard let id = try row.decode(Int64?.self, at: 0) else {
                 batch.hint = ClaimBatch.Hint(rawValue: try row.decode(String.self, at: 23)) ?? .unknown
                 batch.wait = try row.decode(Int?.self, at: 24).map { .milliseconds($0) }
                 continue
             }
-            batch.claims.append(try ClaimedJob(row, id: id))
+            batch.claims.append(try ClaimedJob(row, id: id, from: start))
             let priority = try row.decode(Int.self, at: 21)
             let position = ClaimCursor.Position(runAt: try row.decode(String.self, at: 22), id: id)
             if last[priority].map({ $0 < position }) ?? true { last[priority] = position }
@@ -52,7 +56,8 @@ extension Queue {
 }
 
 extension ClaimedJob {
-    fileprivate convenience init(_ row: Row, id: Int64) throws(PostgresError) {
+    /// The claim was asked for at `start`.
+    fileprivate convenience init(_ row: Row, id: Int64, from start: ContinuousClock.Instant) throws(PostgresError) {
         var claim = Claim(
             id: JobID(id), token: ClaimToken(try row.decode(Int64.self, at: 1)),
             kind: JobKind(try row.decode(String.self, at: 2)),
@@ -71,7 +76,8 @@ extension ClaimedJob {
         if let id = try row.decode(String?.self, at: 18) {
             claim.evidence = Claim.Evidence(providerID: id, providerStatus: try row.decode(String?.self, at: 19))
         }
-        self.init(claim: claim, claimedAt: try row.decode(String.self, at: 20))
+        self.init(
+            claim: claim, claimedAt: try row.decode(String.self, at: 20), expiry: claim.remaining.map { start + $0 })
     }
 }
 

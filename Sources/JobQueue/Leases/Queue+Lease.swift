@@ -15,16 +15,26 @@ extension Queue {
         return registered ?? false
     }
 
-    /// Renews a lease; false when it has ended: the jobs are being taken over and must be dropped.
+    /// Renews a lease; not held when it has ended: the jobs are being taken over and must be dropped. And reads the
+    /// database's clock, as the time since 1970.
     ///
     /// Gives up after a quarter of the lease, so that a link that went silent leaves time for another.
     package func renewLease(
         of worker: WorkerID, lease: Duration, inFlight: Int, isDraining: Bool
-    ) async throws(PostgresError) -> Bool {
-        try await value(
+    ) async throws(PostgresError) -> (isHeld: Bool, clock: Duration?) {
+        let rows = try await run(
             "renew_lease",
             [.text(worker.value), .integer(Int(lease.milliseconds)), .integer(inFlight), .boolean(isDraining)],
             timeout: lease / 4)
+        guard let row = rows.first else { return (false, nil) }
+        return (try row.decode(Bool.self, at: 0), .milliseconds(try row.decode(Int64.self, at: 1)))
+    }
+
+    /// Notes that the database's clock jumped, back if `jump` is negative; returns whether to call again, since many waits
+    /// were set before it went back.
+    package func noteClockJump(_ jump: Duration) async throws(PostgresError) -> Bool {
+        let moved: Int = try await value("note_clock_jump", [.bigint(jump.milliseconds)])
+        return moved >= 5000
     }
 
     /// Signs a worker off; what it still holds is taken over at once.

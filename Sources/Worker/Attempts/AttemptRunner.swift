@@ -66,6 +66,7 @@ final class AttemptRunner: Sendable {
             await caller.call(step, for: job.claim, operation: operation) {
                 let now = ContinuousClock.now
                 guard self.trust.holds(for: identity, at: now) else { return false }
+                if step == .create, let expiry = job.expiry, now >= expiry { return false }
                 sentAt.withLockedValue { $0 = now }
                 return true
             }

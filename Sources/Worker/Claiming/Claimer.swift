@@ -14,6 +14,7 @@ final class Claimer: Sendable {
     private let runner: AttemptRunner
     private let completer: Completer
     private let trust: LeaseTrust
+    private let databaseClock: DatabaseClock
     private let configuration: WorkerConfiguration
     private let slots: NIOLockedValueBox<Slots>
     private let bells: ClaimBells
@@ -26,7 +27,7 @@ final class Claimer: Sendable {
     private let clock = ContinuousClock()
 
     init(
-        queue: Queue, runner: AttemptRunner, completer: Completer, trust: LeaseTrust,
+        queue: Queue, runner: AttemptRunner, completer: Completer, trust: LeaseTrust, databaseClock: DatabaseClock,
         configuration: WorkerConfiguration,
         slots: NIOLockedValueBox<Slots>, bells: ClaimBells, logger: Logger
     ) {
@@ -34,6 +35,7 @@ final class Claimer: Sendable {
         self.runner = runner
         self.completer = completer
         self.trust = trust
+        self.databaseClock = databaseClock
         self.configuration = configuration
         self.slots = slots
         self.bells = bells
@@ -98,11 +100,13 @@ final class Claimer: Sendable {
         let look = schedule.claimBegan(at: began - start)
         empty.withLockedValue { _ = $0.remove(provider) }
         let identity = trust.identity
+        let jumps = databaseClock.jumps
         do {
-            let batch = try await queue.claim(
+            var batch = try await queue.claim(
                 provider, for: identity.worker, wanted: allowance.jobs, byteBudget: allowance.bytes,
                 singleBudget: allowance.singleBytes, lease: configuration.lease, cursor: &schedule.cursor)
             let now = clock.now
+            databaseClock.check(&batch, since: jumps, from: began, to: now)
             schedule.claimReturned(
                 batch, from: look, start: began - start, end: now - start, pollInterval: configuration.pollInterval)
             end(of: provider, from: began, to: now, with: batch.claims, as: identity)

@@ -7,6 +7,7 @@ import Postgres
 struct Heartbeat: Sendable {
     let queue: Queue
     let trust: LeaseTrust
+    let clock: DatabaseClock
     let configuration: WorkerConfiguration
     let inFlight: @Sendable () -> Int
     let isDraining: @Sendable () -> Bool
@@ -24,19 +25,26 @@ struct Heartbeat: Sendable {
             } catch let error as PostgresError where error.isConnectionLost && ContinuousClock.now < end {
                 logger.warning("could not sign on; trying again", metadata: ["error": "\(error)"])
                 try await Task.sleep(for: .milliseconds(500))
-                // The name may be taken: by the try whose answer was lost.
-                trust.lost(continuingAs: newWorkerID())
             }
         }
     }
 
+    /// Registers under the present name, or under another where that is taken: by another worker, or by the try whose answer
+    /// was lost.
+    ///
+    /// - Throws: ``NameTaken`` when ten names in a row are.
     private func register() async throws {
-        let start = ContinuousClock.now
-        let worker = trust.identity.worker
-        _ = try await queue.register(
-            worker, host: configuration.host, version: configuration.version, slots: configuration.concurrency,
-            providers: configuration.providers, lease: configuration.lease)
-        trust.renewed(from: start)
+        for _ in 0..<10 {
+            let start = ContinuousClock.now
+            let worker = trust.identity.worker
+            let isNew = try await queue.register(
+                worker, host: configuration.host, version: configuration.version, slots: configuration.concurrency,
+                providers: configuration.providers, lease: configuration.lease)
+            if isNew { return trust.renewed(from: start) }
+            logger.warning("the worker's name is taken; going on under another", metadata: ["worker": "\(worker)"])
+            trust.lost(continuingAs: newWorkerID())
+        }
+        throw NameTaken()
     }
 
     /// Renews until cancelled.
@@ -57,19 +65,32 @@ struct Heartbeat: Sendable {
         let start = ContinuousClock.now
         let worker = trust.identity.worker
         do {
-            if try await queue.renewLease(
+            let renewal = try await queue.renewLease(
                 of: worker, lease: configuration.lease, inFlight: inFlight(), isDraining: isDraining())
-            {
+            if let time = renewal.clock { clock.read(time, from: start, to: .now) }
+            if renewal.isHeld {
                 trust.renewed(from: start)
-                return true
+            } else {
+                logger.warning("lost the lease; going on under a new name", metadata: ["worker": "\(worker)"])
+                trust.lost(continuingAs: newWorkerID())
+                try await register()
             }
-            logger.warning("lost the lease; going on under a new name", metadata: ["worker": "\(worker)"])
-            trust.lost(continuingAs: newWorkerID())
-            try await register()
-            return true
         } catch {
             logger.warning("could not renew the lease", metadata: ["worker": "\(worker)", "error": "\(error)"])
             return false
         }
+        do {
+            // The lease is held, whatever becomes of the note; ages count again when it is written.
+            try await clock.note(in: queue)
+            return true
+        } catch {
+            logger.warning("could not note that the database's clock jumped", metadata: ["error": "\(error)"])
+            return true
+        }
     }
+}
+
+/// No name that was made was free.
+struct NameTaken: Error, CustomStringConvertible {
+    var description: String { "ten names in a row are taken by other workers: names must be random" }
 }
