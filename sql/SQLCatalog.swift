@@ -31,6 +31,7 @@ package enum SQLCatalog {
         Migration(version: 14, name: "counts", sql: text(PackageResources._014_counts_sql)),
         Migration(version: 15, name: "readers", sql: text(PackageResources._015_readers_sql)),
         Migration(version: 16, name: "plans", sql: text(PackageResources._016_plans_sql)),
+        Migration(version: 17, name: "effects", sql: text(PackageResources._017_effects_sql)),
     ]
 
     /// The statements that the rooms run, by the name of their file.

@@ -136,7 +136,7 @@ final class Completer: Sendable {
         while !Task.isCancelled {
             do throws(PostgresError) {
                 do throws(PostgresError) {
-                    report(try await queue.complete(batch, by: trust.identity.worker), of: batch)
+                    report(try await queue.complete(batch), of: batch)
                 } catch  where error.sqlState == .lockNotAvailable {
                     try await writeAround(batch)
                 }
