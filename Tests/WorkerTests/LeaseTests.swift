@@ -19,6 +19,33 @@ import Testing
         }
     }
 
+    @Test func `a job whose time ends between its claim and the send is not sent`() async throws {
+        /// Sends only after a while, as when connecting takes time.
+        struct Late: ProviderCaller {
+            let isSent = Flag()
+
+            func call(
+                _ step: Step, for claim: Claim, operation: Operation, willSend: @escaping @Sendable () -> Bool
+            ) async -> CallResult {
+                // Cancelled: the call ends.
+                try? await Task.sleep(for: .milliseconds(600))
+                guard willSend() else { return CallResult(.notSent, mayHaveReached: false) }
+                isSent.set()
+                return ScriptedCaller.created(claim)
+            }
+        }
+        try await withBench { bench in
+            try await bench.run(
+                "SELECT onboarding.enqueue('iron.customer.create', '\(Bench.person)', expires_at => now() + interval '400 ms')"
+            )
+            let caller = Late()
+            try await bench.with([bench.daemon(caller)]) {
+                try await bench.until("(SELECT state = 'failed' FROM onboarding.jobs)")
+            }
+            #expect(!caller.isSent.isSet)
+        }
+    }
+
     @Test func `a renewal that failed is tried again soon`() async throws {
         try await withBench { bench in
             // A sequence keeps count although its transaction rolls back.
