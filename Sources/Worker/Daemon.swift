@@ -76,8 +76,7 @@ package final class Daemon: Service {
         let claimer = Claimer(
             queue: queue,
             runner: AttemptRunner(
-                caller: caller, marker: marker, trust: trust,
-                decider: AttemptDecider(longestCall: configuration.longestCall)), completer: completer,
+                caller: caller, marker: marker, trust: trust, decider: AttemptDecider()), completer: completer,
             trust: trust, databaseClock: databaseClock, configuration: configuration, slots: slots, bells: bells,
             logger: logger)
         let heartbeat = Heartbeat(

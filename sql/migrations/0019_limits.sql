@@ -16,8 +16,6 @@ ALTER TABLE onboarding.providers
 UPDATE onboarding.providers p SET call_window = 4
 WHERE EXISTS (SELECT 1 FROM onboarding.kinds k WHERE k.provider = p.provider AND k.lost_answer = 'none');
 
-ALTER TABLE onboarding.worker_leases ADD lease interval NOT NULL DEFAULT '10 s';
-
 ALTER TABLE onboarding.maintenance
     -- Ages from before are not known: nobody watched the clock, or it jumped.
     ADD clock_watched_since timestamptz,
@@ -93,7 +91,7 @@ DECLARE
     known double precision;
     is_first boolean;
     is_news boolean;
-    was_let_in boolean;
+    seen record;
     hold interval;
     measured double precision;
 BEGIN
@@ -102,39 +100,37 @@ BEGIN
     known := onboarding.learnt_rate(p, t);
     is_first := known IS NULL OR p.throttled_at > t;
     is_news := is_first OR note_throttle.claimed_at > p.throttled_at;
+    -- The last ends of any provider, so that the look is bounded.
+    SELECT count(*) FILTER (WHERE f.provider = provider_name) AS ends, min(f.finished_at) AS since, count(*) AS looked,
+        count(*) FILTER (WHERE f.provider = provider_name AND f.finished_at > p.throttled_at) AS new_ends,
+        bool_or(f.provider = provider_name AND f.claimed_at > p.throttled_at) AS let_in
+    INTO seen
+    FROM (
+        SELECT j.finished_at, j.provider, j.claimed_at FROM onboarding.jobs j
+        WHERE j.finished_at BETWEEN CASE WHEN is_first THEN t - interval '10 s' ELSE p.measured_since END AND t
+        ORDER BY j.finished_at DESC LIMIT 2000) f;
     IF is_first THEN
         p.throttle_streak := 1;
         p.rate_doubling := 4;
-        p.measured_since := greatest(t - interval '10 s', coalesce((
-            SELECT min(f.finished_at) FROM (
-                SELECT j.finished_at FROM onboarding.jobs j
-                WHERE j.finished_at > t - interval '10 s' AND j.provider = provider_name
-                ORDER BY j.finished_at LIMIT 1) f), t));
+        p.measured_since := coalesce(seen.since, t);
+    ELSIF is_news AND seen.let_in THEN
+        p.throttle_streak := greatest(1, p.throttle_streak - 2);
+        p.rate_doubling := least(p.rate_doubling * 1.6, greatest(16, least(300, 30 / p.adaptive_rate)));
+        p.measured_since := p.throttled_at;
+        seen.ends := seen.new_ends;
     ELSIF is_news THEN
-        was_let_in := EXISTS (
-            SELECT 1 FROM onboarding.jobs j
-            WHERE j.finished_at > p.throttled_at AND j.provider = provider_name AND j.claimed_at > p.throttled_at);
-        IF was_let_in THEN
-            p.throttle_streak := greatest(1, p.throttle_streak - 2);
-            p.rate_doubling := least(p.rate_doubling * 1.6, greatest(16, least(300, 30 / p.adaptive_rate)));
-            p.measured_since := greatest(p.throttled_at, t - interval '2 min');
-        ELSE
-            p.throttle_streak := least(p.throttle_streak + 1, 30);
-        END IF;
+        p.throttle_streak := least(p.throttle_streak + 1, 30);
     END IF;
-    measured := (
-        SELECT count(*) FROM (
-            SELECT 1 FROM onboarding.jobs j
-            WHERE j.finished_at >= p.measured_since AND j.finished_at <= t AND j.provider = provider_name
-            LIMIT 100000) f) / greatest(1, extract(epoch FROM t - p.measured_since));
-    IF is_first THEN
-        p.adaptive_rate := measured;
-    ELSIF is_news AND t <= p.measured_since + interval '2 min' THEN
-        p.adaptive_rate := least(greatest(measured, known / 2), known * 0.95);
-    ELSIF NOT is_news AND p.throttle_streak = 1 THEN
+    measured := seen.ends / CASE WHEN seen.looked = 2000 THEN greatest(0.1, extract(epoch FROM t - seen.since))
+        ELSE greatest(1, extract(epoch FROM t - p.measured_since)) END;
+    p.adaptive_rate := CASE
+        WHEN is_first THEN measured
+        -- What has been shut for long tells nothing about its rate.
+        WHEN is_news THEN CASE WHEN seen.let_in OR p.measured_since > t - interval '2 min'
+            THEN least(greatest(measured, known / 2), known * 0.95) ELSE p.adaptive_rate END
         -- Others of the same storm were let in.
-        p.adaptive_rate := greatest(p.adaptive_rate, least(measured, p.rate_per_second));
-    END IF;
+        WHEN p.throttle_streak = 1 THEN greatest(p.adaptive_rate, measured)
+        ELSE p.adaptive_rate END;
     hold := greatest(
         CASE WHEN is_news THEN least(60, 0.25 * 2 ^ (p.throttle_streak - 1)) * (0.8 + 0.4 * random()) * interval '1 s' ELSE interval '0' END,
         least(asked_ms, 86400000) * interval '1 ms');
@@ -158,15 +154,15 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET j
 DECLARE
     probe bigint;
 BEGIN
-    IF (SELECT p.circuit_failures % 2 = 1 FROM onboarding.providers p WHERE p.provider = provider_name) THEN
+    IF (SELECT p.circuit_failures > 0 AND p.circuit_failures % 2 = 0 FROM onboarding.providers p WHERE p.provider = provider_name) THEN
         SELECT q.id INTO probe FROM onboarding.jobs q
         WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.run_at <= t
-          AND (q.expires_at IS NULL OR q.expires_at > t OR q.step = 'look_up') AND q.last_outcome IS DISTINCT FROM 'unauthorized'
+          AND (q.expires_at IS NULL OR q.expires_at > t OR q.last_sent_at IS NOT NULL) AND q.last_outcome IS DISTINCT FROM 'unauthorized'
         ORDER BY q.priority DESC, q.run_at DESC, q.id DESC LIMIT 1;
     ELSE
         SELECT q.id INTO probe FROM onboarding.jobs q
         WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.run_at <= t
-          AND (q.expires_at IS NULL OR q.expires_at > t OR q.step = 'look_up') AND q.last_outcome IS DISTINCT FROM 'unauthorized'
+          AND (q.expires_at IS NULL OR q.expires_at > t OR q.last_sent_at IS NOT NULL) AND q.last_outcome IS DISTINCT FROM 'unauthorized'
         ORDER BY q.priority, q.run_at, q.id LIMIT 1;
     END IF;
     RETURN probe;
@@ -188,11 +184,11 @@ RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN first_sent_at > t OR first_sent_at < set_back_at THEN 3155760000000 ELSE onboarding.milliseconds(t - first_sent_at) END;
 $$;
 
--- A lease that ends later than it lasts was given before the clock was set back: it ends when it would if given now.
+-- A lease that was given in the future was given before the clock was set back: it ends when it would if given now.
 CREATE FUNCTION onboarding.shorten_leases(t timestamptz) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    UPDATE onboarding.worker_leases w SET lease_expires_at = t + w.lease, last_seen_at = least(w.last_seen_at, t)
-    WHERE w.lease_expires_at > t + w.lease + interval '1 s';
+    UPDATE onboarding.worker_leases w SET lease_expires_at = t + (w.lease_expires_at - w.last_seen_at), last_seen_at = t
+    WHERE w.last_seen_at > t + interval '1 s' AND w.lease_expires_at > w.last_seen_at;
 $$;
 
 -- Notes that the clock jumped by `jump_ms`, ahead or, if negative, back; every worker that sees a jump calls it. Ages from

@@ -40,14 +40,14 @@ package struct ClaimBatch: Sendable {
     /// Whether the claim got to look for jobs; false when a limit stopped it before.
     package var looked: Bool { hint == nil || hint == .empty }
 
-    /// Makes no use of the ages that came with the claims: the clock jumped, back if `isBack`, somewhere between what they count from and
-    /// the claim. Requests then count as just sent, and keys, after a jump back, as older than any may be.
+    /// Makes no use of the ages that came with the claims: the clock jumped, back if `isBack`, between what they count
+    /// from and the claim. Requests then count as just sent, and keys, after a jump back, as older than any may be.
     package mutating func distrustAges(isBack: Bool) {
         claims = claims.map { job in
             var claim = job.claim
             if claim.lastSentAge != nil { claim.lastSentAge = .zero }
             if isBack, claim.firstSentAge != nil { claim.firstSentAge = .seconds(100 * 366 * 86_400) }
-            return ClaimedJob(claim: claim, claimedAt: job.claimedAt, expiry: job.expiry)
+            return job.with(claim)
         }
     }
 
@@ -59,22 +59,34 @@ package struct ClaimBatch: Sendable {
 package final class ClaimedJob: Sendable {
     /// What the attempt works with.
     package let claim: Claim
+    /// The name under which it was claimed; a worker that loses its lease goes on under another.
+    package let worker: WorkerID
     /// When the claim was made, on the database's clock, as the journal wants it back.
     package let claimedAt: String
-    /// When the job expires, on this machine's clock and rather too early: nothing that creates is sent from then on.
-    package let expiry: ContinuousClock.Instant?
+    /// A moment before the claim was made: what the claim's ages and its remaining time are counted from.
+    package let claimedAfter: ContinuousClock.Instant
 
     /// Puts them together.
-    package init(claim: Claim, claimedAt: String, expiry: ContinuousClock.Instant? = nil) {
+    package init(claim: Claim, worker: WorkerID, claimedAt: String, claimedAfter: ContinuousClock.Instant = .now) {
         self.claim = claim
+        self.worker = worker
         self.claimedAt = claimedAt
-        self.expiry = expiry
+        self.claimedAfter = claimedAfter
+    }
+
+    /// Whether the job's `expires_at` is not over at `now`.
+    package func isInTime(at now: ContinuousClock.Instant) -> Bool {
+        claim.remaining.map { now - claimedAfter < $0 } ?? true
     }
 
     /// The same without the payload: what is left once the call is over.
     package var withoutPayload: ClaimedJob {
         var claim = claim
         claim.payload = nil
-        return ClaimedJob(claim: claim, claimedAt: claimedAt, expiry: expiry)
+        return with(claim)
+    }
+
+    fileprivate func with(_ claim: Claim) -> ClaimedJob {
+        ClaimedJob(claim: claim, worker: worker, claimedAt: claimedAt, claimedAfter: claimedAfter)
     }
 }

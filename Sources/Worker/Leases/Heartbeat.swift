@@ -39,7 +39,7 @@ struct Heartbeat: Sendable {
             let worker = trust.identity.worker
             let isNew = try await queue.register(
                 worker, host: configuration.host, version: configuration.version, slots: configuration.concurrency,
-                providers: configuration.providers, lease: configuration.lease)
+                providers: configuration.providers, lease: configuration.lease, callTimeout: configuration.longestCall)
             if isNew { return trust.renewed(from: start) }
             logger.warning("the worker's name is taken; going on under another", metadata: ["worker": "\(worker)"])
             trust.lost(continuingAs: newWorkerID())
