@@ -70,6 +70,45 @@ BEGIN
 END;
 $$;
 
+CREATE TABLE onboarding.providers (
+    provider text NOT NULL,
+    max_in_flight integer,
+    rate_per_second double precision,
+    burst integer,
+    paused_until timestamp with time zone,
+    pause_reason text,
+    held_until timestamp with time zone,
+    circuit text DEFAULT 'closed'::text NOT NULL,
+    circuit_reason text,
+    circuit_opened_at timestamp with time zone,
+    circuit_probe_at timestamp with time zone,
+    circuit_failures integer DEFAULT 0 NOT NULL,
+    rate_due_at timestamp with time zone,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    effect_horizon interval DEFAULT '00:02:00'::interval NOT NULL,
+    throttle_streak integer DEFAULT 0 NOT NULL,
+    throttled_at timestamp with time zone,
+    adaptive_rate double precision,
+    rate_doubling double precision DEFAULT 4 NOT NULL,
+    measured_since timestamp with time zone,
+    call_window double precision,
+    doubt double precision DEFAULT 0 NOT NULL,
+    tried_at timestamp with time zone,
+    CONSTRAINT providers_burst_positive CHECK (((burst >= 1) AND (burst <= 1000000))),
+    CONSTRAINT providers_circuit_known CHECK ((circuit = ANY (ARRAY['closed'::text, 'open'::text, 'half_open'::text]))),
+    CONSTRAINT providers_effect_horizon_a_day CHECK (((effect_horizon >= '00:00:00'::interval) AND (effect_horizon <= '1 day'::interval))),
+    CONSTRAINT providers_max_in_flight_not_negative CHECK ((max_in_flight >= 0)),
+    CONSTRAINT providers_rate_per_second_positive CHECK (((rate_per_second >= (0.00001)::double precision) AND (rate_per_second <= (1000000)::double precision)))
+);
+
+CREATE FUNCTION onboarding.booked_until(p onboarding.providers, t timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT CASE WHEN p.rate_due_at <= t + onboarding.rate_cell(r.rate, r.burst) * (2 * r.burst) + interval '1 s' THEN p.rate_due_at END
+    FROM onboarding.pace(p, t) AS r;
+$$;
+
 CREATE FUNCTION onboarding.cancel(job_id bigint, reason text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -237,6 +276,9 @@ DECLARE
     permit record;
     taken integer;
     horizon bigint;
+    probe bigint;
+    watched_since timestamptz;
+    set_back_at timestamptz;
     -- Not now(): the claim may have waited for its permits.
     t timestamptz;
 BEGIN
@@ -248,7 +290,9 @@ BEGIN
     SELECT * INTO permit FROM onboarding.permits(provider_name, wanted);
     IF permit.allowed > 0 THEN
         horizon := onboarding.milliseconds(onboarding.effect_horizon(provider_name));
+        SELECT m.clock_watched_since, m.clock_set_back_at INTO watched_since, set_back_at FROM onboarding.maintenance m;
         t := clock_timestamp();
+        IF permit.probing THEN probe := onboarding.probe_job(provider_name, t); END IF;
         RETURN QUERY
         WITH claimed AS (
             UPDATE onboarding.jobs j
@@ -265,6 +309,7 @@ BEGIN
                         SELECT q.id, q.payload_bytes FROM onboarding.jobs q
                         WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.priority = c.priority
                           AND q.run_at <= t
+                          AND (probe IS NULL OR q.id = probe)
                           AND (q.run_at, q.id) > (coalesce(c.run_at, '-infinity'::timestamptz), coalesce(c.id, 0))
                           AND (q.expires_at IS NULL OR q.expires_at > t OR q.last_sent_at IS NOT NULL)
                           AND (q.order_key IS NULL OR (
@@ -287,8 +332,8 @@ BEGIN
             CASE WHEN c.after_job_id IS NOT NULL
                 THEN (SELECT a.provider_id FROM onboarding.jobs a WHERE a.id = c.after_job_id AND a.kind = 'iron.customer.create') END,
             c.traceparent, onboarding.milliseconds(c.expires_at - t),
-            onboarding.milliseconds(t - c.first_sent_at),
-            onboarding.milliseconds(t - c.last_sent_at),
+            onboarding.key_age_ms(c.first_sent_at, t, set_back_at),
+            onboarding.sent_age_ms(c.last_sent_at, t, watched_since, set_back_at),
             horizon, c.cancel_requested_at IS NOT NULL, c.mute_look_ups, onboarding.milliseconds(t - c.mute_since),
             c.last_create_status, c.request_sha256, e.provider_id, e.provider_status, c.claimed_at::text, c.priority,
             -- In one form whatever the session's time zone, so that its order is the order of the texts.
@@ -344,6 +389,7 @@ DECLARE
     late boolean;
     ordered boolean;
     ended bigint[];
+    concerned text[];
 BEGIN
     WITH result AS (
         SELECT r.job_id, r.token, r.worker, r.claimed_at, r.attempt, r.did_step, r.outcome, r.next_step, r.delay_ms,
@@ -415,8 +461,8 @@ BEGIN
         SELECT w.provider, count(*) FILTER (WHERE w.state = 'completed'), count(*) FILTER (WHERE w.state = 'failed')
         FROM written w WHERE w.state IN ('completed', 'failed') GROUP BY w.provider
     )
-    SELECT array_agg(w.id), array_agg(w.token), array_agg(w.state), bool_or(w.order_key IS NOT NULL)
-    INTO ids, fences, became, ordered
+    SELECT array_agg(w.id), array_agg(w.token), array_agg(w.state), bool_or(w.order_key IS NOT NULL), array_agg(DISTINCT w.provider)
+    INTO ids, fences, became, ordered, concerned
     FROM written w;
     late := cardinality(job_ids) > coalesce(cardinality(ids), 0);
     RETURN QUERY SELECT w.id, w.token, true, w.state FROM unnest(ids, fences, became) AS w (id, token, state);
@@ -436,7 +482,7 @@ BEGIN
         SELECT j.id FROM onboarding.jobs j
         WHERE ordered AND j.id = ANY (job_ids) AND j.order_key IS NOT NULL AND j.state IN ('completed', 'failed', 'cancelled')) s;
     IF ended IS NOT NULL THEN PERFORM onboarding.settle_dependents(ended); END IF;
-    PERFORM onboarding.note_provider_health(job_ids, tokens, outcomes, http_statuses, holds_ms);
+    PERFORM onboarding.note_provider_health(job_ids, tokens, outcomes, http_statuses, holds_ms, concerned);
 END;
 $$;
 
@@ -683,6 +729,13 @@ CREATE FUNCTION onboarding.has_work(served text[]) RETURNS boolean
               AND (a.state = 'running' OR (a.state = 'available' AND (a.run_at <= now() OR a.backoff_step > 0))));
 $$;
 
+CREATE FUNCTION onboarding.hold_end(p onboarding.providers, t timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT CASE WHEN p.held_until <= t + interval '24 h' AND (p.throttled_at IS NULL OR p.throttled_at <= t + interval '1 s')
+        THEN p.held_until END;
+$$;
+
 CREATE FUNCTION onboarding.is_in_doubt(last_sent_at timestamp with time zone, claimed_at timestamp with time zone, sent boolean, proven boolean) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN proven THEN COALESCE((last_sent_at > claimed_at), false) ELSE (sent OR (last_sent_at IS NOT NULL)) END;
@@ -735,6 +788,12 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.key_age_ms(first_sent_at timestamp with time zone, t timestamp with time zone, set_back_at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT CASE WHEN first_sent_at > t OR first_sent_at < set_back_at THEN 3155760000000 ELSE onboarding.milliseconds(t - first_sent_at) END;
+$$;
+
 CREATE FUNCTION onboarding.known_backlog(max_age interval) RETURNS TABLE(provider text, due bigint, scheduled bigint, running bigint, waiting bigint, uncertain bigint, blocked bigint)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -745,6 +804,15 @@ CREATE FUNCTION onboarding.known_backlog(max_age interval) RETURNS TABLE(provide
     FROM onboarding.count_backlog(onboarding.counted_at_once()) s
     LEFT JOIN onboarding.backlog b ON b.provider = s.provider
         AND b.counted_at BETWEEN statement_timestamp() - max_age AND statement_timestamp();
+$$;
+
+CREATE FUNCTION onboarding.learnt_rate(p onboarding.providers, t timestamp with time zone) RETURNS double precision
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT p.adaptive_rate * (1 + 0.25 * s.age / p.rate_doubling + (s.age / p.rate_doubling) ^ 3)
+    FROM (SELECT greatest(0, extract(epoch FROM t - greatest(p.throttled_at, onboarding.hold_end(p, t))))::double precision) AS s (age)
+    WHERE s.age <= 300;
 $$;
 
 CREATE FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) RETURNS void
@@ -838,29 +906,6 @@ BEGIN
     RETURN job;
 END;
 $$;
-
-CREATE TABLE onboarding.providers (
-    provider text NOT NULL,
-    max_in_flight integer,
-    rate_per_second double precision,
-    burst integer,
-    paused_until timestamp with time zone,
-    pause_reason text,
-    held_until timestamp with time zone,
-    circuit text DEFAULT 'closed'::text NOT NULL,
-    circuit_reason text,
-    circuit_opened_at timestamp with time zone,
-    circuit_probe_at timestamp with time zone,
-    circuit_failures integer DEFAULT 0 NOT NULL,
-    rate_due_at timestamp with time zone,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    effect_horizon interval DEFAULT '00:02:00'::interval NOT NULL,
-    CONSTRAINT providers_burst_positive CHECK (((burst >= 1) AND (burst <= 1000000))),
-    CONSTRAINT providers_circuit_known CHECK ((circuit = ANY (ARRAY['closed'::text, 'open'::text, 'half_open'::text]))),
-    CONSTRAINT providers_effect_horizon_a_day CHECK (((effect_horizon >= '00:00:00'::interval) AND (effect_horizon <= '1 day'::interval))),
-    CONSTRAINT providers_max_in_flight_not_negative CHECK ((max_in_flight >= 0)),
-    CONSTRAINT providers_rate_per_second_positive CHECK (((rate_per_second >= (0.00001)::double precision) AND (rate_per_second <= (1000000)::double precision)))
-);
 
 CREATE FUNCTION onboarding.lock_provider(provider_name text) RETURNS onboarding.providers
     LANGUAGE plpgsql
@@ -989,65 +1034,101 @@ CREATE FUNCTION onboarding.milliseconds_until(moment timestamp with time zone, t
         ELSE greatest(1, ceil(extract(epoch FROM moment - t) * 1000))::integer END;
 $$;
 
-CREATE FUNCTION onboarding.note_provider_health(job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[]) RETURNS void
+CREATE FUNCTION onboarding.note_clock_jump(jump_ms bigint) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $$
+DECLARE
+    t timestamptz := clock_timestamp();
+    moved integer;
+BEGIN
+    UPDATE onboarding.maintenance m
+    SET clock_watched_since = t,
+        clock_set_back_at = CASE WHEN jump_ms < 0
+            THEN greatest(m.clock_set_back_at, t + least(-jump_ms, 172800000) * interval '1 ms') ELSE m.clock_set_back_at END;
+    IF jump_ms >= 0 THEN RETURN 0; END IF;
+    UPDATE onboarding.jobs j SET run_at = t + (j.run_at - j.updated_at), updated_at = t
+    WHERE j.id = ANY (ARRAY(
+        SELECT q.id FROM onboarding.jobs q
+        WHERE q.state = 'available' AND q.backoff_step > 0 AND q.run_at > t AND q.updated_at > t AND q.run_at > q.updated_at
+        LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    IF moved > 0 THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
+    RETURN moved;
+END;
+$$;
+
+CREATE FUNCTION onboarding.note_provider_health(job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[], concerned text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    told record;
+    p onboarding.providers;
+    t timestamptz := clock_timestamp();
+    since timestamptz;
+    news text;
+    reason text;
 BEGIN
-    IF 'throttled' = ANY (outcomes) THEN
-        UPDATE onboarding.providers p
-        SET held_until = greatest(p.held_until, now() + h.hold_ms * interval '1 ms'), updated_at = now()
+    IF NOT outcomes && ARRAY['throttled', 'unauthorized'] AND array_remove(holds_ms, NULL) = '{}' AND NOT EXISTS (
+        SELECT 1 FROM onboarding.providers x
+        WHERE x.circuit = 'half_open' OR (x.call_window IS NOT NULL AND x.provider = ANY (concerned)))
+    THEN RETURN; END IF;
+    FOR told IN
+        SELECT j.provider,
+            max(j.claimed_at) FILTER (WHERE b.outcome = 'throttled' OR b.hold_ms IS NOT NULL) AS throttled, max(b.hold_ms) AS asked_ms,
+            max(j.claimed_at) FILTER (WHERE b.outcome = 'unauthorized') AS refused,
+            bool_and(b.outcome <> 'unauthorized' OR coalesce((
+                SELECT a.outcome = 'unauthorized' FROM onboarding.attempts a
+                WHERE b.outcome = 'unauthorized' AND a.job_id = b.id AND a.claim_token <> b.token AND NOT a.late AND a.http_status IS NOT NULL
+                ORDER BY a.finished_at DESC LIMIT 1), false)) AS refused_before,
+            max(j.claimed_at) FILTER (WHERE b.is_answered AND j.state <> 'uncertain') AS answered,
+            count(*) FILTER (WHERE b.is_answered AND j.state <> 'uncertain') AS answers,
+            max(j.claimed_at) FILTER (WHERE j.state = 'uncertain') AS doubtful,
+            count(*) FILTER (WHERE j.state = 'uncertain') AS doubts,
+            max(j.claimed_at) AS claimed
         FROM (
-            SELECT j.provider, max(b.hold_ms) AS hold_ms FROM unnest(job_ids, holds_ms) AS b (id, hold_ms)
-            JOIN onboarding.jobs j ON j.id = ANY (ARRAY[b.id]) WHERE b.hold_ms IS NOT NULL GROUP BY j.provider ORDER BY j.provider) h
-        WHERE p.provider = h.provider;
-    END IF;
-    IF 'unauthorized' = ANY (outcomes) THEN
-        WITH opened AS (
-            UPDATE onboarding.providers p
-            SET circuit = 'open', circuit_reason = 'credentials refused',
-                circuit_opened_at = CASE WHEN p.circuit = 'closed' THEN now() ELSE p.circuit_opened_at END,
-                circuit_failures = p.circuit_failures + CASE WHEN p.circuit = 'open' THEN 0 ELSE 1 END,
-                -- 5 s, 10 s, 20 s … 5 min between probes.
-                circuit_probe_at = CASE WHEN p.circuit = 'open' THEN p.circuit_probe_at
-                    ELSE now() + least(interval '5 s' * 2 ^ least(p.circuit_failures, 10), interval '5 min') END,
-                updated_at = now()
-            FROM (
-                SELECT j.provider, bool_and(coalesce((
-                    SELECT a.outcome = 'unauthorized' FROM onboarding.attempts a
-                    WHERE a.job_id = b.id AND a.claim_token <> b.token AND NOT a.late
-                    ORDER BY a.finished_at DESC LIMIT 1), false)) AS again
-                FROM unnest(job_ids, tokens, outcomes) AS b (id, token, outcome)
-                JOIN onboarding.jobs j ON j.id = ANY (ARRAY[b.id]) WHERE b.outcome = 'unauthorized'
-                GROUP BY j.provider ORDER BY j.provider) u
-            WHERE p.provider = u.provider AND NOT (u.again AND p.circuit = 'closed')
-            RETURNING p.provider
-        )
-        INSERT INTO onboarding.provider_events (provider, actor, event, reason)
-        SELECT o.provider, session_user, 'circuit_open', 'credentials refused' FROM opened o;
-    END IF;
-    IF EXISTS (SELECT 1 FROM onboarding.providers p WHERE p.circuit = 'half_open') THEN
-        WITH told AS (
-            SELECT j.provider, bool_or(b.outcome <> 'unauthorized' AND b.http_status IS NOT NULL) AS is_answered
-            FROM unnest(job_ids, outcomes, http_statuses) AS b (id, outcome, http_status)
-            JOIN onboarding.jobs j ON j.id = ANY (ARRAY[b.id])
-            WHERE b.outcome <> 'unauthorized'
-            GROUP BY j.provider
-        ), probed AS (
-            UPDATE onboarding.providers p
-            SET circuit = CASE WHEN t.is_answered THEN 'closed' ELSE 'open' END,
-                circuit_reason = CASE WHEN t.is_answered THEN NULL ELSE p.circuit_reason END,
-                circuit_opened_at = CASE WHEN t.is_answered THEN NULL ELSE p.circuit_opened_at END,
-                -- A probe that called nobody, or was not answered, told nothing: the next one goes soon.
-                circuit_probe_at = CASE WHEN t.is_answered THEN NULL ELSE now() + interval '1 s' END,
-                circuit_failures = CASE WHEN t.is_answered THEN 0 ELSE p.circuit_failures END, updated_at = now()
-            FROM told t
-            WHERE p.provider = t.provider AND p.circuit = 'half_open'
-            RETURNING p.provider, p.circuit
-        )
-        INSERT INTO onboarding.provider_events (provider, actor, event, reason)
-        SELECT c.provider, session_user, 'circuit_closed', 'the probe was answered' FROM probed c WHERE c.circuit = 'closed';
-    END IF;
+            SELECT u.*, u.http_status IS NOT NULL AND u.outcome NOT IN ('unauthorized', 'throttled') AS is_answered
+            FROM unnest(job_ids, tokens, outcomes, http_statuses, holds_ms) AS u (id, token, outcome, http_status, hold_ms)) b
+        JOIN onboarding.jobs j ON j.id = ANY (ARRAY[b.id])
+        GROUP BY j.provider ORDER BY j.provider
+    LOOP
+        SELECT * INTO p FROM onboarding.providers x WHERE x.provider = told.provider;
+        CONTINUE WHEN told.throttled IS NULL AND told.refused IS NULL AND p.circuit <> 'half_open' AND p.call_window IS NULL;
+        IF told.throttled IS NOT NULL THEN PERFORM onboarding.note_throttle(told.provider, told.throttled, told.asked_ms); END IF;
+        IF p.call_window IS NOT NULL THEN PERFORM onboarding.note_trial(told.provider, told.answers, told.doubts); END IF;
+        CONTINUE WHEN told.refused IS NULL AND p.circuit <> 'half_open' AND (told.doubts = 0 OR p.call_window IS NULL);
+        SELECT * INTO p FROM onboarding.providers x WHERE x.provider = told.provider FOR NO KEY UPDATE;
+        -- Calls that were under way when the circuit opened are no probes.
+        since := CASE WHEN p.circuit_opened_at <= t THEN p.circuit_opened_at ELSE '-infinity' END;
+        reason := CASE WHEN told.refused IS NOT NULL THEN 'credentials refused' ELSE 'ambiguous answers' END;
+        news := CASE
+            WHEN p.circuit = 'closed' AND (told.refused IS NOT NULL AND NOT told.refused_before OR p.doubt >= 3) THEN 'opens'
+            WHEN p.circuit <> 'half_open' THEN NULL
+            WHEN told.answered > since THEN 'closes'
+            WHEN told.refused > since OR (told.doubtful > since AND p.call_window IS NOT NULL) THEN 'opens'
+            -- A probe that called nobody, or was not answered, told nothing: the next one goes soon.
+            WHEN told.claimed > since THEN 'waits' END;
+        CONTINUE WHEN news IS NULL;
+        UPDATE onboarding.providers x
+        SET circuit = CASE news WHEN 'closes' THEN 'closed' ELSE 'open' END,
+            circuit_reason = CASE news WHEN 'opens' THEN reason WHEN 'waits' THEN x.circuit_reason END,
+            circuit_opened_at = CASE WHEN news = 'closes' THEN NULL WHEN x.circuit = 'closed' THEN t ELSE x.circuit_opened_at END,
+            circuit_failures = CASE news WHEN 'opens' THEN x.circuit_failures + 1 WHEN 'waits' THEN x.circuit_failures ELSE 0 END,
+            -- 5 s, 10 s, 20 s … 5 min between probes.
+            circuit_probe_at = CASE news WHEN 'opens' THEN t + least(interval '5 s' * 2 ^ least(x.circuit_failures, 10), interval '5 min')
+                WHEN 'waits' THEN t + interval '1 s' END,
+            -- One more doubtful end opens it again.
+            call_window = CASE WHEN news = 'closes' THEN least(x.call_window, 1) ELSE x.call_window END,
+            doubt = CASE WHEN news = 'closes' THEN least(x.doubt, 2) ELSE x.doubt END, updated_at = t
+        WHERE x.provider = p.provider;
+        IF news <> 'waits' THEN
+            INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+            VALUES (p.provider, session_user, CASE news WHEN 'opens' THEN 'circuit_open' ELSE 'circuit_closed' END,
+                CASE news WHEN 'opens' THEN reason ELSE 'the probe was answered' END);
+        END IF;
+    END LOOP;
 END;
 $$;
 
@@ -1064,6 +1145,91 @@ CREATE FUNCTION onboarding.note_shared_ids(job_ids bigint[]) RETURNS void
     JOIN onboarding.jobs o ON o.provider_id = ANY (ARRAY[j.provider_id]) AND o.kind = j.kind AND o.id <> j.id
     WHERE j.id = ANY (job_ids) AND j.provider_id IS NOT NULL
     ON CONFLICT DO NOTHING;
+$$;
+
+CREATE FUNCTION onboarding.note_throttle(provider_name text, claimed_at timestamp with time zone, asked_ms bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    p onboarding.providers;
+    t timestamptz;
+    known double precision;
+    is_first boolean;
+    is_news boolean;
+    seen record;
+    hold interval;
+    measured double precision;
+BEGIN
+    SELECT * INTO p FROM onboarding.providers x WHERE x.provider = provider_name FOR NO KEY UPDATE;
+    t := clock_timestamp();
+    known := onboarding.learnt_rate(p, t);
+    is_first := known IS NULL OR p.throttled_at > t;
+    is_news := is_first OR note_throttle.claimed_at > p.throttled_at;
+    -- The last ends of any provider, so that the look is bounded.
+    SELECT count(*) FILTER (WHERE f.provider = provider_name) AS ends, min(f.finished_at) AS since, count(*) AS looked,
+        count(*) FILTER (WHERE f.provider = provider_name AND f.finished_at > p.throttled_at) AS new_ends,
+        bool_or(f.provider = provider_name AND f.claimed_at > p.throttled_at) AS let_in
+    INTO seen
+    FROM (
+        SELECT j.finished_at, j.provider, j.claimed_at FROM onboarding.jobs j
+        WHERE j.finished_at BETWEEN CASE WHEN is_first THEN t - interval '10 s' ELSE p.measured_since END AND t
+        ORDER BY j.finished_at DESC LIMIT 2000) f;
+    IF is_first THEN
+        p.throttle_streak := 1;
+        p.rate_doubling := 4;
+        p.measured_since := coalesce(seen.since, t);
+    ELSIF is_news AND seen.let_in THEN
+        p.throttle_streak := greatest(1, p.throttle_streak - 2);
+        p.rate_doubling := least(p.rate_doubling * 1.6, greatest(16, least(300, 30 / p.adaptive_rate)));
+        p.measured_since := p.throttled_at;
+        seen.ends := seen.new_ends;
+    ELSIF is_news THEN
+        p.throttle_streak := least(p.throttle_streak + 1, 30);
+    END IF;
+    measured := seen.ends / CASE WHEN seen.looked = 2000 THEN greatest(0.1, extract(epoch FROM t - seen.since))
+        ELSE greatest(1, extract(epoch FROM t - p.measured_since)) END;
+    p.adaptive_rate := CASE
+        WHEN is_first THEN measured
+        -- What has been shut for long tells nothing about its rate.
+        WHEN is_news THEN CASE WHEN seen.let_in OR p.measured_since > t - interval '2 min'
+            THEN least(greatest(measured, known / 2), known * 0.95) ELSE p.adaptive_rate END
+        -- Others of the same storm were let in.
+        WHEN p.throttle_streak = 1 THEN greatest(p.adaptive_rate, measured)
+        ELSE p.adaptive_rate END;
+    hold := greatest(
+        CASE WHEN is_news THEN least(60, 0.25 * 2 ^ (p.throttle_streak - 1)) * (0.8 + 0.4 * random()) * interval '1 s' ELSE interval '0' END,
+        least(asked_ms, 86400000) * interval '1 ms');
+    UPDATE onboarding.providers x
+    SET throttle_streak = p.throttle_streak, throttled_at = CASE WHEN is_news THEN t ELSE p.throttled_at END,
+        adaptive_rate = greatest(0.05, p.adaptive_rate), rate_doubling = p.rate_doubling, measured_since = p.measured_since,
+        held_until = greatest(onboarding.hold_end(p, t), t + hold), updated_at = t
+    WHERE x.provider = provider_name;
+    IF is_first THEN
+        INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+        VALUES (provider_name, session_user, 'throttled', 'calls were refused for their number: held, then slowed');
+    END IF;
+END;
+$$;
+
+CREATE FUNCTION onboarding.note_trial(provider_name text, answers bigint, doubts bigint) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    UPDATE onboarding.providers p
+    SET call_window = CASE WHEN doubts = 0 THEN least(64, w.size + answers * 0.125) ELSE greatest(1, w.size / 2 ^ least(doubts, 10)) END,
+        doubt = greatest(0, CASE WHEN p.tried_at BETWEEN clock_timestamp() - interval '10 min' AND clock_timestamp() THEN p.doubt ELSE 0 END
+            + doubts - answers * 0.1),
+        tried_at = clock_timestamp()
+    FROM (SELECT coalesce(onboarding.trial_window(x, clock_timestamp()), 64) AS size
+        FROM onboarding.providers x WHERE x.provider = provider_name) w
+    WHERE p.provider = provider_name AND answers + doubts > 0
+      -- Where all is well it is written now and then only.
+      AND (doubts > 0 OR p.doubt > 0 OR p.call_window < 64
+        OR p.tried_at NOT BETWEEN clock_timestamp() - interval '5 s' AND clock_timestamp() OR p.tried_at IS NULL);
 $$;
 
 CREATE FUNCTION onboarding.notify_event(job bigint, state text) RETURNS void
@@ -1100,6 +1266,16 @@ CREATE FUNCTION onboarding.old_claims(worker_id text) RETURNS SETOF bigint
     WHERE j.state = 'running' AND j.claimed_by = worker_id AND j.claimed_at < clock_timestamp() - interval '10 s';
 $$;
 
+CREATE FUNCTION onboarding.pace(p onboarding.providers, t timestamp with time zone, OUT rate double precision, OUT burst integer) RETURNS record
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT least(p.rate_per_second, l.rate),
+        CASE WHEN l.rate < p.rate_per_second OR p.rate_per_second IS NULL
+            THEN least(p.burst, 1 + (l.rate / 20)::integer) ELSE coalesce(p.burst, 1) END
+    FROM (SELECT CASE WHEN p.adaptive_rate IS NOT NULL THEN onboarding.learnt_rate(p, t) END) AS l (rate);
+$$;
+
 CREATE FUNCTION onboarding.partition_end(partition oid) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1132,13 +1308,17 @@ DECLARE
     p onboarding.providers;
     -- Not now(): this transaction may have waited for the lock.
     t timestamptz := clock_timestamp();
+    pace record;
     cell interval;
     free_at timestamptz;
+    in_flight integer;
 BEGIN
     allowed := 0; counted := false; probing := false; wait_ms := 1000;
     SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name;
     IF NOT FOUND THEN hint := 'unknown'; RETURN; END IF;
-    IF p.max_in_flight IS NOT NULL OR p.rate_per_second IS NOT NULL OR p.circuit <> 'closed' THEN
+    IF p.max_in_flight IS NOT NULL OR p.rate_per_second IS NOT NULL OR p.adaptive_rate IS NOT NULL
+        OR p.circuit <> 'closed' OR (p.call_window IS NOT NULL AND onboarding.trial_window(p, t) IS NOT NULL)
+    THEN
         SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name FOR NO KEY UPDATE;
         t := clock_timestamp();
         counted := true;
@@ -1146,34 +1326,64 @@ BEGIN
     IF p.paused_until > t THEN
         hint := 'paused'; wait_ms := onboarding.milliseconds_until(p.paused_until, t); RETURN;
     END IF;
-    IF p.held_until > t THEN
+    IF p.held_until > t AND onboarding.hold_end(p, t) IS NOT NULL THEN
         hint := 'held'; wait_ms := onboarding.milliseconds_until(p.held_until, t); RETURN;
     END IF;
     allowed := wanted;
     IF p.circuit <> 'closed' THEN
-        IF p.circuit_probe_at > t THEN
+        IF p.circuit_probe_at > t AND p.circuit_probe_at <= t + interval '5 min' THEN
             allowed := 0; hint := 'circuit'; wait_ms := onboarding.milliseconds_until(p.circuit_probe_at, t); RETURN;
         END IF;
         probing := true; allowed := least(allowed, 1);
     END IF;
-    IF p.max_in_flight IS NOT NULL THEN
+    in_flight := CASE WHEN probing OR p.call_window IS NULL THEN p.max_in_flight
+        ELSE least(p.max_in_flight, floor(onboarding.trial_window(p, t))) END;
+    IF in_flight IS NOT NULL THEN
         -- Counted from the rows themselves: a counter would leak when a worker dies.
-        allowed := least(allowed, p.max_in_flight - (
+        allowed := least(allowed, in_flight - (
             SELECT count(*) FROM onboarding.jobs j
             WHERE j.provider = provider_name AND j.state = 'running'
               AND j.claimed_at >= (SELECT m.running_since FROM onboarding.maintenance m)));
         IF allowed <= 0 THEN allowed := 0; hint := 'in_flight'; wait_ms := 20; RETURN; END IF;
     END IF;
-    IF p.rate_per_second IS NOT NULL THEN
-        cell := onboarding.rate_cell(p.rate_per_second, p.burst);
-        free_at := greatest(coalesce(p.rate_due_at, t), t);
-        allowed := least(allowed, 1 + floor(extract(epoch FROM t - free_at + cell * (coalesce(p.burst, 1) - 1))
+    IF p.rate_per_second IS NULL AND p.adaptive_rate IS NULL THEN RETURN; END IF;
+    SELECT * INTO pace FROM onboarding.pace(p, t);
+    IF pace.rate IS NOT NULL THEN
+        cell := onboarding.rate_cell(pace.rate, pace.burst);
+        free_at := greatest(onboarding.booked_until(p, t), t);
+        allowed := least(allowed, 1 + floor(extract(epoch FROM t - free_at + cell * (pace.burst - 1))
             / extract(epoch FROM cell))::integer);
         IF allowed <= 0 THEN
             allowed := 0; hint := 'rate';
-            wait_ms := onboarding.milliseconds_until(free_at - cell * (coalesce(p.burst, 1) - 1), t);
+            wait_ms := onboarding.milliseconds_until(free_at - cell * (pace.burst - 1), t);
         END IF;
     END IF;
+END;
+$$;
+
+CREATE FUNCTION onboarding.probe_job(provider_name text, t timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    probe bigint;
+BEGIN
+    IF (SELECT p.circuit_failures > 0 AND p.circuit_failures % 2 = 0 FROM onboarding.providers p WHERE p.provider = provider_name) THEN
+        SELECT q.id INTO probe FROM onboarding.jobs q
+        WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.run_at <= t
+          AND (q.expires_at IS NULL OR q.expires_at > t OR q.last_sent_at IS NOT NULL) AND q.last_outcome IS DISTINCT FROM 'unauthorized'
+        ORDER BY q.priority DESC, q.run_at DESC, q.id DESC LIMIT 1;
+    ELSE
+        SELECT q.id INTO probe FROM onboarding.jobs q
+        WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.run_at <= t
+          AND (q.expires_at IS NULL OR q.expires_at > t OR q.last_sent_at IS NOT NULL) AND q.last_outcome IS DISTINCT FROM 'unauthorized'
+        ORDER BY q.priority, q.run_at, q.id LIMIT 1;
+    END IF;
+    RETURN probe;
 END;
 $$;
 
@@ -1221,17 +1431,6 @@ CREATE FUNCTION onboarding.rate_cell(rate double precision, burst integer) RETUR
     SELECT make_interval(secs => CASE WHEN coalesce(burst, 1) = 1 THEN 1.06 ELSE 1 END / rate);
 $$;
 
-CREATE FUNCTION onboarding.rebook_rate() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    NEW.rate_due_at := least(NEW.rate_due_at, clock_timestamp()
-        + onboarding.rate_cell(NEW.rate_per_second, NEW.burst) * coalesce(NEW.burst, 1));
-    RETURN NEW;
-END;
-$$;
-
 CREATE FUNCTION onboarding.refuse(field text, problem text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1259,14 +1458,24 @@ CREATE FUNCTION onboarding.refuse_length(field text, value text) RETURNS void
 $$;
 
 CREATE FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer, call_ms integer DEFAULT 0) RETURNS boolean
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    INSERT INTO onboarding.worker_leases (id, host, version, lease_expires_at, concurrency, providers, call_timeout)
-    VALUES (worker_id, host_name, program_version, clock_timestamp() + lease_ms * interval '1 ms', slots, served,
-        call_ms * interval '1 ms')
+DECLARE
+    t timestamptz := clock_timestamp();
+    is_new boolean;
+BEGIN
+    INSERT INTO onboarding.worker_leases (id, host, version, last_seen_at, lease_expires_at, concurrency, providers, call_timeout)
+    VALUES (worker_id, host_name, program_version, t, t + lease_ms * interval '1 ms', slots, served, call_ms * interval '1 ms')
     ON CONFLICT (id) DO NOTHING
-    RETURNING true;
+    RETURNING true INTO is_new;
+    UPDATE onboarding.maintenance m SET clock_watched_since = t
+    WHERE is_new AND NOT EXISTS (
+        SELECT 1 FROM onboarding.worker_leases w
+        WHERE w.id <> worker_id AND w.lease_expires_at > t AND w.last_seen_at <= t);
+    PERFORM onboarding.shorten_leases(t);
+    RETURN is_new;
+END;
 $$;
 
 CREATE FUNCTION onboarding.remove_worker(worker_id text) RETURNS void
@@ -1283,17 +1492,21 @@ END;
 $$;
 
 CREATE FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, calls integer, is_draining boolean) RETURNS boolean
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    WITH renewed AS (
-        UPDATE onboarding.worker_leases w
-        SET last_seen_at = clock_timestamp(), lease_expires_at = clock_timestamp() + lease_ms * interval '1 ms',
-            in_flight = calls, draining = is_draining
-        WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp()
-        RETURNING 1
-    )
-    SELECT EXISTS (SELECT 1 FROM renewed);
+DECLARE
+    t timestamptz := clock_timestamp();
+    is_renewed boolean;
+BEGIN
+    UPDATE onboarding.worker_leases w
+    SET last_seen_at = t, lease_expires_at = t + lease_ms * interval '1 ms',
+        in_flight = calls, draining = is_draining
+    WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp();
+    is_renewed := FOUND;
+    PERFORM onboarding.shorten_leases(t);
+    RETURN is_renewed;
+END;
 $$;
 
 CREATE FUNCTION onboarding.repair_blocked(max_jobs integer, INOUT from_id bigint) RETURNS bigint
@@ -1426,7 +1639,7 @@ DECLARE
     p onboarding.providers := onboarding.lock_provider(provider);
 BEGIN
     UPDATE onboarding.providers x
-    SET paused_until = NULL, pause_reason = NULL, held_until = NULL,
+    SET paused_until = NULL, pause_reason = NULL, held_until = NULL, adaptive_rate = NULL, throttle_streak = 0,
         circuit_probe_at = CASE WHEN x.circuit = 'closed' THEN NULL ELSE now() END, updated_at = now()
     WHERE x.provider = p.provider;
     INSERT INTO onboarding.provider_events (provider, actor, event) VALUES (p.provider, session_user, 'resumed');
@@ -1520,6 +1733,13 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.sent_age_ms(last_sent_at timestamp with time zone, t timestamp with time zone, watched_since timestamp with time zone, set_back_at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT CASE WHEN last_sent_at IS NULL THEN NULL WHEN last_sent_at > t AND last_sent_at > coalesce(set_back_at, t) THEN 0
+        ELSE greatest(0, onboarding.milliseconds(t - greatest(CASE WHEN last_sent_at <= t THEN last_sent_at END, watched_since))) END;
+$$;
+
 CREATE FUNCTION onboarding.settle_dependents(ended bigint[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1591,6 +1811,14 @@ BEGIN
     SELECT array_agg(l.job_id) FROM logged l CROSS JOIN LATERAL onboarding.notify_event(l.job_id, 'completed') INTO proven;
     IF proven IS NOT NULL THEN PERFORM onboarding.settle_dependents(proven); END IF;
 END;
+$$;
+
+CREATE FUNCTION onboarding.shorten_leases(t timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    UPDATE onboarding.worker_leases w SET lease_expires_at = t + (w.lease_expires_at - w.last_seen_at), last_seen_at = t
+    WHERE w.last_seen_at > t + interval '1 s' AND w.lease_expires_at > w.last_seen_at;
 $$;
 
 CREATE FUNCTION onboarding.snapshot_holders() RETURNS TABLE(holder text, name text, owner text, state text, since timestamp with time zone, age integer)
@@ -1712,6 +1940,13 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.trial_window(p onboarding.providers, t timestamp with time zone) RETURNS double precision
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT CASE WHEN p.tried_at BETWEEN t - interval '1 min' AND t + interval '1 s' THEN CASE WHEN p.call_window < 64 THEN p.call_window END
+        WHEN p.call_window IS NOT NULL THEN least(p.call_window, 4) END;
+$$;
+
 CREATE FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) RETURNS SETOF bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1722,16 +1957,32 @@ CREATE FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) RETURNS SETOF bigint
 $$;
 
 CREATE FUNCTION onboarding.use_permits(provider_name text, taken integer, probing boolean) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    UPDATE onboarding.providers p
-    SET rate_due_at = CASE WHEN p.rate_per_second IS NULL THEN p.rate_due_at
-            ELSE greatest(coalesce(p.rate_due_at, clock_timestamp()), clock_timestamp())
-                + onboarding.rate_cell(p.rate_per_second, p.burst) * taken END,
-        circuit = CASE WHEN probing THEN 'half_open' ELSE p.circuit END,
-        circuit_probe_at = CASE WHEN probing THEN clock_timestamp() + interval '60 s' ELSE p.circuit_probe_at END
-    WHERE p.provider = provider_name AND (p.rate_per_second IS NOT NULL OR probing);
+DECLARE
+    p onboarding.providers;
+    t timestamptz := clock_timestamp();
+    pace record;
+    is_forgotten boolean;
+BEGIN
+    SELECT * INTO p FROM onboarding.providers x WHERE x.provider = provider_name;
+    SELECT * INTO pace FROM onboarding.pace(p, t);
+    is_forgotten := p.adaptive_rate IS NOT NULL AND onboarding.learnt_rate(p, t) IS NULL;
+    IF pace.rate IS NULL AND NOT probing AND NOT is_forgotten THEN RETURN; END IF;
+    UPDATE onboarding.providers x
+    SET rate_due_at = CASE WHEN pace.rate IS NOT NULL THEN greatest(onboarding.booked_until(p, t), t)
+            + onboarding.rate_cell(pace.rate, pace.burst) * taken END,
+        adaptive_rate = CASE WHEN is_forgotten THEN NULL ELSE x.adaptive_rate END,
+        throttle_streak = CASE WHEN is_forgotten THEN 0 ELSE x.throttle_streak END,
+        circuit = CASE WHEN probing THEN 'half_open' ELSE x.circuit END,
+        circuit_probe_at = CASE WHEN probing THEN t + interval '60 s' ELSE x.circuit_probe_at END
+    WHERE x.provider = provider_name;
+    IF is_forgotten THEN
+        INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+        VALUES (provider_name, session_user, 'unthrottled', 'no call was refused for long: no learnt rate any more');
+    END IF;
+END;
 $$;
 
 CREATE FUNCTION onboarding.wake_workers(provider text, already_woken text) RETURNS void
@@ -1760,6 +2011,8 @@ DECLARE
     job onboarding.jobs;
     p onboarding.providers;
     running bigint;
+    in_flight integer;
+    pace record;
     rate_free_at timestamptz;
     head record;
 BEGIN
@@ -1796,20 +2049,26 @@ BEGIN
     IF p.paused_until > now() THEN
         RETURN QUERY SELECT 'paused', coalesce('provider paused: ' || p.pause_reason, 'provider paused'), p.paused_until;
     END IF;
-    IF p.held_until > now() THEN RETURN QUERY SELECT 'held', 'the provider asked for patience', p.held_until; END IF;
+    IF onboarding.hold_end(p, clock_timestamp()) > now() THEN
+        RETURN QUERY SELECT 'held', format('the provider refuses calls for now, %s times in a row', greatest(p.throttle_streak, 1)), p.held_until;
+    END IF;
     IF p.circuit <> 'closed' THEN
         RETURN QUERY SELECT 'circuit_open', p.circuit_reason, p.circuit_probe_at;
     END IF;
-    IF p.max_in_flight IS NOT NULL THEN
+    in_flight := least(p.max_in_flight, floor(onboarding.trial_window(p, clock_timestamp())));
+    IF in_flight IS NOT NULL THEN
         SELECT count(*) INTO running FROM onboarding.jobs j WHERE j.provider = job.provider AND j.state = 'running';
-        IF running >= p.max_in_flight THEN
-            RETURN QUERY SELECT 'concurrency_limit', format('%s of %s calls are in flight', running, p.max_in_flight), NULL::timestamptz;
+        IF running >= in_flight THEN
+            RETURN QUERY SELECT 'concurrency_limit', format('%s of %s calls are in flight', running, in_flight)
+                || CASE WHEN in_flight < coalesce(p.max_in_flight, in_flight + 1) THEN ': more when some have ended well' ELSE '' END, NULL::timestamptz;
         END IF;
     END IF;
     -- When the next call is allowed, as `permits` reckons: a burst may be ahead of its time.
-    rate_free_at := p.rate_due_at - onboarding.rate_cell(p.rate_per_second, p.burst) * (coalesce(p.burst, 1) - 1);
+    SELECT * INTO pace FROM onboarding.pace(p, clock_timestamp());
+    rate_free_at := onboarding.booked_until(p, clock_timestamp()) - onboarding.rate_cell(pace.rate, pace.burst) * (pace.burst - 1);
     IF rate_free_at > now() THEN
-        RETURN QUERY SELECT 'rate_limit', format('%s calls a second are used up', p.rate_per_second), rate_free_at;
+        RETURN QUERY SELECT 'rate_limit', format('%s calls a second are used up', pace.rate::numeric(10, 3)::double precision)
+            || CASE WHEN pace.rate IS DISTINCT FROM p.rate_per_second THEN ': the provider refused more' ELSE '' END, rate_free_at;
     END IF;
     IF job.order_key IS NOT NULL THEN
         FOR head IN
@@ -2049,6 +2308,8 @@ CREATE TABLE onboarding.maintenance (
     last_run_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     counted_until timestamp with time zone,
     running_since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    clock_watched_since timestamp with time zone,
+    clock_set_back_at timestamp with time zone,
     CONSTRAINT maintenance_is_only_row_check CHECK (is_only_row),
     CONSTRAINT maintenance_keep_history_check CHECK ((keep_history >= '31 days'::interval))
 );
@@ -2078,7 +2339,7 @@ ALTER TABLE onboarding.provider_events ALTER COLUMN id ADD GENERATED ALWAYS AS I
 );
 
 CREATE VIEW onboarding.queue_health AS
- SELECT p.provider,
+ SELECT q.provider,
     q.due,
     q.scheduled,
     q.running,
@@ -2089,7 +2350,13 @@ CREATE VIEW onboarding.queue_health AS
     q.failed_last_hour,
     q.oldest_due_age_seconds,
     COALESCE((p.paused_until > now()), false) AS paused,
-    p.circuit
+    p.circuit,
+    p.circuit_reason,
+        CASE
+            WHEN (onboarding.hold_end(p.*, clock_timestamp()) > now()) THEN p.held_until
+            ELSE NULL::timestamp with time zone
+        END AS held_until,
+    onboarding.learnt_rate(p.*, clock_timestamp()) AS adaptive_rate
    FROM (onboarding.queue_counts() q(provider, due, scheduled, running, waiting, uncertain, blocked, completed_last_hour, failed_last_hour, oldest_due_age_seconds)
      JOIN onboarding.providers p ON ((p.provider = q.provider)));
 
@@ -2367,8 +2634,6 @@ CREATE TRIGGER jobs_legal_transition AFTER UPDATE OF state ON onboarding.jobs FO
 
 CREATE CONSTRAINT TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'available'::text) AND (NOT new.is_behind) AND (new.run_at <= clock_timestamp()))) EXECUTE FUNCTION onboarding.notify_jobs();
 
-CREATE TRIGGER providers_rebook_rate BEFORE UPDATE OF rate_per_second, burst ON onboarding.providers FOR EACH ROW WHEN (((new.rate_per_second IS NOT NULL) AND (new.rate_due_at IS NOT NULL))) EXECUTE FUNCTION onboarding.rebook_rate();
-
 CREATE TRIGGER state_changes_count_end AFTER INSERT ON onboarding.state_changes FOR EACH ROW WHEN ((new.to_state = ANY (ARRAY['completed'::text, 'failed'::text]))) EXECUTE FUNCTION onboarding.count_end();
 
 ALTER TABLE ONLY onboarding.jobs
@@ -2399,6 +2664,20 @@ REVOKE ALL ON FUNCTION onboarding.advance_order_keys(ended bigint[]) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION onboarding.announce(job_ids bigint[], states text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.announce(job_ids bigint[], states text[]) TO onboarding_worker;
+
+GRANT SELECT ON TABLE onboarding.providers TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.providers TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.providers TO onboarding_worker;
+
+GRANT UPDATE(max_in_flight) ON TABLE onboarding.providers TO onboarding_operator;
+
+GRANT UPDATE(rate_per_second) ON TABLE onboarding.providers TO onboarding_operator;
+
+GRANT UPDATE(burst) ON TABLE onboarding.providers TO onboarding_operator;
+
+GRANT UPDATE(effect_horizon) ON TABLE onboarding.providers TO onboarding_operator;
+
+REVOKE ALL ON FUNCTION onboarding.booked_until(p onboarding.providers, t timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) TO onboarding_operator;
@@ -2445,11 +2724,23 @@ REVOKE ALL ON FUNCTION onboarding.has_running(worker_id text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION onboarding.has_work(served text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.has_work(served text[]) TO onboarding_worker;
 
+REVOKE ALL ON FUNCTION onboarding.hold_end(p onboarding.providers, t timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.hold_end(p onboarding.providers, t timestamp with time zone) TO onboarding_operator;
+GRANT ALL ON FUNCTION onboarding.hold_end(p onboarding.providers, t timestamp with time zone) TO onboarding_monitor;
+GRANT ALL ON FUNCTION onboarding.hold_end(p onboarding.providers, t timestamp with time zone) TO onboarding_worker;
+
 REVOKE ALL ON FUNCTION onboarding.is_in_doubt(last_sent_at timestamp with time zone, claimed_at timestamp with time zone, sent boolean, proven boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.keep_late(job_ids bigint[], tokens bigint[], workers text[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], reached boolean[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], sent_ages_ms bigint[], keys text[], digests bytea[], written_tokens bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION onboarding.key_age_ms(first_sent_at timestamp with time zone, t timestamp with time zone, set_back_at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.known_backlog(max_age interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.learnt_rate(p onboarding.providers, t timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.learnt_rate(p onboarding.providers, t timestamp with time zone) TO onboarding_operator;
+GRANT ALL ON FUNCTION onboarding.learnt_rate(p onboarding.providers, t timestamp with time zone) TO onboarding_monitor;
+GRANT ALL ON FUNCTION onboarding.learnt_rate(p onboarding.providers, t timestamp with time zone) TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) TO onboarding_operator;
@@ -2612,18 +2903,6 @@ GRANT INSERT(payload) ON TABLE onboarding.jobs TO onboarding_enqueuer;
 
 REVOKE ALL ON FUNCTION onboarding.lock_job(job_id bigint) FROM PUBLIC;
 
-GRANT SELECT ON TABLE onboarding.providers TO onboarding_operator;
-GRANT SELECT ON TABLE onboarding.providers TO onboarding_monitor;
-GRANT SELECT ON TABLE onboarding.providers TO onboarding_worker;
-
-GRANT UPDATE(max_in_flight) ON TABLE onboarding.providers TO onboarding_operator;
-
-GRANT UPDATE(rate_per_second) ON TABLE onboarding.providers TO onboarding_operator;
-
-GRANT UPDATE(burst) ON TABLE onboarding.providers TO onboarding_operator;
-
-GRANT UPDATE(effect_horizon) ON TABLE onboarding.providers TO onboarding_operator;
-
 REVOKE ALL ON FUNCTION onboarding.lock_provider(provider_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.log_state_change(job bigint, from_state text, to_state text, why text) FROM PUBLIC;
@@ -2641,9 +2920,16 @@ REVOKE ALL ON FUNCTION onboarding.milliseconds(span interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.milliseconds_until(moment timestamp with time zone, t timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION onboarding.note_provider_health(job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION onboarding.note_clock_jump(jump_ms bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.note_clock_jump(jump_ms bigint) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.note_provider_health(job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[], concerned text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.note_shared_ids(job_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.note_throttle(provider_name text, claimed_at timestamp with time zone, asked_ms bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.note_trial(provider_name text, answers bigint, doubts bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.notify_event(job bigint, state text) FROM PUBLIC;
 
@@ -2652,6 +2938,8 @@ REVOKE ALL ON FUNCTION onboarding.notify_jobs() FROM PUBLIC;
 REVOKE ALL ON FUNCTION onboarding.old_claims(worker_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.old_claims(worker_id text) TO onboarding_worker;
 
+REVOKE ALL ON FUNCTION onboarding.pace(p onboarding.providers, t timestamp with time zone, OUT rate double precision, OUT burst integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.partition_end(partition oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.pause_provider(provider text, reason text, until timestamp with time zone) FROM PUBLIC;
@@ -2659,9 +2947,9 @@ GRANT ALL ON FUNCTION onboarding.pause_provider(provider text, reason text, unti
 
 REVOKE ALL ON FUNCTION onboarding.permits(provider_name text, wanted integer, OUT allowed integer, OUT hint text, OUT wait_ms integer, OUT counted boolean, OUT probing boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION onboarding.rate_cell(rate double precision, burst integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION onboarding.probe_job(provider_name text, t timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION onboarding.rebook_rate() FROM PUBLIC;
+REVOKE ALL ON FUNCTION onboarding.rate_cell(rate double precision, burst integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.refuse(field text, problem text) FROM PUBLIC;
 
@@ -2700,9 +2988,13 @@ REVOKE ALL ON FUNCTION onboarding.rotate_keys(job_ids bigint[], tokens bigint[],
 
 REVOKE ALL ON FUNCTION onboarding.same_job(kind text, unique_key text, payload jsonb, parameters jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION onboarding.sent_age_ms(last_sent_at timestamp with time zone, t timestamp with time zone, watched_since timestamp with time zone, set_back_at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.settle_dependents(ended bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.settle_late_successes(job_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.shorten_leases(t timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.snapshot_holders() FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.snapshot_holders() TO onboarding_operator;
@@ -2715,6 +3007,8 @@ REVOKE ALL ON FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_
 GRANT ALL ON FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer, thoroughly boolean) TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.taken_ids(job_ids bigint[], outcomes text[], provider_ids text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.trial_window(p onboarding.providers, t timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) TO onboarding_worker;
