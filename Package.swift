@@ -139,8 +139,8 @@ let package = Package(
         .testTarget(
             name: "WorkerTests",
             dependencies: [
-                "JobModel", "JobQueue", "Postgres", "Contracts", "Providers", "Worker", "Simulator", "TestKit", logging,
-                locks, lifecycle,
+                "JobModel", "JobQueue", "Postgres", "Contracts", "Providers", "Worker", "SeededRandom", "Simulator",
+                "TestKit", logging, locks, lifecycle,
             ], swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests", dependencies: ["onboard", "onboard-simulator", "Postgres", "TestKit", locks],

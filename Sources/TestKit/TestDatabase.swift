@@ -63,6 +63,11 @@ package actor TestDatabase {
         try await shared.run("CREATE DATABASE \(name) TEMPLATE template0")
         var string = try await TestCluster.shared.connectionString()
         string["dbname"] = name
+        try await migrate(string)
+        return name
+    }
+
+    fileprivate static func migrate(_ string: ConnectionString) async throws {
         let connection = try await Connection.open(ConnectionConfiguration(connectionString: string.keywordForm))
         do {
             for migration in SQLCatalog.migrations { try await connection.run(script: migration.sql) }
@@ -71,7 +76,6 @@ package actor TestDatabase {
             throw error
         }
         await connection.close()
-        return name
     }
 
     /// Runs one statement on the cluster's own database.
@@ -103,5 +107,17 @@ package func withTestDatabase<R>(migrated: Bool = true, _ body: (String) async t
         result = .failure(error)
     }
     await TestDatabase.shared.leave()
+    return try result.get()
+}
+
+/// Gives the body the connection string of a migrated database on a server of its own, whose clock it can move.
+package func withMovableClock<R>(_ body: (String, PostgresServer) async throws -> R) async throws -> R {
+    let server = try PostgresServer(settings: ["fsync = off", "full_page_writes = off"], hasMovableClock: true)
+    try await server.start()
+    let string = try server.connectionString
+    try await TestDatabase.migrate(string)
+    let result: Result<R, any Error>
+    do { result = .success(try await body(string.keywordForm, server)) } catch { result = .failure(error) }
+    try await server.stop(.immediate)
     return try result.get()
 }

@@ -10,9 +10,9 @@ require_packages() {
     if [ "${1:-}" = faults ]; then
         [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
         [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
-        ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing+=(libfaketime)
     fi
     if [ "${1:-}" != "" ]; then
+        ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing+=(libfaketime)
         python3 -c 'import jsonschema' 2>/dev/null || missing+=(python3 python3-jsonschema)
         command -v curl >/dev/null || missing+=(curl)
         command -v openssl >/dev/null || missing+=(openssl)

@@ -62,7 +62,7 @@ BEGIN
             circuit_probe_at = CASE news WHEN 'opens' THEN t + least(interval '5 s' * 2 ^ least(x.circuit_failures, 10), interval '5 min')
                 WHEN 'waits' THEN t + interval '1 s' END,
             -- One more doubtful end opens it again.
-            call_window = CASE WHEN news = 'closes' THEN least(x.call_window, 1) ELSE x.call_window END,
+            call_window = CASE WHEN news = 'closes' AND x.call_window > 1 THEN 1 ELSE x.call_window END,
             doubt = CASE WHEN news = 'closes' THEN least(x.doubt, 2) ELSE x.doubt END, updated_at = t
         WHERE x.provider = p.provider;
         IF news <> 'waits' THEN

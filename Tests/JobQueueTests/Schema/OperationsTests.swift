@@ -402,7 +402,7 @@ import Testing
             "circuit_open"
         ),
         ("UPDATE onboarding.providers SET max_in_flight = 0", "concurrency_limit"),
-        ("UPDATE onboarding.providers SET rate_per_second = 1, rate_due_at = now() + interval '1 h'", "rate_limit"),
+        ("UPDATE onboarding.providers SET rate_per_second = 0.1, rate_due_at = now() + interval '9 s'", "rate_limit"),
         ("UPDATE onboarding.worker_leases SET providers = '{connect}'", "no_worker"),
         ("UPDATE onboarding.worker_leases SET lease_expires_at = now()", "no_worker"),
         (

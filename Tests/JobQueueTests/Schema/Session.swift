@@ -24,6 +24,11 @@ struct Session: Sendable {
         return try rows.map { try $0.decode(String?.self, at: 0)?.trimmingParentheses() }
     }
 
+    /// The ids that a query of one column brings.
+    func ids(_ query: String) async throws -> [Int] {
+        try await column(query).compactMap { $0.flatMap { Int($0) } }
+    }
+
     /// The error that the statements end with; records an issue when there is none.
     func error(_ script: String, sourceLocation: SourceLocation = #_sourceLocation) async -> PostgresError? {
         do throws(PostgresError) {
