@@ -133,7 +133,7 @@ BEGIN
         ELSE p.adaptive_rate END;
     hold := greatest(
         CASE WHEN is_news THEN least(60, 0.25 * 2 ^ (p.throttle_streak - 1)) * (0.8 + 0.4 * random()) * interval '1 s' ELSE interval '0' END,
-        least(asked_ms, 86400000) * interval '1 ms');
+        CASE WHEN asked_ms > 0 THEN least(asked_ms, 86400000) * interval '1 ms' END);
     UPDATE onboarding.providers x
     SET throttle_streak = p.throttle_streak, throttled_at = CASE WHEN is_news THEN t ELSE p.throttled_at END,
         adaptive_rate = greatest(0.05, p.adaptive_rate), rate_doubling = p.rate_doubling, measured_since = p.measured_since,
