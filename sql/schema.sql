@@ -1120,7 +1120,7 @@ BEGIN
             circuit_probe_at = CASE news WHEN 'opens' THEN t + least(interval '5 s' * 2 ^ least(x.circuit_failures, 10), interval '5 min')
                 WHEN 'waits' THEN t + interval '1 s' END,
             -- One more doubtful end opens it again.
-            call_window = CASE WHEN news = 'closes' THEN least(x.call_window, 1) ELSE x.call_window END,
+            call_window = CASE WHEN news = 'closes' AND x.call_window > 1 THEN 1 ELSE x.call_window END,
             doubt = CASE WHEN news = 'closes' THEN least(x.doubt, 2) ELSE x.doubt END, updated_at = t
         WHERE x.provider = p.provider;
         IF news <> 'waits' THEN
@@ -1202,7 +1202,7 @@ BEGIN
         ELSE p.adaptive_rate END;
     hold := greatest(
         CASE WHEN is_news THEN least(60, 0.25 * 2 ^ (p.throttle_streak - 1)) * (0.8 + 0.4 * random()) * interval '1 s' ELSE interval '0' END,
-        least(asked_ms, 86400000) * interval '1 ms');
+        CASE WHEN asked_ms > 0 THEN least(asked_ms, 86400000) * interval '1 ms' END);
     UPDATE onboarding.providers x
     SET throttle_streak = p.throttle_streak, throttled_at = CASE WHEN is_news THEN t ELSE p.throttled_at END,
         adaptive_rate = greatest(0.05, p.adaptive_rate), rate_doubling = p.rate_doubling, measured_since = p.measured_since,
