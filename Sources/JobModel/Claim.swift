@@ -38,6 +38,8 @@ package struct Claim: Sendable {
     package var payloadBytes: Int
     /// SHA-256 of the payload as recorded with the first claim.
     package var bodySHA256: [UInt8]
+    /// SHA-256 of the request first sent under the present key (`Operation.requestDigest`); nil when none is recorded.
+    package var requestSHA256: [UInt8]?
     /// `parameters::text` in UTF-8; a JSON object of strings.
     package var parameters: [UInt8]
     /// The provider's id that `after_job_id` ended with.
