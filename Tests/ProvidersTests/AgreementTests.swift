@@ -27,7 +27,10 @@ import Testing
         ("iron.customer.create", #"{"id": "x", "customer_type": "Business"}"#, "customer_type"),
         ("iron.identification.create", #"{"id": "x", "customer_id": "c-2"}"#, "customer_id"),
         ("axisfi.customer.create", #"{"customer_id": "x", "partner_customer_id": "partner-2"}"#, "partner_customer_id"),
-        ("axisfi.customer.create", #"{"data": {"customer_id": "x", "partner_customer_id": "p"}}"#, "partner_customer_id"),
+        (
+            "axisfi.customer.create", #"{"data": {"customer_id": "x", "partner_customer_id": "p"}}"#,
+            "partner_customer_id"
+        ),
         ("juicyway.customer.create", #"{"data": {"id": "x", "email": "eve@example.com"}}"#, "email"),
         ("juicyway.customer.create", #"{"data": {"id": "x", "type": "business"}}"#, "type"),
     ])
@@ -129,13 +132,16 @@ import Testing
         ] { #expect(digest("iron.identification.create", nil, parameters) != first) }
         #expect(
             digest(
-                "iron.identification.create", #"{"type":  "Direct"}"#, #"{"customer_id": "c-1", "sub_partner_id": "s"}"#)
+                "iron.identification.create", #"{"type":  "Direct"}"#, #"{"customer_id": "c-1", "sub_partner_id": "s"}"#
+            )
                 != first)
         #expect(digest("iron.identification.create", nil, "{}") == nil)
     }
 
     @Test func `a request that is not the one first sent is not sent`() async throws {
-        try await withPeer { _ in [.answer(201, #"{"id": "i-1"}"#)] } _: { peer, caller in
+        try await withPeer { _ in
+            [.answer(201, #"{"id": "i-1"}"#)]
+        } _: { peer, caller in
             let kind = "iron.identification.create"
             var claim = Sample.claim(kind, parameters: #"{"customer_id": "c-1"}"#)
             let first = await caller.call(.create, for: claim, operation: Sample.operation(kind)) { true }
@@ -143,7 +149,9 @@ import Testing
             #expect(first.requestSHA256 == Sample.operation(kind).requestDigest(of: claim))
             claim.requestSHA256 = first.requestSHA256
             claim.firstSentAge = .seconds(1)
-            #expect(await caller.call(.create, for: claim, operation: Sample.operation(kind)) { true }.outcome == .succeeded)
+            #expect(
+                await caller.call(.create, for: claim, operation: Sample.operation(kind)) { true }.outcome == .succeeded
+            )
             claim.parameters = Array(#"{"customer_id": "c-2"}"#.utf8)
             let second = await caller.call(.create, for: claim, operation: Sample.operation(kind)) { true }
             #expect(second.outcome == .invalidPayload)

@@ -36,19 +36,24 @@ import Testing
     }
 
     @Test func `what is called coded and is not is read as it is`() async throws {
-        try await withPeer { _ in [.answer(201, Self.plain, "content-encoding: gzip\r\n")] } _: { _, caller in
+        try await withPeer { _ in
+            [.answer(201, Self.plain, "content-encoding: gzip\r\n")]
+        } _: { _, caller in
             #expect(await create(caller).providerID == Self.id)
         }
     }
 
     private static let unreadable: [(coding: String, body: [UInt8])] = [
-        ("br", [0x8B, 3, 0x80, 1, 2, 3]), ("zstd", [0x28, 0xB5, 0x2F, 0xFD, 0]), ("gzip, gzip", compressed(gzipped)),
-        ("gzip", Array(compressed(gzipped).prefix(40))), ("gzip", Array(compressed(gzipped).prefix(12)) + [9, 9, 9, 9]),
+        ("br", [0x8B, 3, 0x80, 1, 2, 3]), ("zstd", [0x28, 0xB5, 0x2F, 0xFD, 0]),
+        ("gzip", Array(compressed(gzipped).prefix(40))),
+        ("gzip", Array(compressed(gzipped).prefix(12)) + [9, 9, 9, 9]),
     ]
 
     @Test(arguments: unreadable.indices) func `an answer that cannot be decoded is ambiguous`(index: Int) async throws {
         let (coding, body) = Self.unreadable[index]
-        try await withPeer { _ in [.answer(201, body, "content-encoding: \(coding)\r\n")] } _: { _, caller in
+        try await withPeer { _ in
+            [.answer(201, body, "content-encoding: \(coding)\r\n")]
+        } _: { _, caller in
             for kind in ["iron.customer.create", "connect.individual.create"] {
                 let created = await create(caller, kind)
                 #expect(created.outcome == .ambiguous)
@@ -57,7 +62,9 @@ import Testing
                 #expect(created.httpStatus == 201)
             }
         }
-        try await withPeer { _ in [.answer(200, body, "content-encoding: \(coding)\r\n")] } _: { _, caller in
+        try await withPeer { _ in
+            [.answer(200, body, "content-encoding: \(coding)\r\n")]
+        } _: { _, caller in
             let found = await caller.call(
                 .lookUp, for: Sample.claim("axisfi.customer.create"),
                 operation: Sample.operation("axisfi.customer.create")
@@ -65,7 +72,9 @@ import Testing
             #expect(found.outcome == .unavailable)
             #expect(found.isUnreadable)
         }
-        try await withPeer { _ in [.answer(401, body, "content-encoding: \(coding)\r\n")] } _: { _, caller in
+        try await withPeer { _ in
+            [.answer(401, body, "content-encoding: \(coding)\r\n")]
+        } _: { _, caller in
             #expect(await create(caller).outcome == .unauthorized, "a status counts without its body")
         }
     }
@@ -73,7 +82,9 @@ import Testing
     @Test func `a small answer that unfolds into a large one is not taken`() async throws {
         let zeros = Self.compressed(
             "H4sIAAAAAAAC/+3HsQnAIAAEwF2+TpHCRHAbwcYNBMnucZC77nbmSEsdvT69vLmyTm8AAAAAAAAAAAAAAAAAAAA48v2WE8C5mD4AAA==")
-        try await withPeer { _ in [.answer(201, zeros, "content-encoding: gzip\r\n")] } _: { peer, _ in
+        try await withPeer { _ in
+            [.answer(201, zeros, "content-encoding: gzip\r\n")]
+        } _: { peer, _ in
             let caller = HTTPProviderCaller(
                 endpoints: endpoints(peer.base), configuration: .init(answerLimit: 1000))
             let result = await create(caller)
@@ -85,12 +96,18 @@ import Testing
 
     private static let texts: [(type: String, body: [UInt8])] = [
         ("application/json", [0xEF, 0xBB, 0xBF] + Array(plain.utf8)),
-        ("application/json; charset=utf-16", [0xFF, 0xFE] + plain.utf16.flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] }),
+        (
+            "application/json; charset=utf-16",
+            [0xFF, 0xFE] + plain.utf16.flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] }
+        ),
         ("application/json", [0xFE, 0xFF] + plain.utf16.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] }),
         ("application/json; charset=utf-16le", plain.utf16.flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] }),
         ("application/json", Array(plain.utf8) + [0, 0, 0]),
         ("application/json", Array(#"{"name": "Jos"#.utf8) + [0xE9] + Array(#"", "id": "\#(id)"}"#.utf8)),
-        ("application/json; charset=ISO-8859-1", Array(#"{"name": "Jos"#.utf8) + [0xE9] + Array(#"", "id": "\#(id)"}"#.utf8)),
+        (
+            "application/json; charset=ISO-8859-1",
+            Array(#"{"name": "Jos"#.utf8) + [0xE9] + Array(#"", "id": "\#(id)"}"#.utf8)
+        ),
         ("application/json", Array("{\"name\": \"a\u{1}\tb\", \"id\": \"\(id)\"}".utf8)),
         ("application/json", Array(#"{"name": "\ud83d x", "id": "\#(id)", "id": "\#(id)"}"#.utf8)),
         ("application/json", Array(#"{"balance": 1e99999, "id": "\#(id)"}"#.utf8)),
@@ -120,14 +137,16 @@ import Testing
     }
 
     private static let noIDs = [
-        #""\u0000""#, #""cus_1\u00002""#, #""a\nb""#, #"" ""#, #""""#, #""a b""#, #""é""#, "null", "true", "{}", #"["a"]"#,
+        #""\u0000""#, #""cus_1\u00002""#, #""a\nb""#, #"" ""#, #""""#, #""a b""#, #""é""#, "null", "true", "{}",
+        #"["a"]"#,
         "-1", "1.5", "1e400", "0", #""null""#, #""undefined""#, #""00000000-0000-0000-0000-000000000000""#,
         "\"\(String(repeating: "x", count: 256))\"", #""a", "id": "b""#,
     ]
 
     @Test(arguments: noIDs) func `what cannot be an id is none, and nothing is left out of one`(text: String) throws {
         for (kind, body) in [
-            ("iron.customer.create", #"{"id": \#(text)}"#), ("connect.individual.create", #"{"data": {"id": \#(text)}}"#),
+            ("iron.customer.create", #"{"id": \#(text)}"#),
+            ("connect.individual.create", #"{"data": {"id": \#(text)}}"#),
         ] {
             let context = try #require(CallContext(Sample.claim(kind)))
             let result = Sample.operation(kind).creation.read(Sample.answer(201, body), for: context)

@@ -40,7 +40,9 @@ import Testing
 
     @Test func `a lease that ends while a body is under way stops it before its last piece`() async throws {
         let body = business(4 << 20)
-        try await withPeer(reads: false) { _ in [.answer(200, #"{"customer_id": "\#(Self.id)"}"#)] } _: {
+        try await withPeer(reads: false) { _ in
+            [.answer(200, #"{"customer_id": "\#(Self.id)"}"#)]
+        } _: {
             peer, caller in
             let lease = NIOLockedValueBox((holds: true, asked: 0))
             async let result = create(caller, "axisfi.customer.create", payload: body) {
@@ -85,7 +87,9 @@ import Testing
     }
 
     @Test func `a call that ends before its last piece has sent nothing`() async throws {
-        try await withPeer(reads: false, timeout: .milliseconds(700)) { _ in [] } _: { peer, caller in
+        try await withPeer(reads: false, timeout: .milliseconds(700)) { _ in
+            []
+        } _: { peer, caller in
             for kind in ["axisfi.customer.create", "connect.individual.create"] {
                 let body = kind.hasPrefix("axisfi") ? business(4 << 20) : connect(4 << 20)
                 let result = await create(caller, kind, payload: body)
@@ -108,7 +112,9 @@ import Testing
     func `a refusal before the request is complete is read, and nothing came of the request`(
         status: Int, outcome: Outcome
     ) async throws {
-        try await withPeer(early: [.answer(status, #"{"message": "too early"}"#)]) { _ in [] } _: {
+        try await withPeer(early: [.answer(status, #"{"message": "too early"}"#)]) { _ in
+            []
+        } _: {
             peer, caller in
             // The peer answers the head and reads on; what it gets is never whole.
             let result = await create(caller, "connect.individual.create", payload: connect(8 << 20))
@@ -121,7 +127,9 @@ import Testing
     }
 
     @Test func `a success before the request is complete is nobody's`() async throws {
-        try await withPeer(early: [.answer(201, #"{"data": {"id": "\#(Self.id)"}}"#)]) { _ in [] } _: {
+        try await withPeer(early: [.answer(201, #"{"data": {"id": "\#(Self.id)"}}"#)]) { _ in
+            []
+        } _: {
             peer, caller in
             let result = await create(caller, "connect.individual.create", payload: connect(8 << 20))
             #expect(result.outcome == .ambiguous)
@@ -157,7 +165,9 @@ import Testing
     }
 
     @Test func `the beginning of an answer on an idle connection ends it`() async throws {
-        try await withPeer { [Self.customer($0)] } _: { peer, caller in
+        try await withPeer {
+            [Self.customer($0)]
+        } _: { peer, caller in
             #expect(await create(caller, payload: person("ada")).outcome == .succeeded)
             peer.sendAll("HTTP/1.1 201 Cre")
             while peer.seen.closed == 0 { try await Task.sleep(for: .milliseconds(5)) }
@@ -198,7 +208,9 @@ import Testing
     }
 
     @Test func `a connection that was closed meanwhile costs no call`() async throws {
-        try await withPeer { request in [Self.customer(request), .close] } _: { peer, caller in
+        try await withPeer { request in
+            [Self.customer(request), .close]
+        } _: { peer, caller in
             for _ in 0..<40 { #expect(await create(caller, payload: person("ada")).outcome == .succeeded) }
             #expect(peer.seen.requests == 40)
         }

@@ -55,7 +55,9 @@ import Testing
 
     @Test func `nothing is sent to a peer that cannot prove who it is`() async throws {
         try await withIdentity { tls, _ in
-            try await withPeer(tls: tls) { _ in [.answer(201, #"{"id": "record-1"}"#)] } _: { peer, caller in
+            try await withPeer(tls: tls) { _ in
+                [.answer(201, #"{"id": "record-1"}"#)]
+            } _: { peer, caller in
                 let result = await call(caller, "connect.individual.create")
                 #expect(result.outcome == .notSent)
                 #expect(!result.mayHaveReached)

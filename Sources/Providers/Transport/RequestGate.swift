@@ -233,7 +233,9 @@ final class RequestGate: ChannelDuplexHandler {
     private func handOver(_ context: ChannelHandlerContext) {
         guard var answer, answer.isComplete else { return }
         self.answer = nil
-        if case .sent = phase { phase = .idle } else {
+        if case .sent = phase {
+            phase = .idle
+        } else {
             let end: EventLoopPromise<Void>? =
                 if case .holding(let request) = phase { request.end } else { nil }
             guard answer.head.status.code >= 300 else { return fail(AnsweredEarly(), end, context) }
