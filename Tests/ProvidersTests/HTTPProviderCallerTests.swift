@@ -80,7 +80,7 @@ import Testing
 
     @Test(arguments: ["gzip", "byte_order_mark", "latin1", "close_idle", "stray"])
     func `an odd answer brings its id, and the next call its own`(name: String) async throws {
-        try await withSimulator(fault(#"[{"fault": "\#(name)", "milliseconds": 1}]"#)) { caller, _ in
+        try await withSimulator(fault(#"[{"fault": "\#(name)", "method": "POST", "milliseconds": 1}]"#)) { caller, _ in
             for number in 10..<15 {
                 let payload =
                     #"{"email": "ada\#(number)@example.com", "customer_type": "Person", "external_id": "\#(number)"}"#
@@ -88,7 +88,11 @@ import Testing
                     "iron.customer.create", payload: payload, key: "8d3f0d36-3a2c-4f0e-9a4f-0d8f5b1c7a\(number)")
                 let created = await call(caller, "iron.customer.create", claim: claim)
                 #expect(created.outcome == .succeeded)
-                let found = await call(caller, "iron.customer.create", .lookUp, claim: claim)
+                var found = await call(caller, "iron.customer.create", .lookUp, claim: claim)
+                // It may meet the stray answer, or the end of the connection.
+                if found.outcome == .unavailable {
+                    found = await call(caller, "iron.customer.create", .lookUp, claim: claim)
+                }
                 #expect(found.outcome == .adopted)
                 #expect(found.providerID == created.providerID)
                 #expect(await call(caller, "connect.individual.create").outcome == .succeeded)
@@ -135,7 +139,7 @@ import Testing
     }
 
     @Test func `an answer without end is not read to its end`() async throws {
-        try await withSimulator(answerLimit: 40) { caller, _ in
+        try await withSimulator(answerLimit: 0) { caller, _ in
             let result = await call(caller, "iron.customer.create")
             #expect(result.outcome == .ambiguous)
             #expect(result.isUnreadable)

@@ -38,8 +38,10 @@ import Testing
 
     // MARK: - The last piece
 
-    @Test func `a lease that ends while a body is under way stops it before its last piece`() async throws {
-        let body = business(4 << 20)
+    /// The first fits into this side's kernel, which then has all but the last piece.
+    @Test(arguments: [100_000, 4 << 20])
+    func `a lease that ends while a body is under way stops it before its last piece`(size: Int) async throws {
+        let body = business(size)
         try await withPeer(reads: false) { _ in
             [.answer(200, #"{"customer_id": "\#(Self.id)"}"#)]
         } _: {
@@ -86,6 +88,16 @@ import Testing
         }
     }
 
+    @Test func `an answer that repeats a long request is read`() async throws {
+        let body = business(5 << 20)
+        try await withPeer { request in
+            [.answer(200, Array(#"{"customer_id": "\#(Self.id)", "#.utf8) + request.body.dropFirst())]
+        } _: { _, caller in
+            let result = await create(caller, "axisfi.customer.create", payload: body)
+            #expect(result.providerID == Self.id)
+        }
+    }
+
     @Test func `a call that ends before its last piece has sent nothing`() async throws {
         try await withPeer(reads: false, timeout: .milliseconds(700)) { _ in
             []
@@ -96,6 +108,10 @@ import Testing
                 #expect(result.outcome == .notSent)
                 #expect(!result.mayHaveReached)
             }
+            // Nor does the kernel send on what it has, once the call is over.
+            try await peer.readAll()
+            while peer.seen.closed < 2 { try await Task.sleep(for: .milliseconds(5)) }
+            #expect(peer.seen.bytes < 500_000)
             // With its last piece sent, it may have arrived.
             let small = await create(caller, "connect.individual.create")
             #expect(small.outcome == .ambiguous)
@@ -211,7 +227,10 @@ import Testing
         try await withPeer { request in
             [Self.customer(request), .close]
         } _: { peer, caller in
-            for _ in 0..<40 { #expect(await create(caller, payload: person("ada")).outcome == .succeeded) }
+            for number in 1...40 {
+                #expect(await create(caller, payload: person("ada")).outcome == .succeeded)
+                while peer.seen.closed < number { await Task.yield() }
+            }
             #expect(peer.seen.requests == 40)
         }
     }

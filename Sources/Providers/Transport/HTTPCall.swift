@@ -25,15 +25,15 @@ extension HTTPProviderCaller {
     static func clientConfiguration(
         _ configuration: Configuration, _ exchanges: WaitingExchanges
     ) -> HTTPClient.Configuration {
-        let limit = configuration.answerLimit
+        // The exchange has the limit that matters; this one ends the work on a bomb.
         var http = HTTPClient.Configuration(
-            redirectConfiguration: .disallow, decompression: .enabled(limit: .size(limit)))
+            redirectConfiguration: .disallow, decompression: .enabled(limit: .size(256 << 20)))
         http.httpVersion = .http1Only
         http.timeout = .init(connect: .nanoseconds(configuration.connectTimeout.nanoseconds))
         http.connectionPool = .init(
             idleTimeout: .seconds(30), concurrentHTTP1ConnectionsPerHostSoftLimit: configuration.connections)
         http.connectionPool.retryConnectionEstablishment = false
-        http.http1_1ConnectionDebugInitializer = { RequestGate.add(to: $0, exchanges: exchanges, limit: limit) }
+        http.http1_1ConnectionDebugInitializer = { RequestGate.add(to: $0, exchanges: exchanges) }
         if let file = configuration.authorityFile {
             var tls = TLSConfiguration.makeClientConfiguration()
             tls.additionalTrustRoots = [.file(file)]
@@ -51,10 +51,12 @@ extension HTTPProviderCaller {
         _ request: ProviderRequest, _ call: HTTPCall, reads: (Answer) -> CallResult
     ) async -> (HTTPCall.Ending, HTTPExchange) {
         let wantsFresh = request.method == .POST && call.operation.policy.resend == .never
-        let exchange = HTTPExchange(limit: configuration.answerLimit, willSend: call.willSend)
+        // An answer may repeat the whole request, and escape each character of it.
+        let limit = configuration.answerLimit + 2 * (call.context.claim.payload?.count ?? 0)
+        let exchange = HTTPExchange(limit: limit, willSend: call.willSend)
         var (result, last) = (await answer(to: request, call, exchange, fresh: wantsFresh), exchange)
         if case .failure(let error) = result, !exchange.hasBegun, Self.isStale(error) {
-            last = HTTPExchange(limit: configuration.answerLimit, willSend: call.willSend)
+            last = HTTPExchange(limit: limit, willSend: call.willSend)
             result = await answer(to: request, call, last, fresh: true)
         }
         switch result {
@@ -120,7 +122,7 @@ extension HTTPProviderCaller {
     }
 
     private static func isAboutTheBody(_ error: any Error) -> Bool {
-        error is AnswerTooLong || error is NIOHTTPDecompression.DecompressionError
+        error is RequestGate.AnswerTooLong || error is NIOHTTPDecompression.DecompressionError
             || error is NIOHTTPDecompression.ExtraDecompressionError
     }
 }

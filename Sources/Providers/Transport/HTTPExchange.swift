@@ -15,13 +15,12 @@ final class HTTPExchange: HTTPClientResponseDelegate {
         var body: [UInt8] = []
     }
 
-    private let limit: Int
+    /// How many bytes of an answer's body are taken, both as they come and decoded.
+    let limit: Int
     private let willSend: @Sendable () -> Bool
     private let state = NIOLockedValueBox(State())
 
-    /// - Parameters:
-    ///   - limit: how many bytes of body are taken, decoded.
-    ///   - willSend: asked at the moment at which the request's last piece is written.
+    /// - Parameter willSend: asked at the moment at which the request's last piece is written.
     init(limit: Int, willSend: @escaping @Sendable () -> Bool) {
         self.limit = limit
         self.willSend = willSend
@@ -62,12 +61,8 @@ final class HTTPExchange: HTTPClientResponseDelegate {
     }
 
     func didReceiveBodyPart(task: HTTPClient.Task<Answer>, _ buffer: ByteBuffer) -> EventLoopFuture<Void> {
-        let fits = state.withLockedValue { state in
-            guard state.body.count + buffer.readableBytes <= limit else { return false }
-            state.body.append(contentsOf: buffer.readableBytesView)
-            return true
-        }
-        return fits ? task.eventLoop.makeSucceededVoidFuture() : task.eventLoop.makeFailedFuture(AnswerTooLong())
+        state.withLockedValue { $0.body.append(contentsOf: buffer.readableBytesView) }
+        return task.eventLoop.makeSucceededVoidFuture()
     }
 
     func didFinishRequest(task: HTTPClient.Task<Answer>) throws -> Answer {
@@ -76,9 +71,6 @@ final class HTTPExchange: HTTPClientResponseDelegate {
         return Answer(head, body: body)
     }
 }
-
-/// An answer was longer than it may be.
-struct AnswerTooLong: Error {}
 
 extension Answer {
     /// What came over a connection, as one.

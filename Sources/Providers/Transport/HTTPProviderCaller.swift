@@ -19,7 +19,7 @@ package final class HTTPProviderCaller: ProviderCaller {
         package var connectTimeout: Duration
         /// How many connections to one provider are kept.
         package var connections: Int
-        /// The longest answer that is taken, in bytes, both as it comes and decoded.
+        /// The longest answer that is taken, in bytes, beside what it may repeat of the payload.
         package var answerLimit: Int
         /// A PEM file of authorities to trust beside the system's, for a way out that ends TLS; nil for none.
         package var authorityFile: String?

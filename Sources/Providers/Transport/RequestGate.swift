@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import NIOHTTPCompression
 
 /// Stands between async-http-client and the wire of one HTTP/1.1 connection, and guards both ends of an exchange.
 ///
@@ -21,6 +22,8 @@ final class RequestGate: ChannelDuplexHandler {
     struct LeaseInDoubt: Error {}
     /// The connection was closed, or something came on it unasked, before the request; nothing was sent.
     struct StaleConnection: Error {}
+    /// The answer is longer than is taken of one.
+    struct AnswerTooLong: Error {}
     /// A success was answered before the request was complete: whose it is is unknown.
     struct AnsweredEarly: Error {}
 
@@ -60,17 +63,16 @@ final class RequestGate: ChannelDuplexHandler {
     }
 
     private let exchanges: WaitingExchanges
-    private let limit: Int
     private var phase = Phase.idle
     private var answer: Incoming?
     /// What had been received when the last answer ended; nil before the first.
     private var received: UInt64?
     private var tellsWindow: Bool?
+    /// How long the answer that is being handed over may be when it is decoded.
+    fileprivate var decodedLimit = 0
 
-    /// - Parameter limit: how many bytes of body are taken, before they are decoded.
-    init(exchanges: WaitingExchanges, limit: Int) {
+    init(exchanges: WaitingExchanges) {
         self.exchanges = exchanges
-        self.limit = limit
     }
 
     /// Whether nothing has been written that could be answered.
@@ -82,13 +84,15 @@ final class RequestGate: ChannelDuplexHandler {
     }
 
     /// Puts the gate into a new connection of async-http-client. To be called on the channel's event loop.
-    static func add(to channel: any Channel, exchanges: WaitingExchanges, limit: Int) -> EventLoopFuture<Void> {
+    static func add(to channel: any Channel, exchanges: WaitingExchanges) -> EventLoopFuture<Void> {
         channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPResponseDecoder>.self)
-            let gate = RequestGate(exchanges: exchanges, limit: limit)
+            let decompressor = try pipeline.handler(type: NIOHTTPResponseDecompressor.self)
+            let gate = RequestGate(exchanges: exchanges)
             try pipeline.addHandler(UnaskedBytes(gate: gate), position: .before(decoder))
             try pipeline.addHandler(gate, position: .after(decoder))
+            try pipeline.addHandler(DecodedAnswer(gate: gate), position: .after(decompressor))
         }.flatMap { TCPState.limitLateBytes(of: channel, patience: patience) }
     }
 
@@ -196,8 +200,8 @@ final class RequestGate: ChannelDuplexHandler {
         case .head(let head): answer = Incoming(head: head)
         case .body(var bytes):
             answer?.body.writeBuffer(&bytes)
-            if let answer, answer.body.readableBytes > limit {
-                exchange?.answered(answer.head)
+            if let answer, let exchange, answer.body.readableBytes > exchange.limit {
+                exchange.answered(answer.head)
                 fail(AnswerTooLong(), nil, context)
             }
         case .end(let trailers):
@@ -233,6 +237,7 @@ final class RequestGate: ChannelDuplexHandler {
     private func handOver(_ context: ChannelHandlerContext) {
         guard var answer, answer.isComplete else { return }
         self.answer = nil
+        let limit = exchange?.limit ?? 0
         if case .sent = phase {
             phase = .idle
         } else {
@@ -247,6 +252,7 @@ final class RequestGate: ChannelDuplexHandler {
         if answer.hasSurplus { answer.head.headers.replaceOrAdd(name: "connection", value: "close") }
         ContentCoding.normalize(&answer.head.headers, for: answer.body)
         received = TCPState(of: context.channel)?.bytesReceived
+        decodedLimit = limit
         context.fireChannelRead(wrapInboundOut(.head(answer.head)))
         if answer.body.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(.body(answer.body))) }
         context.fireChannelRead(wrapInboundOut(.end(answer.end)))
@@ -264,5 +270,30 @@ private final class UnaskedBytes: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if gate.isUnasked { context.close(promise: nil) } else { context.fireChannelRead(data) }
+    }
+}
+
+/// Takes of an answer, once it is decoded, no more than its exchange does: a small one may unfold into gigabytes.
+private final class DecodedAnswer: ChannelInboundHandler {
+    typealias InboundIn = HTTPClientResponsePart
+
+    private let gate: RequestGate
+    private var bytes = 0
+
+    init(gate: RequestGate) { self.gate = gate }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head: bytes = 0
+        case .body(let part):
+            let isWithin = bytes <= gate.decodedLimit
+            bytes += part.readableBytes
+            guard bytes <= gate.decodedLimit else {
+                if isWithin { context.fireErrorCaught(RequestGate.AnswerTooLong()) }
+                return
+            }
+        case .end: break
+        }
+        context.fireChannelRead(data)
     }
 }
