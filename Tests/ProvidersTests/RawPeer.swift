@@ -92,8 +92,11 @@ final class RawPeer: Sendable {
     }
 
     /// Reads all connections from now on.
-    func readAll() async throws {
-        for child in state.withLockedValue({ $0.children }) { try await child.setOption(.autoRead, value: true).get() }
+    func readAll() async {
+        for child in state.withLockedValue({ $0.children }) {
+            // One that is closed has nothing to read.
+            try? await child.setOption(.autoRead, value: true).get()
+        }
     }
 
     /// Sends on all connections.
