@@ -32,6 +32,7 @@ package enum SQLCatalog {
         Migration(version: 15, name: "readers", sql: text(PackageResources._015_readers_sql)),
         Migration(version: 16, name: "plans", sql: text(PackageResources._016_plans_sql)),
         Migration(version: 17, name: "effects", sql: text(PackageResources._017_effects_sql)),
+        Migration(version: 18, name: "locks", sql: text(PackageResources._018_locks_sql)),
         Migration(version: 19, name: "limits", sql: text(PackageResources._019_limits_sql)),
     ]
 
@@ -65,6 +66,7 @@ package enum SQLCatalog {
         "remove_worker": text(PackageResources.remove_worker_sql),
         "renew_lease": text(PackageResources.renew_lease_sql),
         "repair_blocked": text(PackageResources.repair_blocked_sql),
+        "repair_ends": text(PackageResources.repair_ends_sql),
         "repair_order_keys": text(PackageResources.repair_order_keys_sql),
         "schema_version": text(PackageResources.schema_version_sql),
         "status": text(PackageResources.status_sql),

@@ -26,18 +26,22 @@ CREATE FUNCTION onboarding.advance_order_key(provider_name text, key text) RETUR
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
+DECLARE
+    head record;
 BEGIN
-    UPDATE onboarding.jobs j SET is_behind = false
-    WHERE j.is_behind AND j.id = (
-        SELECT o.id FROM onboarding.jobs o
-        WHERE o.provider = provider_name AND o.order_key = key
-          AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain')
-        ORDER BY o.id LIMIT 1);
+    SELECT o.id, o.is_behind INTO head FROM onboarding.jobs o
+    WHERE o.provider = provider_name AND o.order_key = key
+      AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain')
+    ORDER BY o.id LIMIT 1;
+    IF head.is_behind IS NOT TRUE THEN RETURN false; END IF;
+    PERFORM 1 FROM onboarding.jobs j WHERE j.id = head.id FOR NO KEY UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN RETURN NULL; END IF;
+    UPDATE onboarding.jobs j SET is_behind = false WHERE j.id = head.id AND j.is_behind;
     RETURN FOUND;
 END;
 $$;
 
-CREATE FUNCTION onboarding.advance_order_keys(ended bigint[]) RETURNS void
+CREATE FUNCTION onboarding.advance_order_keys(job_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -45,14 +49,19 @@ CREATE FUNCTION onboarding.advance_order_keys(ended bigint[]) RETURNS void
 DECLARE
     place record;
     released boolean := false;
+    was_behind boolean;
 BEGIN
     FOR place IN
-        SELECT DISTINCT j.provider, j.order_key FROM onboarding.jobs j
-        WHERE j.id = ANY (ended) AND j.order_key IS NOT NULL
-        ORDER BY j.provider, j.order_key
+        SELECT j.provider, j.order_key, min(j.id) AS job_id FROM onboarding.jobs j
+        WHERE j.id = ANY (job_ids) AND j.order_key IS NOT NULL
+        GROUP BY j.provider, j.order_key
     LOOP
-        PERFORM pg_advisory_xact_lock(hashtextextended(place.provider || ' ' || place.order_key, 7463));
-        released := onboarding.advance_order_key(place.provider, place.order_key) OR released;
+        was_behind := NULL;
+        IF pg_try_advisory_xact_lock(hashtextextended(place.provider || ' ' || place.order_key, 7463)) THEN
+            was_behind := onboarding.advance_order_key(place.provider, place.order_key);
+        END IF;
+        IF was_behind IS NULL THEN INSERT INTO onboarding.unsettled_ends (job_id) VALUES (place.job_id); END IF;
+        released := released OR was_behind IS TRUE;
     END LOOP;
     IF released THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
 END;
@@ -245,6 +254,16 @@ BEGIN
 END;
 $_$;
 
+CREATE FUNCTION onboarding.check_order() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM onboarding.advance_order_keys(ARRAY[NEW.id]);
+    RETURN NULL;
+END;
+$$;
+
 CREATE FUNCTION onboarding.check_required_fields(kind_name text, required text[], body jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -378,7 +397,7 @@ CREATE FUNCTION onboarding.complete(job_ids bigint[], tokens bigint[], workers t
     SET enable_bitmapscan TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     SET jit TO 'off'
-    SET lock_timeout TO '500ms'
+    SET lock_timeout TO '250ms'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -718,7 +737,8 @@ CREATE FUNCTION onboarding.has_work(served text[]) RETURNS boolean
     AS $$
     SELECT EXISTS (
             SELECT 1 FROM onboarding.jobs j
-            WHERE j.state = 'available' AND NOT j.is_behind AND j.provider = ANY (served) AND (j.run_at <= now() OR j.backoff_step > 0))
+            WHERE j.state = 'available' AND NOT j.is_behind AND j.provider = ANY (served)
+              AND (j.run_at <= now() OR j.last_outcome IS NOT NULL))
         OR EXISTS (
             SELECT 1 FROM onboarding.jobs j
             WHERE j.state = 'running' AND j.provider = ANY (served))
@@ -726,7 +746,8 @@ CREATE FUNCTION onboarding.has_work(served text[]) RETURNS boolean
             SELECT 1 FROM onboarding.jobs j
             JOIN onboarding.jobs a ON a.id = j.after_job_id
             WHERE j.state = 'blocked' AND j.provider = ANY (served) AND a.provider = ANY (served)
-              AND (a.state = 'running' OR (a.state = 'available' AND (a.run_at <= now() OR a.backoff_step > 0))));
+              AND (a.state = 'running' OR (a.state = 'available' AND (a.run_at <= now() OR a.last_outcome IS NOT NULL))))
+        OR EXISTS (SELECT 1 FROM onboarding.unsettled_ends);
 $$;
 
 CREATE FUNCTION onboarding.hold_end(p onboarding.providers, t timestamp with time zone) RETURNS timestamp with time zone
@@ -1532,6 +1553,32 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.repair_ends(max_ends integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    ended bigint[];
+    proven bigint[];
+BEGIN
+    WITH taken AS (
+        DELETE FROM onboarding.unsettled_ends u
+        WHERE u.ctid = ANY (ARRAY(
+            SELECT o.ctid FROM onboarding.unsettled_ends o ORDER BY o.at LIMIT max_ends FOR UPDATE SKIP LOCKED))
+        RETURNING u.job_id
+    )
+    SELECT array_agg(DISTINCT t.job_id) INTO ended FROM taken t;
+    IF ended IS NOT NULL THEN PERFORM onboarding.settle_dependents(ended); END IF;
+    SELECT array_agg(l.job_id) INTO proven FROM (
+        SELECT s.job_id FROM onboarding.jobs j
+        JOIN onboarding.late_successes s ON s.job_id = j.id
+        WHERE j.state = 'uncertain' LIMIT max_ends) l;
+    IF proven IS NOT NULL THEN PERFORM onboarding.settle_late_successes(proven); END IF;
+    RETURN coalesce(cardinality(ended), 0) + coalesce(cardinality(proven), 0);
+END;
+$$;
+
 CREATE FUNCTION onboarding.repair_order_keys(max_keys integer, INOUT from_provider text, INOUT from_key text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1696,8 +1743,13 @@ BEGIN
         first_sent_at = CASE WHEN NOT is_rekeyed THEN j.first_sent_at END,
         last_sent_at = CASE WHEN may_exist THEN clock_timestamp() END,
         request_sha256 = CASE WHEN NOT is_rekeyed THEN j.request_sha256 END,
-        mute_look_ups = 0, mute_since = NULL, last_http_status = NULL, last_create_status = NULL, updated_at = now()
+        mute_look_ups = 0, mute_since = NULL, last_http_status = NULL, last_create_status = NULL, updated_at = now(),
+        is_behind = j.order_key IS NOT NULL AND EXISTS (
+            SELECT 1 FROM onboarding.jobs o
+            WHERE o.provider = j.provider AND o.order_key = j.order_key AND o.id < j.id
+              AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain'))
     WHERE j.id = job.id;
+    PERFORM onboarding.advance_order_keys(ARRAY[job.id]);
     INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason, old_key, new_key)
     VALUES (job.id, job.state, 'available', session_user, 'retry' || coalesce(': ' || reason, ''), job.idempotency_key, new_key);
     PERFORM pg_notify('onboarding_jobs', '');
@@ -1746,40 +1798,46 @@ CREATE FUNCTION onboarding.settle_dependents(ended bigint[]) RETURNS void
     SET enable_seqscan TO 'off'
     AS $$
 DECLARE
+    cancelled bigint[];
     released boolean;
 BEGIN
-    WITH settled AS (
-        UPDATE onboarding.jobs j
-        SET state = 'available', run_at = greatest(j.run_at, now()), updated_at = now()
-        FROM onboarding.jobs a
-        WHERE j.after_job_id = ANY (ended) AND coalesce(j.state, '') = 'blocked' AND a.id = j.after_job_id AND a.state = 'completed'
-        RETURNING j.id, j.after_job_id
-    ), logged AS (
-        INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
-        SELECT s.id, 'blocked', 'available', session_user, format('job %s completed', s.after_job_id) FROM settled s
-        RETURNING 1
-    )
-    SELECT true INTO released FROM logged LIMIT 1;
-    IF released THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
-    PERFORM onboarding.advance_order_keys(ended);
-    LOOP
-        WITH settled AS (
+    WHILE ended IS NOT NULL LOOP
+        WITH free AS (
+            SELECT j.id, a.id AS after_id, a.state
+            FROM onboarding.jobs j
+            JOIN onboarding.jobs a ON a.id = j.after_job_id AND a.state IN ('completed', 'failed', 'cancelled')
+            WHERE j.after_job_id = ANY (ended) AND coalesce(j.state, '') = 'blocked'
+            FOR NO KEY UPDATE OF j SKIP LOCKED
+        ), settled AS (
             UPDATE onboarding.jobs j
-            SET state = 'cancelled', finished_at = now(), updated_at = now(),
-                last_error = format('job %s, which this one waits for, ended %s', a.id, a.state)
-            FROM onboarding.jobs a
-            WHERE j.after_job_id = ANY (ended) AND coalesce(j.state, '') = 'blocked' AND a.id = j.after_job_id
-              AND a.state IN ('failed', 'cancelled')
-            RETURNING j.id, j.last_error
+            SET state = CASE WHEN f.state = 'completed' THEN 'available' ELSE 'cancelled' END,
+                run_at = CASE WHEN f.state = 'completed' THEN greatest(j.run_at, now()) ELSE j.run_at END,
+                finished_at = CASE WHEN f.state = 'completed' THEN NULL ELSE now() END,
+                last_error = CASE WHEN f.state = 'completed' THEN j.last_error
+                    ELSE format('job %s, which this one waits for, ended %s', f.after_id, f.state) END,
+                updated_at = now()
+            FROM free f
+            WHERE j.id = ANY (ARRAY[f.id])
+            RETURNING j.id, j.state, j.last_error, f.after_id
         ), logged AS (
             INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
-            SELECT s.id, 'blocked', 'cancelled', session_user, s.last_error FROM settled s
-            RETURNING job_id
+            SELECT s.id, 'blocked', s.state, session_user,
+                CASE WHEN s.state = 'available' THEN format('job %s completed', s.after_id) ELSE s.last_error END
+            FROM settled s
+            RETURNING job_id, to_state
         )
-        SELECT array_agg(l.job_id) FROM logged l
-        CROSS JOIN LATERAL onboarding.notify_event(l.job_id, 'cancelled') INTO ended;
-        EXIT WHEN ended IS NULL;
+        SELECT array_agg(l.job_id) FILTER (WHERE l.to_state = 'cancelled'), coalesce(bool_or(l.to_state = 'available'), false)
+        INTO cancelled, released
+        FROM logged l;
+        IF released THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
+        PERFORM onboarding.notify_event(c.id, 'cancelled') FROM unnest(cancelled) AS c (id);
+        INSERT INTO onboarding.unsettled_ends (job_id)
+        SELECT DISTINCT a.id
+        FROM onboarding.jobs j
+        JOIN onboarding.jobs a ON a.id = j.after_job_id AND a.state IN ('completed', 'failed', 'cancelled')
+        WHERE j.after_job_id = ANY (ended) AND coalesce(j.state, '') = 'blocked';
         PERFORM onboarding.advance_order_keys(ended);
+        ended := cancelled;
     END LOOP;
 END;
 $$;
@@ -1787,21 +1845,26 @@ $$;
 CREATE FUNCTION onboarding.settle_late_successes(job_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
     AS $$
 DECLARE
     proven bigint[];
 BEGIN
-    WITH evidence AS (
-        SELECT DISTINCT ON (l.job_id) l.job_id, l.claim_token, l.provider_id, l.provider_status, l.worker
-        FROM unnest(job_ids) AS b (id)
-        JOIN onboarding.late_successes l ON l.job_id = b.id
+    WITH free AS (
+        SELECT j.id FROM onboarding.jobs j
+        WHERE j.id = ANY (job_ids) AND coalesce(j.state, '') = 'uncertain'
+          AND EXISTS (SELECT 1 FROM onboarding.late_successes l WHERE l.job_id = j.id)
+        FOR NO KEY UPDATE OF j SKIP LOCKED
+    ), evidence AS (
+        SELECT DISTINCT ON (l.job_id) l.job_id, l.provider_id, l.provider_status, l.worker
+        FROM free f JOIN onboarding.late_successes l ON l.job_id = f.id
         ORDER BY l.job_id, l.at DESC
     ), settled AS (
         UPDATE onboarding.jobs j
         SET state = 'completed', provider_id = e.provider_id, provider_status = e.provider_status,
             last_outcome = 'adopted', last_error = NULL, finished_at = now(), updated_at = now()
         FROM evidence e
-        WHERE j.id = e.job_id AND j.state = 'uncertain'
+        WHERE j.id = ANY (ARRAY[e.job_id])
         RETURNING j.id, e.worker
     ), logged AS (
         INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
@@ -1809,7 +1872,9 @@ BEGIN
         RETURNING job_id
     )
     SELECT array_agg(l.job_id) FROM logged l CROSS JOIN LATERAL onboarding.notify_event(l.job_id, 'completed') INTO proven;
-    IF proven IS NOT NULL THEN PERFORM onboarding.settle_dependents(proven); END IF;
+    IF proven IS NULL THEN RETURN; END IF;
+    PERFORM onboarding.note_shared_ids(proven);
+    PERFORM onboarding.settle_dependents(proven);
 END;
 $$;
 
@@ -1902,13 +1967,19 @@ BEGIN
         PERFORM pg_notify('onboarding_jobs', '');
     ELSE
         DELETE FROM onboarding.worker_leases w
-        WHERE w.lease_expires_at < clock_timestamp() - interval '1 minute' AND w.id <> reaper
-          AND NOT onboarding.has_running(w.id);
+        WHERE w.id = ANY (ARRAY(
+            SELECT l.id FROM onboarding.worker_leases l
+            WHERE l.lease_expires_at < clock_timestamp() - interval '1 minute' AND l.id <> reaper
+              AND NOT onboarding.has_running(l.id)
+            FOR UPDATE SKIP LOCKED));
     END IF;
     IF thoroughly THEN
-        -- A clock that went back leaves running jobs before it.
-        UPDATE onboarding.maintenance m SET running_since = f.at
-        FROM (SELECT onboarding.first_running('-infinity') AS at) AS f WHERE m.running_since > f.at;
+        PERFORM 1 FROM onboarding.maintenance FOR NO KEY UPDATE SKIP LOCKED;
+        IF FOUND THEN
+            -- A clock that went back leaves running jobs before it.
+            UPDATE onboarding.maintenance m SET running_since = f.at
+            FROM (SELECT onboarding.first_running('-infinity') AS at) AS f WHERE m.running_since > f.at;
+        END IF;
     END IF;
     RETURN taken;
 END;
@@ -2080,6 +2151,9 @@ BEGIN
         LOOP
             RETURN QUERY SELECT 'order', format('job %s of the same order_key is %s', head.id, head.state), NULL::timestamptz;
         END LOOP;
+        IF NOT FOUND AND job.is_behind THEN
+            RETURN QUERY SELECT 'order', 'the job before it of the same order_key has ended: it is let go within seconds', NULL::timestamptz;
+        END IF;
     END IF;
     IF NOT EXISTS (SELECT 1 FROM onboarding.worker_leases w WHERE w.lease_expires_at > now() AND job.provider = ANY (w.providers)) THEN
         RETURN QUERY SELECT 'no_worker', format('no live worker serves %s: is one running, with its credentials?', job.provider), NULL::timestamptz;
@@ -2467,6 +2541,11 @@ CREATE VIEW onboarding.uncertain_jobs AS
    FROM onboarding.jobs j
   WHERE (j.state = 'uncertain'::text);
 
+CREATE TABLE onboarding.unsettled_ends (
+    job_id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
 CREATE VIEW onboarding.vacuum_horizon AS
  SELECT h.holder,
     h.name,
@@ -2604,6 +2683,8 @@ CREATE INDEX state_changes_first_job_idx ON onboarding.state_changes_first USING
 
 CREATE INDEX state_changes_rest_job_id_at_idx ON onboarding.state_changes_rest USING btree (job_id, at);
 
+CREATE INDEX unsettled_ends_at_idx ON onboarding.unsettled_ends USING btree (at);
+
 ALTER INDEX onboarding.attempts_pkey ATTACH PARTITION onboarding.attempts_first_pkey;
 
 ALTER INDEX onboarding.attempts_pkey ATTACH PARTITION onboarding.attempts_rest_pkey;
@@ -2619,6 +2700,8 @@ ALTER INDEX onboarding.state_changes_pkey ATTACH PARTITION onboarding.state_chan
 CREATE CONSTRAINT TRIGGER jobs_check_dependent AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.state = 'blocked'::text)) EXECUTE FUNCTION onboarding.check_dependent();
 
 CREATE TRIGGER jobs_check_new BEFORE INSERT ON onboarding.jobs FOR EACH ROW EXECUTE FUNCTION onboarding.check_new_job();
+
+CREATE CONSTRAINT TRIGGER jobs_check_order AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.is_behind) EXECUTE FUNCTION onboarding.check_order();
 
 CREATE TRIGGER jobs_legal_transition AFTER UPDATE OF state ON onboarding.jobs FOR EACH ROW WHEN (((old.state <> new.state) AND (NOT
         CASE old.state
@@ -2660,7 +2743,7 @@ REVOKE ALL ON FUNCTION onboarding.add_partition(parent text, month timestamp wit
 
 REVOKE ALL ON FUNCTION onboarding.advance_order_key(provider_name text, key text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION onboarding.advance_order_keys(ended bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION onboarding.advance_order_keys(job_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.announce(job_ids bigint[], states text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.announce(job_ids bigint[], states text[]) TO onboarding_worker;
@@ -2685,6 +2768,8 @@ GRANT ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) TO onboardin
 REVOKE ALL ON FUNCTION onboarding.check_dependent() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.check_new_job() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.check_order() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.check_required_fields(kind_name text, required text[], body jsonb) FROM PUBLIC;
 
@@ -2968,6 +3053,9 @@ GRANT ALL ON FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, c
 
 REVOKE ALL ON FUNCTION onboarding.repair_blocked(max_jobs integer, INOUT from_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.repair_blocked(max_jobs integer, INOUT from_id bigint) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.repair_ends(max_ends integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.repair_ends(max_ends integer) TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.repair_order_keys(max_keys integer, INOUT from_provider text, INOUT from_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.repair_order_keys(max_keys integer, INOUT from_provider text, INOUT from_key text) TO onboarding_worker;

@@ -16,9 +16,9 @@ package struct CallResult: Sendable, Equatable {
     package var error: String?
     /// How long the provider asked to wait, already capped at 24 hours.
     package var retryAfter: Duration?
-    /// Whether an answer came that could not be read, so that it says nothing about the record.
+    /// Whether an answer came that cannot be read, so that asking again may never tell more.
     package var isUnreadable = false
-    /// SHA-256 of the creating request that this call sent, with its path and headers; nil where it sent none.
+    /// SHA-256 of the creating request that this call made: method, path, headers from parameters, content type, body.
     package var requestSHA256: [UInt8]?
 
     /// A result with what every call has; the rest is set where the answer had it.

@@ -38,6 +38,8 @@ package struct Claim: Sendable {
     package var payloadBytes: Int
     /// SHA-256 of the payload as recorded with the first claim.
     package var bodySHA256: [UInt8]
+    /// SHA-256 of the request first sent under the present key (`Operation.requestDigest`); nil when none is recorded.
+    package var requestSHA256: [UInt8]?
     /// `parameters::text` in UTF-8; a JSON object of strings.
     package var parameters: [UInt8]
     /// The provider's id that `after_job_id` ended with.
@@ -59,8 +61,6 @@ package struct Claim: Sendable {
     package var muteLookUps = 0
     /// Time since the first of those look-ups.
     package var muteAge: Duration?
-    /// SHA-256 of the first request that created under the present key, with its path and headers; nil before it.
-    package var requestSHA256: [UInt8]?
     /// The HTTP status that answered the last request that creates, under the present key; nil without such an answer.
     package var lastCreateStatus: Int?
     /// A late answer found in the journal.

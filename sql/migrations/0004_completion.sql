@@ -136,36 +136,6 @@ BEGIN
 END;
 $$;
 
--- Late evidence of a success ends a job that is uncertain, whichever of the two came first; elsewhere the
--- next claim finds it.
-CREATE FUNCTION onboarding.settle_late_successes(job_ids bigint[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    proven bigint[];
-BEGIN
-    WITH evidence AS (
-        SELECT DISTINCT ON (l.job_id) l.job_id, l.claim_token, l.provider_id, l.provider_status, l.worker
-        FROM unnest(job_ids) AS b (id)
-        JOIN onboarding.attempts l ON l.job_id = b.id
-        WHERE l.late AND l.provider_id IS NOT NULL
-        ORDER BY l.job_id, l.finished_at DESC
-    ), settled AS (
-        UPDATE onboarding.jobs j
-        SET state = 'completed', provider_id = e.provider_id, provider_status = e.provider_status,
-            last_outcome = 'adopted', last_error = NULL, finished_at = now(), updated_at = now()
-        FROM evidence e
-        WHERE j.id = e.job_id AND j.state = 'uncertain'
-        RETURNING j.id, e.worker
-    ), logged AS (
-        INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
-        SELECT s.id, 'uncertain', 'completed', s.worker, 'late evidence proves the record' FROM settled s
-        RETURNING job_id
-    )
-    SELECT array_agg(l.job_id) FROM logged l CROSS JOIN LATERAL onboarding.notify_event(l.job_id, 'completed') INTO proven;
-    IF proven IS NOT NULL THEN PERFORM onboarding.settle_dependents(proven); END IF;
-END;
-$$;
-
 -- What the batch tells about its providers; migration 16 has the body.
 CREATE FUNCTION onboarding.note_provider_health(
     job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[], concerned text[])

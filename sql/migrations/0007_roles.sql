@@ -39,7 +39,7 @@ GRANT EXECUTE ON FUNCTION onboarding.enqueue TO onboarding_enqueuer;
 
 GRANT EXECUTE ON FUNCTION onboarding.claim, onboarding.mark_sent, onboarding.renew_lease,
     onboarding.remove_worker, onboarding.take_over, onboarding.expire_jobs, onboarding.complete,
-    onboarding.has_work, onboarding.repair_order_keys
+    onboarding.repair_order_keys
     TO onboarding_worker;
 
 GRANT EXECUTE ON FUNCTION onboarding.cancel, onboarding.retry, onboarding.pause_provider,

@@ -214,6 +214,9 @@ BEGIN
         LOOP
             RETURN QUERY SELECT 'order', format('job %s of the same order_key is %s', head.id, head.state), NULL::timestamptz;
         END LOOP;
+        IF NOT FOUND AND job.is_behind THEN
+            RETURN QUERY SELECT 'order', 'the job before it of the same order_key has ended: it is let go within seconds', NULL::timestamptz;
+        END IF;
     END IF;
     IF NOT EXISTS (SELECT 1 FROM onboarding.worker_leases w WHERE w.lease_expires_at > now() AND job.provider = ANY (w.providers)) THEN
         RETURN QUERY SELECT 'no_worker', format('no live worker serves %s: is one running, with its credentials?', job.provider), NULL::timestamptz;

@@ -179,13 +179,19 @@ BEGIN
         PERFORM pg_notify('onboarding_jobs', '');
     ELSE
         DELETE FROM onboarding.worker_leases w
-        WHERE w.lease_expires_at < clock_timestamp() - interval '1 minute' AND w.id <> reaper
-          AND NOT onboarding.has_running(w.id);
+        WHERE w.id = ANY (ARRAY(
+            SELECT l.id FROM onboarding.worker_leases l
+            WHERE l.lease_expires_at < clock_timestamp() - interval '1 minute' AND l.id <> reaper
+              AND NOT onboarding.has_running(l.id)
+            FOR UPDATE SKIP LOCKED));
     END IF;
     IF thoroughly THEN
-        -- A clock that went back leaves running jobs before it.
-        UPDATE onboarding.maintenance m SET running_since = f.at
-        FROM (SELECT onboarding.first_running('-infinity') AS at) AS f WHERE m.running_since > f.at;
+        PERFORM 1 FROM onboarding.maintenance FOR NO KEY UPDATE SKIP LOCKED;
+        IF FOUND THEN
+            -- A clock that went back leaves running jobs before it.
+            UPDATE onboarding.maintenance m SET running_since = f.at
+            FROM (SELECT onboarding.first_running('-infinity') AS at) AS f WHERE m.running_since > f.at;
+        END IF;
     END IF;
     RETURN taken;
 END;

@@ -231,7 +231,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- Pinned: rows are found by key. Hash joins stay on for the batch's own rows.
 SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan SET jit = off
 -- A row that somebody holds is left for later (`unlocked_jobs`): it must not keep the others from being written.
-SET lock_timeout = '500ms' AS $$
+SET lock_timeout = '250ms' AS $$
 #variable_conflict use_column
 DECLARE
     ids bigint[];
@@ -435,8 +435,13 @@ BEGIN
         first_sent_at = CASE WHEN NOT is_rekeyed THEN j.first_sent_at END,
         last_sent_at = CASE WHEN may_exist THEN clock_timestamp() END,
         request_sha256 = CASE WHEN NOT is_rekeyed THEN j.request_sha256 END,
-        mute_look_ups = 0, mute_since = NULL, last_http_status = NULL, last_create_status = NULL, updated_at = now()
+        mute_look_ups = 0, mute_since = NULL, last_http_status = NULL, last_create_status = NULL, updated_at = now(),
+        is_behind = j.order_key IS NOT NULL AND EXISTS (
+            SELECT 1 FROM onboarding.jobs o
+            WHERE o.provider = j.provider AND o.order_key = j.order_key AND o.id < j.id
+              AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain'))
     WHERE j.id = job.id;
+    PERFORM onboarding.advance_order_keys(ARRAY[job.id]);
     INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason, old_key, new_key)
     VALUES (job.id, job.state, 'available', session_user, 'retry' || coalesce(': ' || reason, ''), job.idempotency_key, new_key);
     PERFORM pg_notify('onboarding_jobs', '');

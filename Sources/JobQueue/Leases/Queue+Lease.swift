@@ -100,6 +100,12 @@ extension Queue {
         return OrderKey(provider: provider, key: key)
     }
 
+    /// Sees to up to `limit` ends that could not be settled because somebody had locked what depends on them; returns how
+    /// many were tried.
+    package func repairEnds(limit: Int) async throws(PostgresError) -> Int {
+        try await value("repair_ends", [.integer(limit)])
+    }
+
     /// Whether anything of `providers` is due, running, waiting for another attempt, or blocked on such.
     package func hasWork(_ providers: [ProviderName]) async throws(PostgresError) -> Bool {
         try await value("has_work", [.texts(providers.map(\.value))])

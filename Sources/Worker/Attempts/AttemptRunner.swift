@@ -55,7 +55,9 @@ final class AttemptRunner: Sendable {
     private func call(
         _ step: Step, _ job: ClaimedJob, _ operation: Operation, _ identity: LeaseTrust.Identity
     ) async -> CompletedAttempt {
-        if step == .create, operation.policy.marksBeforeSend, !(await marker.mark(job, digest: nil)) {
+        if step == .create, operation.policy.marksBeforeSend,
+            !(await marker.mark(job, digest: operation.requestDigest(of: job.claim)))
+        {
             let result = CallResult(.notSent, mayHaveReached: false, error: "the mark could not be written")
             return decide(job, step, result, operation, sentAge: nil)
         }

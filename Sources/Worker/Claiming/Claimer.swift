@@ -198,6 +198,9 @@ final class Claimer: Sendable {
             return false
         }
         do {
+            guard !(try await queue.hasWork(configuration.providers)) else { return false }
+            // Rather than a second or two later by the reaper: there is nothing else to do.
+            try await Repairs.all(of: queue)
             return !(try await queue.hasWork(configuration.providers))
         } catch {
             return false

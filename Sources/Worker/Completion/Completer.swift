@@ -11,17 +11,18 @@ final class Completer: Sendable {
     private struct State {
         var results: [CompletedAttempt] = []
         var schedule = WriteSchedule()
-        /// Ends of jobs that somebody else has locked.
+        /// Ends of jobs that somebody else has locked, and whether somebody looks whether they still are.
         var parked: [CompletedAttempt] = []
         var parkedUntil = ContinuousClock.now
+        var isTrying = false
         var isFinishing = false
 
         /// What to do now, while so many jobs in hand have not ended.
         mutating func next(unended: Int) -> Step {
             let now = ContinuousClock.now
-            if !parked.isEmpty, parkedUntil <= now {
-                for result in parked { add(result) }
-                parked = []
+            if !parked.isEmpty, parkedUntil <= now, !isTrying {
+                isTrying = true
+                return .tryAgain(parked)
             }
             let limit = parked.isEmpty ? .seconds(5) : Completer.parkingTime
             if let delay = schedule.delay(waiting: results.count, unended: isFinishing ? 0 : unended, at: now) {
@@ -29,6 +30,14 @@ final class Completer: Sendable {
             }
             if isFinishing, schedule.writes == 0, parked.isEmpty { return .end }
             return .wait(limit)
+        }
+
+        /// Of the parked ends those of `jobs` are free to be written, the others wait for another while.
+        mutating func tried(free jobs: Set<JobID>) {
+            isTrying = false
+            parkedUntil = .now + Completer.parkingTime
+            for result in parked where jobs.contains(result.job.claim.id) { add(result) }
+            parked.removeAll { jobs.contains($0.job.claim.id) }
         }
 
         mutating func add(_ result: CompletedAttempt) {
@@ -46,6 +55,8 @@ final class Completer: Sendable {
 
     private enum Step {
         case write([CompletedAttempt])
+        /// Look which of these jobs are locked no longer.
+        case tryAgain([CompletedAttempt])
         case wait(Duration)
         case end
     }
@@ -105,6 +116,13 @@ final class Completer: Sendable {
                         self.state.withLockedValue { $0.schedule.ended(from: began, to: .now) }
                         self.bell.ring()
                     }
+                case .tryAgain(let parked):
+                    writes.addTask(name: "parked") {
+                        // A look that failed is repeated after a while.
+                        let free = (try? await self.queue.unlocked(parked.map(\.job.claim.id))) ?? []
+                        self.state.withLockedValue { $0.tried(free: free) }
+                        self.bell.ring()
+                    }
                 case .wait(let limit): await bell.wait(atMost: limit, clock: .continuous)
                 case .end: return
                 }
@@ -112,16 +130,11 @@ final class Completer: Sendable {
         }
     }
 
-    /// Some job of the batch is locked by a transaction that does not end: the others are written, those wait.
+    /// Some job of the batch is locked by a transaction that does not end: the others are written, those wait. Where none is,
+    /// something else was: all wait for a while.
     private func writeAround(_ batch: [CompletedAttempt]) async throws(PostgresError) {
         let unlocked = try await queue.unlocked(batch.map(\.job.claim.id))
         let busy = batch.filter { !unlocked.contains($0.job.claim.id) }
-        if busy.isEmpty, batch.count > 1 {
-            // It is not the jobs themselves: a provider's row, or what depends on one of them.
-            await write(Array(batch[..<(batch.count / 2)]))
-            await write(Array(batch[(batch.count / 2)...]))
-            return
-        }
         let waiting = busy.isEmpty ? batch : busy
         logger.notice("somebody has locked jobs whose results wait", metadata: ["results": "\(waiting.count)"])
         state.withLockedValue { state in

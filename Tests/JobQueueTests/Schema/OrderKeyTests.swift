@@ -66,30 +66,40 @@ import Testing
         }
     }
 
-    @Test func `of two ends at one moment the later sees what the earlier did`() async throws {
+    @Test func `of two ends at one moment one is told of the next in line`() async throws {
         try await withSessions(2) { sessions in
             let (completer, canceller) = (sessions[0], sessions[1])
             try await completer.run(SQL.worker("a"))
             try await fill(completer, 3)
             #expect(try await completer.column(SQL.claim("a")) == ["1"])
-            // The canceller ends the next in line while its head still runs.
+            // The canceller ends the next in line while its head still runs; the end of the head does not wait for it.
             try await canceller.run("BEGIN; SELECT onboarding.cancel(2)")
-            async let done = completeAsWorkersDo(completer, 1)
-            while try await canceller.value("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0" {
-                await Task.yield()
-            }
+            try await completer.run("SET lock_timeout = '300ms'")
+            #expect(try await completer.column(SQL.complete("a", 1)) == ["t"])
             try await canceller.run("COMMIT")
-            _ = try await done
+            #expect(try await completer.value("onboarding.repair_ends(10)") == "1")
             #expect(try await completer.column(SQL.claim("a")) == ["3"])
         }
     }
 
-    /// Once more where a lock was waited for too long, as on a busy machine.
-    private func completeAsWorkersDo(_ session: Session, _ id: Int) async throws -> [String?] {
-        do {
-            return try await session.column(SQL.complete("a", id))
-        } catch let error as PostgresError where error.sqlState == .lockNotAvailable {
-            return try await session.column(SQL.complete("a", id))
+    @Test func `a job that comes back is behind only what is in front of it`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(SQL.worker("a"))
+            try await fill(session, 3)
+            try await session.run(
+                "SELECT onboarding.cancel(2); SELECT onboarding.cancel(1); SELECT onboarding.retry(2)")
+            #expect(try await session.value("SELECT is_behind FROM onboarding.jobs WHERE id = 2") == "false")
+            #expect(try await session.value("onboarding.has_work('{iron}')") == "true")
+            #expect(try await session.column(SQL.claim("a")) == ["2"])
+            // One that comes back in front of what runs does not run beside it, and what comes back behind waits.
+            try await session.run("SELECT onboarding.cancel(3); SELECT onboarding.retry(3); SELECT onboarding.retry(1)")
+            #expect(try await session.column(SQL.claim("a")) == [])
+            #expect(
+                try await session.value("SELECT detail FROM onboarding.why(3) WHERE reason = 'order'")
+                    == "job 1 of the same order_key is available")
+            _ = try await session.column(SQL.complete("a", 2))
+            #expect(try await session.column(SQL.claim("a")) == ["1"])
         }
     }
 
@@ -128,20 +138,30 @@ import Testing
         }
     }
 
-    @Test func `what was inserted while its head ended unseen is found by the repair`() async throws {
-        try await withSessions(2) { sessions in
-            let (worker, caller) = (sessions[0], sessions[1])
+    @Test(arguments: [true, false])
+    func `what was inserted while its head ended unseen is let go at its commit`(isLocked: Bool) async throws {
+        try await withSessions(3) { sessions in
+            let (worker, caller, other) = (sessions[0], sessions[1], sessions[2])
             try await worker.run(SQL.worker("a"))
             try await fill(worker, 1)
             #expect(try await worker.column(SQL.claim("a")) == ["1"])
             try await caller.run("BEGIN")
             try await fill(caller, 1)
             _ = try await worker.column(SQL.complete("a", 1))
+            let key = try await worker.value("SELECT provider || ' ' || order_key FROM onboarding.jobs")
+            if isLocked {
+                try await other.run("BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('\(key!)', 7463))")
+            }
+            try await caller.run("SET lock_timeout = '300ms'")
             try await caller.run("COMMIT")
-            #expect(try await worker.column(SQL.claim("a")) == [])
-            let repaired = try await worker.value(
-                "SELECT from_key IS NULL FROM onboarding.repair_order_keys(10, NULL, NULL)")
-            #expect(repaired == "true")
+            if isLocked {
+                #expect(try await worker.column(SQL.claim("a")) == [])
+                #expect(
+                    try await worker.value("SELECT detail FROM onboarding.why(2) WHERE reason = 'order'")
+                        == "the job before it of the same order_key has ended: it is let go within seconds")
+                try await other.run("COMMIT")
+                _ = try await worker.value("onboarding.repair_ends(10)")
+            }
             #expect(try await worker.column(SQL.claim("a")) == ["2"])
         }
     }
