@@ -12,21 +12,26 @@ enum Agreement {
 
     /// The fields in which `record` contradicts `payload`, among those that both have, by their paths.
     static func contradictions(of record: JSONValue, with payload: JSONValue) -> [String] {
-        contradictions(record, payload, path: "").sorted()
+        contradictions(record, payload, path: "", isInList: false).sorted()
     }
 
-    private static func contradictions(_ record: JSONValue, _ payload: JSONValue, path: String) -> [String] {
+    private static func contradictions(
+        _ record: JSONValue, _ payload: JSONValue, path: String, isInList: Bool
+    ) -> [String] {
         switch (record, payload) {
         case (.object(let said), .object(let sent)):
             return sent.flatMap { key, value in
                 // Juicyway's pages know it under both names (`providers.md` 5.2).
                 guard let other = said[key] ?? (key == "phone" ? said["phone_number"] : nil) else { return [String]() }
-                return contradictions(other, value, path: path.isEmpty ? name(key) : "\(path).\(name(key))")
+                let path = path.isEmpty ? name(key) : "\(path).\(name(key))"
+                return contradictions(other, value, path: path, isInList: isInList)
             }
         case (.array(let said), .array(let sent)):
-            // The order is nobody's promise.
-            guard said.count == sent.count, sent.count <= widest else { return [] }
-            let agrees = sent.allSatisfy { one in said.contains { contradictions($0, one, path: path).isEmpty } }
+            // The order is nobody's promise: each is compared with each, and lists in lists would cost too much.
+            guard said.count == sent.count, sent.count <= widest, !isInList else { return [] }
+            let agrees = sent.allSatisfy { one in
+                said.contains { contradictions($0, one, path: path, isInList: true).isEmpty }
+            }
             return agrees ? [] : [path]
         default:
             guard let said = text(record), let sent = text(payload) else { return [] }
@@ -37,9 +42,10 @@ enum Agreement {
 
     /// Whether two texts say the same; nil where one of them says nothing.
     static func agree(_ said: String, _ sent: String) -> Bool? {
+        guard max(said.utf8.count, sent.utf8.count) <= longest else { return nil }
         let said = normalized(said)
         let sent = normalized(sent)
-        if said.isEmpty || sent.isEmpty || said.count > longest || sent.count > longest { return nil }
+        if said.isEmpty || sent.isEmpty { return nil }
         if said == sent { return true }
         // Masked by the provider, or bytes that were no text.
         if said.contains(where: { "*•\u{FFFD}".contains($0) }) { return nil }
