@@ -55,13 +55,14 @@ import Testing
 
     private static let customer = #"""
         {"first_name": "José", "last_name": "O'Neill  Smith", "email": "ada+1@example.com", "phone": "+49 170 1234567",
-         "type": "individual", "born": "1990-01-02", "amount": 99.90,
+         "type": "individual", "born": "1990-01-02", "tax": "01234567", "amount": 99.90,
          "billing_address": {"line1": "1", "city": "Köln", "state": "s", "zip_code": "z", "country": "NG"}, "tags": ["a", "b"]}
         """#
 
     @Test(arguments: [
         (#""first_name": "Ada""#, "first_name"), (#""billing_address": {"city": "Bonn"}"#, "billing_address.city"),
-        (#""phone": "+49 170 1234568""#, "phone"), (#""born": "1990-01-03T00:00:00Z""#, "born"),
+        (#""phone": "+49 170 1234568""#, "phone"), (#""phone_number": "+49 170 1234568""#, "phone"),
+        (#""tax": "1234567""#, "tax"), (#""tax": "001234568""#, "tax"), (#""born": "1990-01-03T00:00:00Z""#, "born"),
         (#""amount": 99.91"#, "amount"), (#""tags": ["a", "c"]"#, "tags"),
         (#""type": "business", "last_name": "X""#, "last_name, type"),
     ])

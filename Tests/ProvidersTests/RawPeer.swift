@@ -4,6 +4,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import NIOSSL
+import Testing
 
 @testable import Providers
 
@@ -103,6 +104,20 @@ final class RawPeer: Sendable {
     func sendAll(_ text: String) {
         for child in state.withLockedValue({ $0.children }) {
             child.writeAndFlush(ByteBuffer(string: text), promise: nil)
+        }
+    }
+
+    /// Waits for what the peer sees, for at most ten seconds.
+    func until(
+        sourceLocation: SourceLocation = #_sourceLocation, _ condition: (Seen) -> Bool
+    ) async throws {
+        let end = ContinuousClock.now + .seconds(10)
+        while !condition(seen) {
+            guard ContinuousClock.now < end else {
+                Issue.record("the peer saw only \(seen)", sourceLocation: sourceLocation)
+                return
+            }
+            try await Task.sleep(for: .milliseconds(2))
         }
     }
 

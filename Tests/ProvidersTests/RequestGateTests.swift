@@ -53,7 +53,7 @@ import Testing
                     return $0.holds
                 }
             }
-            while peer.seen.connections == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            try await peer.until { $0.connections > 0 }
             // Long enough for all that the kernels take.
             try await Task.sleep(for: .milliseconds(300))
             #expect(lease.withLockedValue { $0.asked } == 1, "the last piece is not due before the rest has left")
@@ -62,7 +62,7 @@ import Testing
             let ended = await result
             #expect(ended.outcome == .notSent)
             #expect(!ended.mayHaveReached)
-            while peer.seen.closed == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            try await peer.until { $0.closed > 0 }
             #expect(peer.seen.requests == 0)
             #expect(peer.seen.bytes < body.utf8.count)
         }
@@ -110,7 +110,7 @@ import Testing
             }
             // Nor does the kernel send on what it has, once the call is over.
             await peer.readAll()
-            while peer.seen.closed < 2 { try await Task.sleep(for: .milliseconds(5)) }
+            try await peer.until { $0.closed == 2 }
             #expect(peer.seen.bytes < 500_000)
             // With its last piece sent, it may have arrived.
             let small = await create(caller, "connect.individual.create")
@@ -137,7 +137,7 @@ import Testing
             #expect(result.outcome == outcome)
             #expect(result.httpStatus == status)
             #expect(!result.mayHaveReached)
-            while peer.seen.closed == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            try await peer.until { $0.closed > 0 }
             #expect(peer.seen.requests == 0)
         }
     }
@@ -151,6 +151,14 @@ import Testing
             #expect(result.outcome == .ambiguous)
             #expect(result.mayHaveReached)
             #expect(result.providerID == nil)
+        }
+    }
+
+    @Test func `an answer may end with its connection`() async throws {
+        try await withPeer { _ in
+            [.send(Array("HTTP/1.1 201 X\r\n\r\n{\"id\": \"\(Self.id)\"}".utf8)), .close]
+        } _: { _, caller in
+            for _ in 0..<3 { #expect(await create(caller).providerID == Self.id) }
         }
     }
 
@@ -174,7 +182,7 @@ import Testing
                 ? [.send(own + other)] : [.send(own), .pause(.milliseconds(milliseconds)), .send(other)]
         } _: { peer, caller in
             #expect(await create(caller, payload: person("ada")).providerID == "id-of-ada")
-            while peer.seen.closed == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            try await peer.until { $0.closed > 0 }
             #expect(await create(caller, payload: person("eve")).providerID == "id-of-eve")
             #expect(peer.seen.connections == 2)
         }
@@ -186,7 +194,7 @@ import Testing
         } _: { peer, caller in
             #expect(await create(caller, payload: person("ada")).outcome == .succeeded)
             peer.sendAll("HTTP/1.1 201 Cre")
-            while peer.seen.closed == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            try await peer.until { $0.closed > 0 }
             #expect(await create(caller, payload: person("eve")).providerID == "id-of-eve")
             #expect(peer.seen.connections == 2)
         }
@@ -229,7 +237,7 @@ import Testing
         } _: { peer, caller in
             for number in 1...40 {
                 #expect(await create(caller, payload: person("ada")).outcome == .succeeded)
-                while peer.seen.closed < number { await Task.yield() }
+                try await peer.until { $0.closed == number }
             }
             #expect(peer.seen.requests == 40)
         }

@@ -101,4 +101,39 @@ import Testing
             }
         }
     }
+
+    @Test func `connections that close between calls leave no job that cannot be sent again in doubt`() async throws {
+        let closing = FaultRule(.closeIdle)
+        try await withBench { bench in
+            try await bench.enqueue("connect.individual.create", Bench.connect, count: 40)
+            try await enqueueCustomers(bench, count: 40)
+            try await withSimulator([closing]) { caller, ledger in
+                try await bench.drain(caller) { $0.concurrency = 2 }
+                #expect(try await bench.states() == "completed=80")
+                #expect(try effects(ledger).count == 80)
+            }
+        }
+    }
+
+    @Test func `stray answers complete no job with another's record`() async throws {
+        var stray = FaultRule(.stray)
+        stray.method = "POST"
+        stray.every = 3
+        try await withBench { bench in
+            try await enqueueCustomers(bench, count: 40)
+            try await withSimulator([stray]) { caller, ledger in
+                try await bench.with([bench.daemon(caller)]) {
+                    let end = ContinuousClock.now + .seconds(40)
+                    while try await bench.states() != "completed=40", ContinuousClock.now < end {
+                        try await bench.run(
+                            "UPDATE onboarding.jobs SET run_at = now() WHERE state = 'available' AND run_at > now()")
+                        try await Task.sleep(for: .milliseconds(100))
+                    }
+                }
+                #expect(try await bench.states() == "completed=40")
+                #expect(try effects(ledger).count == 40)
+                #expect(try await bench.value("SELECT count(DISTINCT provider_id) FROM onboarding.jobs") == "40")
+            }
+        }
+    }
 }

@@ -12,36 +12,44 @@ enum Agreement {
 
     /// The fields in which `record` contradicts `payload`, among those that both have, by their paths.
     static func contradictions(of record: JSONValue, with payload: JSONValue) -> [String] {
-        contradictions(record, payload, path: "").sorted()
+        contradictions(record, payload, path: "", isInList: false).sorted()
     }
 
-    private static func contradictions(_ record: JSONValue, _ payload: JSONValue, path: String) -> [String] {
+    private static func contradictions(
+        _ record: JSONValue, _ payload: JSONValue, path: String, isInList: Bool
+    ) -> [String] {
         switch (record, payload) {
         case (.object(let said), .object(let sent)):
             return sent.flatMap { key, value in
-                said[key].map { contradictions($0, value, path: path.isEmpty ? name(key) : "\(path).\(name(key))") }
-                    ?? []
+                // Juicyway's pages know it under both names (`providers.md` 5.2).
+                guard let other = said[key] ?? (key == "phone" ? said["phone_number"] : nil) else { return [String]() }
+                let path = path.isEmpty ? name(key) : "\(path).\(name(key))"
+                return contradictions(other, value, path: path, isInList: isInList)
             }
         case (.array(let said), .array(let sent)):
-            // The order is nobody's promise.
-            guard said.count == sent.count, sent.count <= widest else { return [] }
-            let agrees = sent.allSatisfy { one in said.contains { contradictions($0, one, path: "x").isEmpty } }
+            // The order is nobody's promise: each is compared with each, and lists in lists would cost too much.
+            guard said.count == sent.count, sent.count <= widest, !isInList else { return [] }
+            let agrees = sent.allSatisfy { one in
+                said.contains { contradictions($0, one, path: path, isInList: true).isEmpty }
+            }
             return agrees ? [] : [path]
         default:
             guard let said = text(record), let sent = text(payload) else { return [] }
+            if isSameNumber(record, payload) || path.contains("phone") && isSamePhone(said, sent) { return [] }
             return agree(said, sent) == false ? [path] : []
         }
     }
 
     /// Whether two texts say the same; nil where one of them says nothing.
     static func agree(_ said: String, _ sent: String) -> Bool? {
+        guard max(said.utf8.count, sent.utf8.count) <= longest else { return nil }
         let said = normalized(said)
         let sent = normalized(sent)
-        if said.isEmpty || sent.isEmpty || said.count > longest || sent.count > longest { return nil }
+        if said.isEmpty || sent.isEmpty { return nil }
         if said == sent { return true }
         // Masked by the provider, or bytes that were no text.
         if said.contains(where: { "*•\u{FFFD}".contains($0) }) { return nil }
-        return isSameNumber(said, sent) || isSamePhone(said, sent) || isSameDate(said, sent)
+        return isSameDate(said, sent)
     }
 
     private static func text(_ value: JSONValue) -> String? {
@@ -57,9 +65,13 @@ enum Agreement {
         text.lowercased().split(whereSeparator: { $0.isWhitespace || $0 == "\0" }).joined(separator: " ")
     }
 
-    private static func isSameNumber(_ said: String, _ sent: String) -> Bool {
-        guard let said = Double(said), let sent = Double(sent) else { return false }
-        return said == sent
+    /// Whether a number is the same, written otherwise. Two strings of digits are no numbers.
+    private static func isSameNumber(_ said: JSONValue, _ sent: JSONValue) -> Bool {
+        guard let text = text(said), let other = Self.text(sent), max(text.count, other.count) <= 15 else {
+            return false
+        }
+        if case (.string, .string) = (said, sent) { return false }
+        return Double(text) != nil && Double(text) == Double(other)
     }
 
     /// `+49 170 123456-7`, `0049 1701234567` and `01701234567` are one.

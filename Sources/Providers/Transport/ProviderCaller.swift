@@ -4,9 +4,9 @@ package import JobModel
 package protocol ProviderCaller: Sendable {
     /// Does `step` for `claim` and tells how it ended.
     ///
-    /// Never throws: whatever goes wrong is an outcome. `willSend` runs before anything is done and
-    /// again when a connection stands and the body, without which no request has an effect, is about to be written; when
-    /// it says no, the outcome is `.notSent`.
+    /// Never throws: whatever goes wrong is an outcome. `willSend` is asked before anything is done, and again for each
+    /// request at the moment at which its last piece is written; before the last yes no request can have had an effect.
+    /// When it says no, the outcome is `.notSent`. A byte that was written leaves within eight seconds or never.
     /// Cancelling ends the call at once; what may have been sent by then is said by the result.
     func call(
         _ step: Step, for claim: Claim, operation: Operation, willSend: @escaping @Sendable () -> Bool

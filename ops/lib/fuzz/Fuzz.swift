@@ -38,23 +38,31 @@ private func readPayload(_ bytes: [UInt8]) {
 
 /// A provider's answer to a create and to a look-up, of every kind; the first byte makes the status.
 private func readAnswer(_ bytes: [UInt8]) {
+    let types = ["", "application/json; charset=iso-8859-1", "text/plain; charset=utf-16"]
     let statuses = [200, 201, 204, 301, 400, 401, 403, 404, 408, 409, 422, 429, 500, 502, 503, 600]
     let status = statuses[Int(bytes[0]) % statuses.count]
-    let answer = Answer(status: status, headers: [:], body: Array(bytes.dropFirst()))
+    let answer = Answer(status: status, headers: ["content-type": types[Int(bytes[0] >> 4) % 3]], body: Array(bytes.dropFirst()))
     for operation in OperationRegistry.all {
-        let created = operation.creation.read(answer)
-        precondition(created.outcome != .succeeded || created.providerID?.isEmpty == false, "a success without an id")
-        precondition(
-            operation.kind.value != "connect.individual.create" || created.outcome != .unavailable,
-            "Connect would be sent again")
         var claim = Claim(
             id: JobID(1), token: ClaimToken(1), kind: operation.kind, idempotencyKey: "k",
             payload: Array(#"{"external_id": "x", "partner_customer_id": "x", "email": "x"}"#.utf8), payloadBytes: 1,
             bodySHA256: [])
         claim.parameters = Array(#"{"customer_id": "c"}"#.utf8)
         claim.firstSentAge = .seconds(1)
-        guard let lookUp = operation.lookUp, let context = CallContext(claim) else { continue }
-        let found = lookUp.read(answer, for: context)
+        guard let context = CallContext(claim) else { preconditionFailure("a claim that cannot be read") }
+        let created = operation.creation.read(answer, for: context)
+        precondition(created.outcome != .succeeded || created.providerID?.isEmpty == false, "a success without an id")
+        precondition(
+            operation.kind.value != "connect.individual.create" || created.outcome != .unavailable,
+            "Connect would be sent again")
+        for id in [created.providerID].compactMap(\.self) {
+            precondition(id.utf8.allSatisfy { (0x21...0x7E).contains($0) }, "an id that is none")
+        }
+        guard let lookUp = operation.lookUp else { continue }
+        if let pages = lookUp.pages, let body = answer.json {
+            _ = pages.next(after: pages.joined(body, body), of: "/x")
+        }
+        let found = lookUp.read(answer, answer.json, for: context)
         precondition(found.outcome != .adopted || found.providerID?.isEmpty == false, "adopted without an id")
         precondition(!found.mayHaveReached, "a look-up creates nothing")
         if let status = found.providerStatus { precondition(status.utf8.count <= 64, "a status that is none") }
@@ -78,7 +86,7 @@ private func readHeaders(_ bytes: [UInt8]) {
         if parts.count == 2 { headers[parts[0].lowercased()] = String(parts[1]) }
     }
     let answer = Answer(status: 503, headers: headers, body: bytes)
-    for operation in OperationRegistry.all { _ = operation.creation.read(answer) }
+    _ = answer.json
     _ = RetryAfter.wait(headers, now: Date(timeIntervalSince1970: 1_000_000))
 }
 
