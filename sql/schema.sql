@@ -1023,7 +1023,9 @@ CREATE FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bi
     UPDATE onboarding.jobs j
     SET marked_at = clock_timestamp(), request_sha256 = coalesce(j.request_sha256, m.digest)
     FROM unnest(job_ids, tokens, request_digests) AS m (job_id, token, digest)
-    WHERE j.id = m.job_id AND j.claim_token = m.token AND coalesce(j.state, '') = 'running'
+    -- What somebody has locked is not sent: perhaps a cancel that has not committed yet.
+    WHERE j.id = ANY (ARRAY(SELECT f.id FROM onboarding.jobs f WHERE f.id = ANY (job_ids) FOR NO KEY UPDATE SKIP LOCKED))
+      AND j.id = m.job_id AND j.claim_token = m.token AND coalesce(j.state, '') = 'running'
       AND j.cancel_requested_at IS NULL AND (j.expires_at IS NULL OR j.expires_at > clock_timestamp())
       AND EXISTS (SELECT 1 FROM onboarding.worker_leases w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
     RETURNING j.claim_token;
@@ -1083,6 +1085,7 @@ $$;
 CREATE FUNCTION onboarding.note_provider_health(job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[], concerned text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '100ms'
     AS $$
 DECLARE
     told record;
@@ -1117,6 +1120,12 @@ BEGIN
     LOOP
         SELECT * INTO p FROM onboarding.providers x WHERE x.provider = told.provider;
         CONTINUE WHEN told.throttled IS NULL AND told.refused IS NULL AND p.circuit <> 'half_open' AND p.call_window IS NULL;
+        BEGIN
+            PERFORM 1 FROM onboarding.providers x WHERE x.provider = told.provider FOR NO KEY UPDATE;
+        EXCEPTION WHEN lock_not_available THEN
+            -- An operator holds the row: results do not wait for that. The next batch tells as much of the provider.
+            CONTINUE;
+        END;
         IF told.throttled IS NOT NULL THEN PERFORM onboarding.note_throttle(told.provider, told.throttled, told.asked_ms); END IF;
         IF p.call_window IS NOT NULL THEN PERFORM onboarding.note_trial(told.provider, told.answers, told.doubts); END IF;
         CONTINUE WHEN told.refused IS NULL AND p.circuit <> 'half_open' AND (told.doubts = 0 OR p.call_window IS NULL);

@@ -10,11 +10,7 @@ import Testing
             'partner_customer_id', 'partner-of-a-large-body-1',
             'business_details', jsonb_build_object('business_name', repeat('n', 8000000)),
             'registration_address', '{}'::jsonb));
-        DO $$ BEGIN
-            IF EXISTS (SELECT FROM information_schema.columns
-                WHERE table_schema = 'onboarding' AND table_name = 'providers' AND column_name = 'effect_horizon')
-            THEN EXECUTE $update$UPDATE onboarding.providers SET effect_horizon = '1 s'$update$; END IF;
-        END $$;
+        UPDATE onboarding.providers SET effect_horizon = '1 s';
         """
 
     @Test func `a worker that was stopped within a body does not complete the request`() async throws {

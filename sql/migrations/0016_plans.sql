@@ -4,7 +4,7 @@ INSERT INTO onboarding.migrations (version, name) VALUES (16, 'plans');
 
 CREATE OR REPLACE FUNCTION onboarding.note_provider_health(
     job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[], concerned text[])
-RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
 DECLARE
     told record;
     p onboarding.providers;
@@ -38,6 +38,12 @@ BEGIN
     LOOP
         SELECT * INTO p FROM onboarding.providers x WHERE x.provider = told.provider;
         CONTINUE WHEN told.throttled IS NULL AND told.refused IS NULL AND p.circuit <> 'half_open' AND p.call_window IS NULL;
+        BEGIN
+            PERFORM 1 FROM onboarding.providers x WHERE x.provider = told.provider FOR NO KEY UPDATE;
+        EXCEPTION WHEN lock_not_available THEN
+            -- An operator holds the row: results do not wait for that. The next batch tells as much of the provider.
+            CONTINUE;
+        END;
         IF told.throttled IS NOT NULL THEN PERFORM onboarding.note_throttle(told.provider, told.throttled, told.asked_ms); END IF;
         IF p.call_window IS NOT NULL THEN PERFORM onboarding.note_trial(told.provider, told.answers, told.doubts); END IF;
         CONTINUE WHEN told.refused IS NULL AND p.circuit <> 'half_open' AND (told.doubts = 0 OR p.call_window IS NULL);

@@ -21,11 +21,11 @@ import Testing
     ) async throws {
         func time(_ text: String?) -> String { text.map { "'2026-01-01 \($0)'" } ?? "NULL" }
         try await withSessions { sessions in
-            #expect(
-                try await sessions[0].value(
-                    "onboarding.sent_age_ms(\(time(sent)), \(time(t)), \(time(watched)), \(time(setBack)))") == age)
-            #expect(
-                try await sessions[0].value("onboarding.sent_age_ms(NULL, \(time(t)), \(time(watched)), NULL)") == nil)
+            let shown = try await sessions[0].value(
+                "onboarding.sent_age_ms(\(time(sent)), \(time(t)), \(time(watched)), \(time(setBack)))")
+            let unsent = try await sessions[0].value("onboarding.sent_age_ms(NULL, \(time(t)), \(time(watched)), NULL)")
+            #expect(shown == age)
+            #expect(unsent == nil)
         }
     }
 
@@ -36,9 +36,9 @@ import Testing
                 ("12:00:00", "NULL", "10000"), ("13:00:00", "NULL", old), ("12:00:00", "'2026-01-01 12:30'", old),
                 ("12:00:09", "'2026-01-01 12:00:05'", "1000"),
             ] {
-                #expect(
-                    try await sessions[0].value(
-                        "onboarding.key_age_ms('2026-01-01 \(first)', '2026-01-01 12:00:10', \(setBack))") == age)
+                let shown = try await sessions[0].value(
+                    "onboarding.key_age_ms('2026-01-01 \(first)', '2026-01-01 12:00:10', \(setBack))")
+                #expect(shown == age)
             }
         }
     }

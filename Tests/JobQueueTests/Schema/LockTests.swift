@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test(arguments: held.filter { !$0.contains("providers") })
+    @Test(arguments: held)
     func `ends of other jobs are written and told whatever somebody holds`(statement: String) async throws {
         try await withSessions(2) { sessions in
             let (worker, caller) = (sessions[0], sessions[1])
@@ -56,7 +56,26 @@ import Testing
             try await caller.run("BEGIN; \(statement)")
             try await worker.run("SET lock_timeout = '300ms'")
             let others = "onboarding.jobs WHERE state = 'running' AND id > 1"
-            #expect(try await worker.column(SQL.completeAll("a", from: others)).count == 26)
+            // A refusal concerns the provider's row as well.
+            let refused = SQL.completeAll(
+                "a", from: others + " AND id < 9", outcome: "unauthorized", state: "available")
+            #expect(try await worker.column(refused.replacing("(true ORDER", with: "(false ORDER")).count == 3)
+            #expect(try await worker.column(SQL.completeAll("a", from: others)).count == 23)
+            try await caller.run("COMMIT")
+        }
+    }
+
+    @Test func `marks of other jobs are written, and a job that somebody has locked is not sent`() async throws {
+        try await withSessions(2) { sessions in
+            let (worker, caller) = (sessions[0], sessions[1])
+            for _ in 1...3 { try await worker.run(SQL.enqueue("connect.individual.create", SQL.connect)) }
+            try await worker.run(SQL.worker("a"))
+            _ = try await worker.column(SQL.claim("a", "connect"))
+            try await caller.run("BEGIN; SELECT onboarding.cancel(2)")
+            try await worker.run("SET lock_timeout = '300ms'")
+            let marked = try await worker.column(
+                "SELECT onboarding.mark_sent('a', array_agg(id), array_agg(claim_token)) FROM onboarding.jobs")
+            #expect(marked.count == 2)
             try await caller.run("COMMIT")
         }
     }
