@@ -1,5 +1,6 @@
 -- What the fault campaign puts into its own database, beside the schema: never into another.
 CREATE SCHEMA chaos;
+CREATE TABLE chaos.campaign AS SELECT clock_timestamp() AS started_at;
 
 -- What is disturbed at this moment, set by the campaign: seconds of pause, or a probability.
 CREATE TABLE chaos.settings (name text PRIMARY KEY, value double precision NOT NULL);
