@@ -31,6 +31,7 @@ package enum SQLCatalog {
         Migration(version: 14, name: "counts", sql: text(PackageResources._014_counts_sql)),
         Migration(version: 15, name: "readers", sql: text(PackageResources._015_readers_sql)),
         Migration(version: 16, name: "plans", sql: text(PackageResources._016_plans_sql)),
+        Migration(version: 17, name: "effects", sql: text(PackageResources._017_effects_sql)),
     ]
 
     /// The statements that the rooms run, by the name of their file.
@@ -49,8 +50,10 @@ package enum SQLCatalog {
         "job_transitions": text(PackageResources.job_transitions_sql),
         "job_why": text(PackageResources.job_why_sql),
         "jobs_list": text(PackageResources.jobs_list_sql),
+        "jobs_resolve": text(PackageResources.jobs_resolve_sql),
         "maintain": text(PackageResources.maintain_sql),
         "mark_sent": text(PackageResources.mark_sent_sql),
+        "needs_person": text(PackageResources.needs_person_sql),
         "old_claims": text(PackageResources.old_claims_sql),
         "provider_limit": text(PackageResources.provider_limit_sql),
         "provider_pause": text(PackageResources.provider_pause_sql),

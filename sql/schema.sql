@@ -58,80 +58,6 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION onboarding.new_idempotency_key() RETURNS uuid
-    LANGUAGE sql
-    RETURN (encode(OVERLAY(uuid_send(gen_random_uuid()) PLACING SUBSTRING(int8send(((EXTRACT(epoch FROM clock_timestamp()) * (1000)::numeric))::bigint) FROM 3) FROM 1 FOR 6), 'hex'::text))::uuid;
-
-CREATE TABLE onboarding.jobs (
-    id bigint NOT NULL,
-    claim_token bigint,
-    after_job_id bigint,
-    run_at timestamp with time zone DEFAULT now() NOT NULL,
-    expires_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    claimed_at timestamp with time zone,
-    lease_expires_at timestamp with time zone,
-    first_sent_at timestamp with time zone,
-    last_sent_at timestamp with time zone,
-    cancel_requested_at timestamp with time zone,
-    finished_at timestamp with time zone,
-    idempotency_key uuid DEFAULT onboarding.new_idempotency_key() NOT NULL,
-    payload_bytes integer DEFAULT 0 NOT NULL,
-    last_http_status integer,
-    last_create_status integer,
-    priority smallint DEFAULT 5 NOT NULL,
-    attempt smallint DEFAULT 0 NOT NULL,
-    max_attempts smallint DEFAULT 25 NOT NULL,
-    backoff_step smallint DEFAULT 0 NOT NULL,
-    kind text NOT NULL,
-    provider text GENERATED ALWAYS AS (split_part(kind, '.'::text, 1)) STORED NOT NULL,
-    state text DEFAULT 'available'::text NOT NULL,
-    step text DEFAULT 'create'::text NOT NULL,
-    is_behind boolean DEFAULT false NOT NULL,
-    follow text DEFAULT 'created'::text NOT NULL,
-    reference text,
-    unique_key text,
-    order_key text,
-    traceparent text,
-    claimed_by text,
-    provider_id text,
-    provider_status text,
-    decision text,
-    last_outcome text,
-    last_error text,
-    body_sha256 bytea,
-    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
-    payload jsonb NOT NULL,
-    CONSTRAINT jobs_completed_has_provider_id CHECK (((state <> 'completed'::text) OR (provider_id IS NOT NULL))),
-    CONSTRAINT jobs_decision_known CHECK ((decision = ANY (ARRAY['approved'::text, 'declined'::text, 'expired'::text]))),
-    CONSTRAINT jobs_running_is_claimed CHECK (((state <> 'running'::text) OR ((claim_token IS NOT NULL) AND (claimed_by IS NOT NULL) AND (claimed_at IS NOT NULL)))),
-    CONSTRAINT jobs_state_known CHECK ((state = ANY (ARRAY['blocked'::text, 'available'::text, 'running'::text, 'waiting'::text, 'uncertain'::text, 'completed'::text, 'failed'::text, 'cancelled'::text]))),
-    CONSTRAINT jobs_step_known CHECK ((step = ANY (ARRAY['create'::text, 'look_up'::text])))
-)
-WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0', fillfactor='50');
-
-CREATE FUNCTION onboarding.after_cancel(job onboarding.jobs, wanted text, wanted_step text, outcome text, reached boolean, OUT state text, OUT step text) RETURNS record
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    state := wanted;
-    step := wanted_step;
-    IF wanted = 'failed' THEN
-        state := 'cancelled';
-    ELSIF wanted = 'available' AND wanted_step = 'create' THEN
-        IF outcome = 'not_found' OR job.first_sent_at IS NULL OR (job.first_sent_at >= job.claimed_at AND NOT reached) THEN
-            state := 'cancelled';
-        ELSIF onboarding.can_look_up(job) THEN
-            step := 'look_up';
-        ELSE
-            state := 'uncertain';
-        END IF;
-    END IF;
-END;
-$$;
-
 CREATE FUNCTION onboarding.announce(job_ids bigint[], states text[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -142,15 +68,6 @@ BEGIN
     PERFORM pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', e.job_id, e.state))
     FROM unnest(job_ids, states) AS e (job_id, state);
 END;
-$$;
-
-CREATE FUNCTION onboarding.can_look_up(job onboarding.jobs) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT k.lost_answer <> 'none' AND (k.look_up_field IS NULL
-        OR (coalesce(jsonb_typeof(job.payload -> k.look_up_field), '') = 'string' AND job.payload ->> k.look_up_field <> ''))
-    FROM onboarding.kinds k WHERE k.kind = job.kind;
 $$;
 
 CREATE FUNCTION onboarding.cancel(job_id bigint, reason text DEFAULT NULL::text) RETURNS text
@@ -168,19 +85,14 @@ BEGIN
         RAISE EXCEPTION 'onboarding: job % is uncertain; say what happened with resolve()', job.id
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    IF job.state = 'running' THEN
-        UPDATE onboarding.jobs j SET cancel_requested_at = now(), updated_at = now() WHERE j.id = job.id;
-        PERFORM onboarding.log_state_change(job.id, 'running', 'running', 'cancel requested: ' || coalesce(reason, ''));
-        RETURN 'running';
-    END IF;
-    -- Where nothing can be asked, the attempt to do so ends it uncertain.
-    IF job.state = 'available' AND job.first_sent_at IS NOT NULL THEN
+    IF job.state = 'running' OR (job.state = 'available' AND job.last_sent_at IS NOT NULL) THEN
         UPDATE onboarding.jobs j
-        SET cancel_requested_at = now(), step = 'look_up', run_at = now(), updated_at = now() WHERE j.id = job.id;
-        PERFORM onboarding.log_state_change(job.id, 'available', 'available',
-            'cancel requested, looked up first: ' || coalesce(reason, ''));
+        SET cancel_requested_at = now(), updated_at = now(),
+            run_at = CASE WHEN j.state = 'available' THEN least(j.run_at, now()) ELSE j.run_at END
+        WHERE j.id = job.id;
+        PERFORM onboarding.log_state_change(job.id, job.state, job.state, 'cancel requested: ' || coalesce(reason, ''));
         PERFORM pg_notify('onboarding_jobs', '');
-        RETURN 'available';
+        RETURN job.state;
     END IF;
     UPDATE onboarding.jobs j
     SET state = 'cancelled', cancel_requested_at = now(), finished_at = now(), updated_at = now(),
@@ -309,7 +221,7 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, single_budget bigint, lease_ms integer, from_priority smallint[] DEFAULT NULL::smallint[], from_run_at timestamp with time zone[] DEFAULT NULL::timestamp with time zone[], from_id bigint[] DEFAULT NULL::bigint[]) RETURNS TABLE(id bigint, claim_token bigint, kind text, step text, attempt smallint, max_attempts smallint, backoff_step smallint, idempotency_key text, payload text, payload_bytes integer, body_sha256 bytea, parameters text, after_provider_id text, traceparent text, remaining_ms bigint, first_sent_ms bigint, last_sent_ms bigint, last_create_status integer, evidence_id text, evidence_status text, claimed_at text, priority smallint, run_at text, hint text, wait_ms integer)
+CREATE FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, single_budget bigint, lease_ms integer, from_priority smallint[] DEFAULT NULL::smallint[], from_run_at timestamp with time zone[] DEFAULT NULL::timestamp with time zone[], from_id bigint[] DEFAULT NULL::bigint[]) RETURNS TABLE(id bigint, claim_token bigint, kind text, step text, attempt smallint, max_attempts smallint, backoff_step smallint, idempotency_key text, payload text, payload_bytes integer, body_sha256 bytea, parameters text, after_provider_id text, traceparent text, remaining_ms bigint, first_sent_ms bigint, last_sent_ms bigint, horizon_ms bigint, is_cancelled boolean, mute_look_ups smallint, mute_ms bigint, last_create_status integer, request_sha256 bytea, evidence_id text, evidence_status text, claimed_at text, priority smallint, run_at text, hint text, wait_ms integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -324,8 +236,8 @@ CREATE FUNCTION onboarding.claim(worker_id text, provider_name text, wanted inte
 DECLARE
     permit record;
     taken integer;
-    marked text[];
-    -- Not now(): the claim may have waited for its permits. Sends before it were those of earlier claims.
+    horizon bigint;
+    -- Not now(): the claim may have waited for its permits.
     t timestamptz;
 BEGIN
     IF NOT EXISTS (
@@ -335,9 +247,7 @@ BEGIN
     END IF;
     SELECT * INTO permit FROM onboarding.permits(provider_name, wanted);
     IF permit.allowed > 0 THEN
-        -- Where no key makes a resend harmless, the worker writes a mark of its own just before it sends
-        -- (`mark_sent`); elsewhere the claim alone is taken for a send.
-        SELECT coalesce(array_agg(k.kind), '{}') INTO marked FROM onboarding.kinds k WHERE k.lost_answer <> 'same_key';
+        horizon := onboarding.milliseconds(onboarding.effect_horizon(provider_name));
         t := clock_timestamp();
         RETURN QUERY
         WITH claimed AS (
@@ -345,10 +255,6 @@ BEGIN
             SET state = 'running', claim_token = 1 + (random() * 9007199254740990)::bigint, claimed_by = worker_id,
                 claimed_at = clock_timestamp(), updated_at = t, lease_expires_at = t + lease_ms * interval '1 ms',
                 attempt = j.attempt + CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
-                first_sent_at = CASE WHEN j.step = 'create' AND j.kind <> ALL (marked)
-                    THEN coalesce(j.first_sent_at, clock_timestamp()) ELSE j.first_sent_at END,
-                last_sent_at = CASE WHEN j.step = 'create' AND j.kind <> ALL (marked)
-                    THEN clock_timestamp() ELSE j.last_sent_at END,
                 body_sha256 = coalesce(j.body_sha256, sha256(convert_to(j.payload::text, 'UTF8')))
             WHERE j.id = ANY (ARRAY(
                 SELECT due.id FROM (
@@ -360,7 +266,7 @@ BEGIN
                         WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.priority = c.priority
                           AND q.run_at <= t
                           AND (q.run_at, q.id) > (coalesce(c.run_at, '-infinity'::timestamptz), coalesce(c.id, 0))
-                          AND (q.expires_at IS NULL OR q.expires_at > t OR q.step = 'look_up')
+                          AND (q.expires_at IS NULL OR q.expires_at > t OR q.last_sent_at IS NOT NULL)
                           AND (q.order_key IS NULL OR (
                               q.id = (SELECT o.id FROM onboarding.jobs o
                                   WHERE o.provider = provider_name AND o.order_key = q.order_key
@@ -381,9 +287,10 @@ BEGIN
             CASE WHEN c.after_job_id IS NOT NULL
                 THEN (SELECT a.provider_id FROM onboarding.jobs a WHERE a.id = c.after_job_id AND a.kind = 'iron.customer.create') END,
             c.traceparent, onboarding.milliseconds(c.expires_at - t),
-            CASE WHEN c.first_sent_at < t THEN onboarding.milliseconds(t - c.first_sent_at) END,
-            CASE WHEN c.last_sent_at < t THEN onboarding.milliseconds(t - c.last_sent_at) END,
-            c.last_create_status, e.provider_id, e.provider_status, c.claimed_at::text, c.priority,
+            onboarding.milliseconds(t - c.first_sent_at),
+            onboarding.milliseconds(t - c.last_sent_at),
+            horizon, c.cancel_requested_at IS NOT NULL, c.mute_look_ups, onboarding.milliseconds(t - c.mute_since),
+            c.last_create_status, c.request_sha256, e.provider_id, e.provider_status, c.claimed_at::text, c.priority,
             -- In one form whatever the session's time zone, so that its order is the order of the texts.
             (c.run_at AT TIME ZONE 'UTC')::text || '+00',
             NULL::text, NULL::integer
@@ -419,7 +326,7 @@ EXCEPTION WHEN lock_not_available THEN
 END;
 $$;
 
-CREATE FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], key_uses text[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) RETURNS TABLE(job_id bigint, claim_token bigint, written boolean, job_state text)
+CREATE FUNCTION onboarding.complete(job_ids bigint[], tokens bigint[], workers text[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], proven boolean[], key_uses text[], mute_counts integer[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[], request_digests bytea[]) RETURNS TABLE(job_id bigint, claim_token bigint, written boolean, job_state text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -433,60 +340,74 @@ DECLARE
     ids bigint[];
     fences bigint[];
     became text[];
+    taken bigint[] := onboarding.taken_ids(job_ids, outcomes, provider_ids);
     late boolean;
     ordered boolean;
     ended bigint[];
 BEGIN
     WITH result AS (
-        SELECT * FROM unnest(job_ids, tokens, claimed_ats, attempt_numbers, did_steps, outcomes, states, next_steps,
-            delays_ms, counted, reached, key_uses, http_statuses, request_ids, provider_ids, provider_statuses,
-            errors, reasons, sent_ages_ms, keys, digests)
-        AS r (job_id, token, claimed_at, attempt, did_step, outcome, state, next_step, delay_ms, counted, reached,
-            key_use, http_status, request_id, provider_id, provider_status, error, reason, sent_age_ms, key, digest)
+        SELECT r.job_id, r.token, r.worker, r.claimed_at, r.attempt, r.did_step, r.outcome, r.next_step, r.delay_ms,
+            r.counted, r.reached, r.proven, r.key_use, r.mute_count, r.http_status, r.request_id, r.provider_id,
+            r.provider_status, r.error, r.sent_age_ms, r.key, r.digest, r.request_digest,
+            CASE WHEN r.job_id = ANY (taken) THEN 'uncertain' ELSE r.state END AS state,
+            CASE WHEN r.job_id = ANY (taken) THEN 'the provider answered with the id of a record that another job has'
+                ELSE r.reason END AS reason
+        FROM unnest(job_ids, tokens, workers, claimed_ats, attempt_numbers, did_steps, outcomes, states, next_steps,
+            delays_ms, counted, reached, proven, key_uses, mute_counts, http_statuses, request_ids, provider_ids,
+            provider_statuses, errors, reasons, sent_ages_ms, keys, digests, request_digests)
+        AS r (job_id, token, worker, claimed_at, attempt, did_step, outcome, state, next_step, delay_ms, counted, reached,
+            proven, key_use, mute_count, http_status, request_id, provider_id, provider_status, error, reason,
+            sent_age_ms, key, digest, request_digest)
     ), written AS (
         UPDATE onboarding.jobs j
-        SET state = CASE WHEN j.cancel_requested_at IS NULL THEN r.state
-                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state END,
-            step = CASE WHEN j.cancel_requested_at IS NULL THEN r.next_step
-                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).step END,
+        SET state = onboarding.state_after(r.state, j.cancel_requested_at IS NOT NULL,
+                onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven)),
+            step = r.next_step,
             attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT r.counted THEN 1 ELSE 0 END,
-            -- What is given back as it was claimed keeps its place.
-            backoff_step = CASE WHEN r.state = 'available' AND (r.outcome <> 'not_sent' OR r.counted OR r.delay_ms > 0)
+            -- What is given back as it was claimed keeps its place; a throttle is the provider's matter, not the job's.
+            backoff_step = CASE WHEN r.state = 'available' AND r.outcome <> 'throttled'
+                    AND (r.outcome <> 'not_sent' OR r.counted OR r.delay_ms > 0)
                 THEN least(j.backoff_step + 1, 1000) ELSE j.backoff_step END,
+            -- What was cancelled is looked up at once, however long it would have waited to be sent again.
             run_at = CASE WHEN r.state = 'available' AND (r.outcome <> 'not_sent' OR r.counted OR r.delay_ms > 0)
-                THEN now() + r.delay_ms * interval '1 ms' ELSE j.run_at END,
-            -- A call that cannot have arrived takes back what its claim assumed.
+                THEN now() + CASE WHEN j.cancel_requested_at IS NOT NULL AND r.next_step = 'create' THEN 0
+                    ELSE r.delay_ms END * interval '1 ms' ELSE j.run_at END,
             first_sent_at = CASE WHEN r.key_use <> 'same' THEN NULL
-                WHEN NOT r.reached AND j.step = 'create' AND j.first_sent_at >= j.claimed_at THEN NULL
-                ELSE j.first_sent_at END,
-            provider_id = coalesce(r.provider_id, j.provider_id),
+                WHEN r.reached THEN coalesce(j.first_sent_at, j.claimed_at) ELSE j.first_sent_at END,
+            -- A byte of what was not answered can have left until now.
+            last_sent_at = CASE WHEN NOT onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven) THEN NULL
+                WHEN r.reached THEN now() ELSE j.last_sent_at END,
+            request_sha256 = CASE WHEN r.key_use <> 'same' THEN NULL
+                WHEN r.reached THEN coalesce(j.request_sha256, r.request_digest) ELSE j.request_sha256 END,
+            mute_look_ups = coalesce(r.mute_count, j.mute_look_ups),
+            mute_since = CASE WHEN coalesce(r.mute_count, j.mute_look_ups) = 0 THEN NULL ELSE coalesce(j.mute_since, now()) END,
+            provider_id = CASE WHEN r.state = 'uncertain' THEN j.provider_id ELSE coalesce(r.provider_id, j.provider_id) END,
             provider_status = coalesce(r.provider_status, j.provider_status),
             last_outcome = r.outcome, last_http_status = r.http_status,
-            -- What was not answered may be on its way until now.
-            last_sent_at = CASE WHEN r.reached AND j.step = 'create' THEN now() ELSE j.last_sent_at END,
-            last_create_status = CASE WHEN r.key_use <> 'same' THEN NULL WHEN j.step = 'create' THEN r.http_status
+            last_create_status = CASE WHEN r.key_use <> 'same' THEN NULL
+                WHEN r.did_step = 'create' AND r.outcome NOT IN ('not_sent', 'invalid_payload') THEN r.http_status
                 ELSE j.last_create_status END,
             last_error = CASE WHEN r.state = 'completed' THEN NULL
-                WHEN j.cancel_requested_at IS NOT NULL
-                    AND (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state = 'cancelled'
+                WHEN r.state <> 'cancelled' AND onboarding.state_after(r.state, j.cancel_requested_at IS NOT NULL,
+                    onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven)) = 'cancelled'
                     THEN 'cancelled as asked; the last attempt ended ' || r.outcome
                 ELSE coalesce(r.error || ': ', '') || r.reason END,
             lease_expires_at = NULL, updated_at = now(),
-            finished_at = CASE WHEN CASE WHEN j.cancel_requested_at IS NULL THEN r.state
-                ELSE (onboarding.after_cancel(j, r.state, r.next_step, r.outcome, r.reached)).state END
+            finished_at = CASE WHEN onboarding.state_after(r.state, j.cancel_requested_at IS NOT NULL,
+                onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven))
                 IN ('completed', 'failed', 'cancelled') THEN now() END
         FROM result r
         WHERE j.id = ANY (ARRAY[r.job_id]) AND j.claim_token = r.token AND coalesce(j.state, '') = 'running'
-        RETURNING j.id, j.claim_token AS token, j.provider, j.state, j.run_at, j.step, j.order_key, r.claimed_at, r.sent_age_ms,
-            r.key, r.http_status, r.attempt, r.did_step, r.outcome, r.provider_id, r.provider_status, r.request_id,
-            r.error, r.digest, CASE WHEN j.state = 'cancelled' THEN j.last_error ELSE r.reason END AS reason
+        RETURNING j.id, j.claim_token AS token, j.provider, j.state, j.run_at, j.step, j.order_key, r.worker, r.claimed_at,
+            r.sent_age_ms, r.key, r.http_status, r.attempt, r.did_step, r.outcome, r.provider_id, r.provider_status,
+            r.request_id, r.error, r.digest, CASE WHEN j.state = 'cancelled' THEN j.last_error ELSE r.reason END AS reason
     ), journal AS (
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, next_run_at, idempotency_key,
             http_status, attempt, step, worker, outcome, next_state, next_step, provider_id, provider_status,
             request_id, error, reason, body_sha256)
         SELECT w.id, w.token, w.claimed_at::timestamptz, now() - w.sent_age_ms * interval '1 ms',
             CASE WHEN w.state = 'available' THEN w.run_at END, w.key::uuid, w.http_status, w.attempt, w.did_step,
-            worker_id, w.outcome, w.state, CASE WHEN w.state = 'available' THEN w.step END, w.provider_id,
+            w.worker, w.outcome, w.state, CASE WHEN w.state = 'available' THEN w.step END, w.provider_id,
             w.provider_status, w.request_id, w.error, w.reason, w.digest
         FROM written w
     ), counted AS (
@@ -500,13 +421,14 @@ BEGIN
     late := cardinality(job_ids) > coalesce(cardinality(ids), 0);
     RETURN QUERY SELECT w.id, w.token, true, w.state FROM unnest(ids, fences, became) AS w (id, token, state);
     IF late THEN
-        RETURN QUERY SELECT * FROM onboarding.keep_late(worker_id, job_ids, tokens, claimed_ats, attempt_numbers,
-            did_steps, outcomes, http_statuses, request_ids, provider_ids, provider_statuses, errors,
-            sent_ages_ms, keys, digests, coalesce(ids, '{}'), coalesce(fences, '{}'));
+        RETURN QUERY SELECT * FROM onboarding.keep_late(job_ids, tokens, workers, claimed_ats, attempt_numbers,
+            did_steps, outcomes, reached, http_statuses, request_ids, provider_ids, provider_statuses, errors,
+            sent_ages_ms, keys, digests, coalesce(fences, '{}'));
     END IF;
 
     IF 'new' = ANY (key_uses) THEN PERFORM onboarding.rotate_keys(job_ids, tokens, key_uses); END IF;
     IF late OR 'uncertain' = ANY (became) THEN PERFORM onboarding.settle_late_successes(job_ids); END IF;
+    IF 'adopted' = ANY (outcomes) THEN PERFORM onboarding.note_shared_ids(ids); END IF;
     SELECT array_agg(s.id) INTO ended FROM (
         SELECT d.after_job_id AS id FROM onboarding.jobs d
         WHERE d.after_job_id = ANY (job_ids) AND coalesce(d.state, '') = 'blocked'
@@ -636,6 +558,17 @@ CREATE FUNCTION onboarding.counted_at_once() RETURNS bigint
     LANGUAGE sql IMMUTABLE
     AS $$SELECT 100000$$;
 
+CREATE FUNCTION onboarding.effect_horizon(provider_name text) RETURNS interval
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT CASE WHEN p.effect_horizon < interval '120 s' THEN p.effect_horizon
+        ELSE greatest(p.effect_horizon, (
+            SELECT max(w.call_timeout) + interval '8 s' FROM onboarding.worker_leases w
+            WHERE w.lease_expires_at > clock_timestamp())) END
+    FROM onboarding.providers p WHERE p.provider = provider_name;
+$$;
+
 CREATE FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text DEFAULT NULL::text, unique_key text DEFAULT NULL::text, parameters jsonb DEFAULT '{}'::jsonb, priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT now(), expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, after_job_id bigint DEFAULT NULL::bigint, order_key text DEFAULT NULL::text, follow text DEFAULT 'created'::text, max_attempts integer DEFAULT 25, traceparent text DEFAULT NULL::text, idempotency_key uuid DEFAULT NULL::uuid) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -679,21 +612,15 @@ CREATE FUNCTION onboarding.expire_jobs(max_jobs integer) RETURNS integer
     SET enable_seqscan TO 'off'
     AS $$
 DECLARE
-    due bigint[];
     ended bigint[];
 BEGIN
-    due := ARRAY(
-        SELECT e.id FROM onboarding.jobs e
-        WHERE e.state = 'available' AND e.step = 'create' AND e.expires_at <= now()
-        ORDER BY e.expires_at LIMIT max_jobs FOR NO KEY UPDATE SKIP LOCKED);
-    IF due = '{}' THEN RETURN 0; END IF;
-    UPDATE onboarding.jobs j SET step = 'look_up', run_at = now(), updated_at = now()
-    WHERE j.id = ANY (due) AND j.first_sent_at IS NOT NULL;
-    IF FOUND THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
     WITH expired AS (
         UPDATE onboarding.jobs j
         SET state = 'failed', finished_at = now(), updated_at = now(), last_error = 'expired before it could run'
-        WHERE j.id = ANY (due) AND j.first_sent_at IS NULL
+        WHERE j.id = ANY (ARRAY(
+            SELECT e.id FROM onboarding.jobs e
+            WHERE e.state = 'available' AND e.last_sent_at IS NULL AND e.expires_at <= now()
+            ORDER BY e.expires_at LIMIT max_jobs FOR NO KEY UPDATE SKIP LOCKED))
         RETURNING j.id, j.last_error
     ), logged AS (
         INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
@@ -756,7 +683,11 @@ CREATE FUNCTION onboarding.has_work(served text[]) RETURNS boolean
               AND (a.state = 'running' OR (a.state = 'available' AND (a.run_at <= now() OR a.backoff_step > 0))));
 $$;
 
-CREATE FUNCTION onboarding.keep_late(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], sent_ages_ms bigint[], keys text[], digests bytea[], written_ids bigint[], written_tokens bigint[]) RETURNS TABLE(job_id bigint, claim_token bigint, written boolean, job_state text)
+CREATE FUNCTION onboarding.is_in_doubt(last_sent_at timestamp with time zone, claimed_at timestamp with time zone, sent boolean, proven boolean) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN proven THEN COALESCE((last_sent_at > claimed_at), false) ELSE (sent OR (last_sent_at IS NOT NULL)) END;
+
+CREATE FUNCTION onboarding.keep_late(job_ids bigint[], tokens bigint[], workers text[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], reached boolean[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], sent_ages_ms bigint[], keys text[], digests bytea[], written_tokens bigint[]) RETURNS TABLE(job_id bigint, claim_token bigint, written boolean, job_state text)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -773,25 +704,32 @@ BEGIN
             EXISTS (
                 SELECT 1 FROM onboarding.attempts a
                 WHERE a.job_id = r.job_id AND a.claim_token = r.token AND a.late) AS is_kept
-        FROM unnest(job_ids, tokens, claimed_ats, attempt_numbers, did_steps, outcomes, http_statuses, request_ids,
-            provider_ids, provider_statuses, errors, sent_ages_ms, keys, digests)
-        AS r (job_id, token, claimed_at, attempt, did_step, outcome, http_status, request_id, provider_id,
-            provider_status, error, sent_age_ms, key, digest)
-        WHERE NOT EXISTS (
-            SELECT 1 FROM unnest(written_ids, written_tokens) AS w (id, token) WHERE w.id = r.job_id AND w.token = r.token)
+        FROM unnest(job_ids, tokens, workers, claimed_ats, attempt_numbers, did_steps, outcomes, reached, http_statuses,
+            request_ids, provider_ids, provider_statuses, errors, sent_ages_ms, keys, digests)
+        AS r (job_id, token, worker, claimed_at, attempt, did_step, outcome, reached, http_status, request_id,
+            provider_id, provider_status, error, sent_age_ms, key, digest)
+        WHERE r.token <> ALL (written_tokens)
     ), journal AS (
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, http_status, attempt,
             late, step, worker, outcome, provider_id, provider_status, request_id, error, reason, body_sha256)
         SELECT m.job_id, m.token, m.claimed_at::timestamptz, now() - m.sent_age_ms * interval '1 ms', m.key::uuid,
-            m.http_status, m.attempt, true, m.did_step, worker_id, m.outcome, m.provider_id, m.provider_status,
-            m.request_id, m.error, 'came too late: another worker had the job', m.digest
+            m.http_status, m.attempt, true, m.did_step, m.worker, m.outcome, m.provider_id, m.provider_status,
+            m.request_id, m.error,
+            CASE WHEN m.reached THEN 'came too late, and may have had an effect: another worker had the job'
+                ELSE 'came too late: another worker had the job' END, m.digest
         FROM missed m WHERE NOT m.is_known AND NOT m.is_kept
         ON CONFLICT DO NOTHING
     ), evidence AS (
         INSERT INTO onboarding.late_successes (job_id, claim_token, provider_id, provider_status, worker)
-        SELECT m.job_id, m.token, m.provider_id, m.provider_status, worker_id
+        SELECT m.job_id, m.token, m.provider_id, m.provider_status, m.worker
         FROM missed m WHERE NOT m.is_known AND NOT m.is_kept AND m.provider_id IS NOT NULL
         ON CONFLICT DO NOTHING
+    ), doubt AS (
+        UPDATE onboarding.jobs j
+        SET last_sent_at = greatest(j.last_sent_at, clock_timestamp()), first_sent_at = coalesce(j.first_sent_at, j.claimed_at)
+        FROM missed m
+        WHERE j.id = ANY (ARRAY[m.job_id]) AND m.reached AND NOT m.is_known AND NOT m.is_kept
+          AND coalesce(j.state, '') IN ('available', 'running', 'uncertain')
     )
     SELECT m.job_id, m.token, m.is_known, NULL::text FROM missed m;
 END;
@@ -827,6 +765,64 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.new_idempotency_key() RETURNS uuid
+    LANGUAGE sql
+    RETURN (encode(OVERLAY(uuid_send(gen_random_uuid()) PLACING SUBSTRING(int8send(((EXTRACT(epoch FROM clock_timestamp()) * (1000)::numeric))::bigint) FROM 3) FROM 1 FOR 6), 'hex'::text))::uuid;
+
+CREATE TABLE onboarding.jobs (
+    id bigint NOT NULL,
+    claim_token bigint,
+    after_job_id bigint,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_at timestamp with time zone,
+    lease_expires_at timestamp with time zone,
+    first_sent_at timestamp with time zone,
+    last_sent_at timestamp with time zone,
+    cancel_requested_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    idempotency_key uuid DEFAULT onboarding.new_idempotency_key() NOT NULL,
+    payload_bytes integer DEFAULT 0 NOT NULL,
+    last_http_status integer,
+    last_create_status integer,
+    priority smallint DEFAULT 5 NOT NULL,
+    attempt smallint DEFAULT 0 NOT NULL,
+    max_attempts smallint DEFAULT 25 NOT NULL,
+    backoff_step smallint DEFAULT 0 NOT NULL,
+    kind text NOT NULL,
+    provider text GENERATED ALWAYS AS (split_part(kind, '.'::text, 1)) STORED NOT NULL,
+    state text DEFAULT 'available'::text NOT NULL,
+    step text DEFAULT 'create'::text NOT NULL,
+    is_behind boolean DEFAULT false NOT NULL,
+    follow text DEFAULT 'created'::text NOT NULL,
+    reference text,
+    unique_key text,
+    order_key text,
+    traceparent text,
+    claimed_by text,
+    provider_id text,
+    provider_status text,
+    decision text,
+    last_outcome text,
+    last_error text,
+    body_sha256 bytea,
+    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    payload jsonb NOT NULL,
+    marked_at timestamp with time zone,
+    mute_since timestamp with time zone,
+    mute_look_ups smallint DEFAULT 0 NOT NULL,
+    request_sha256 bytea,
+    CONSTRAINT jobs_completed_has_provider_id CHECK (((state <> 'completed'::text) OR (provider_id IS NOT NULL))),
+    CONSTRAINT jobs_decision_known CHECK ((decision = ANY (ARRAY['approved'::text, 'declined'::text, 'expired'::text]))),
+    CONSTRAINT jobs_no_end_in_doubt CHECK (((state <> ALL (ARRAY['failed'::text, 'cancelled'::text])) OR (last_sent_at IS NULL))),
+    CONSTRAINT jobs_running_is_claimed CHECK (((state <> 'running'::text) OR ((claim_token IS NOT NULL) AND (claimed_by IS NOT NULL) AND (claimed_at IS NOT NULL)))),
+    CONSTRAINT jobs_state_known CHECK ((state = ANY (ARRAY['blocked'::text, 'available'::text, 'running'::text, 'waiting'::text, 'uncertain'::text, 'completed'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT jobs_step_known CHECK ((step = ANY (ARRAY['create'::text, 'look_up'::text])))
+)
+WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0', fillfactor='50');
+
 CREATE FUNCTION onboarding.lock_job(job_id bigint) RETURNS onboarding.jobs
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -858,8 +854,10 @@ CREATE TABLE onboarding.providers (
     circuit_failures integer DEFAULT 0 NOT NULL,
     rate_due_at timestamp with time zone,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    effect_horizon interval DEFAULT '00:02:00'::interval NOT NULL,
     CONSTRAINT providers_burst_positive CHECK (((burst >= 1) AND (burst <= 1000000))),
     CONSTRAINT providers_circuit_known CHECK ((circuit = ANY (ARRAY['closed'::text, 'open'::text, 'half_open'::text]))),
+    CONSTRAINT providers_effect_horizon_a_day CHECK (((effect_horizon >= '00:00:00'::interval) AND (effect_horizon <= '1 day'::interval))),
     CONSTRAINT providers_max_in_flight_not_negative CHECK ((max_in_flight >= 0)),
     CONSTRAINT providers_rate_per_second_positive CHECK (((rate_per_second >= (0.00001)::double precision) AND (rate_per_second <= (1000000)::double precision)))
 );
@@ -949,7 +947,7 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[]) RETURNS SETOF bigint
+CREATE FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[], request_digests bytea[] DEFAULT NULL::bytea[]) RETURNS SETOF bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -957,11 +955,24 @@ CREATE FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bi
     SET enable_mergejoin TO 'off'
     AS $$
     UPDATE onboarding.jobs j
-    SET first_sent_at = coalesce(j.first_sent_at, clock_timestamp()), last_sent_at = clock_timestamp()
-    FROM unnest(job_ids, tokens) AS m (job_id, token)
+    SET marked_at = clock_timestamp(), request_sha256 = coalesce(j.request_sha256, m.digest)
+    FROM unnest(job_ids, tokens, request_digests) AS m (job_id, token, digest)
     WHERE j.id = m.job_id AND j.claim_token = m.token AND coalesce(j.state, '') = 'running'
+      AND j.cancel_requested_at IS NULL AND (j.expires_at IS NULL OR j.expires_at > clock_timestamp())
       AND EXISTS (SELECT 1 FROM onboarding.worker_leases w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
-    RETURNING j.id;
+    RETURNING j.claim_token;
+$$;
+
+CREATE FUNCTION onboarding.may_exist(job onboarding.jobs) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT job.last_sent_at IS NOT NULL
+        OR EXISTS (SELECT 1 FROM onboarding.late_successes l WHERE l.job_id = job.id)
+        OR EXISTS (
+            SELECT 1 FROM onboarding.attempts a
+            WHERE a.job_id = job.id AND a.late AND a.step = 'create' AND a.finished_at >= job.finished_at
+              AND a.outcome IN ('unavailable', 'ambiguous', 'throttled'));
 $$;
 
 CREATE FUNCTION onboarding.milliseconds(span interval) RETURNS bigint
@@ -1038,6 +1049,21 @@ BEGIN
         SELECT c.provider, session_user, 'circuit_closed', 'the probe was answered' FROM probed c WHERE c.circuit = 'closed';
     END IF;
 END;
+$$;
+
+CREATE FUNCTION onboarding.note_shared_ids(job_ids bigint[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+    INSERT INTO onboarding.shared_ids (job_id, other_job_id)
+    SELECT j.id, o.id
+    FROM onboarding.jobs j
+    JOIN onboarding.jobs o ON o.provider_id = ANY (ARRAY[j.provider_id]) AND o.kind = j.kind AND o.id <> j.id
+    WHERE j.id = ANY (job_ids) AND j.provider_id IS NOT NULL
+    ON CONFLICT DO NOTHING;
 $$;
 
 CREATE FUNCTION onboarding.notify_event(job bigint, state text) RETURNS void
@@ -1232,12 +1258,13 @@ CREATE FUNCTION onboarding.refuse_length(field text, value text) RETURNS void
     SELECT onboarding.refuse(field, format('must have 1 to 255 characters, not %s', length(value)));
 $$;
 
-CREATE FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer) RETURNS boolean
+CREATE FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer, call_ms integer DEFAULT 0) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    INSERT INTO onboarding.worker_leases (id, host, version, lease_expires_at, concurrency, providers)
-    VALUES (worker_id, host_name, program_version, clock_timestamp() + lease_ms * interval '1 ms', slots, served)
+    INSERT INTO onboarding.worker_leases (id, host, version, lease_expires_at, concurrency, providers, call_timeout)
+    VALUES (worker_id, host_name, program_version, clock_timestamp() + lease_ms * interval '1 ms', slots, served,
+        call_ms * interval '1 ms')
     ON CONFLICT (id) DO NOTHING
     RETURNING true;
 $$;
@@ -1329,19 +1356,25 @@ BEGIN
         RAISE EXCEPTION 'onboarding: job % is %; only an uncertain job can be resolved', job.id, job.state
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
+    IF coalesce(btrim(note), '') = '' THEN
+        PERFORM onboarding.refuse('note', 'is needed: say who looked where');
+    END IF;
     IF verdict = 'happened' THEN
-        IF coalesce(resolve.provider_id, '') = '' OR length(resolve.provider_id) > 255 THEN
-            PERFORM onboarding.refuse('provider_id', 'is needed with the verdict happened: 1 to 255 characters');
+        IF coalesce(resolve.provider_id !~ (SELECT k.id_pattern FROM onboarding.kinds k WHERE k.kind = job.kind), true) THEN
+            PERFORM onboarding.refuse('provider_id', 'is needed with the verdict happened, as the provider writes its ids');
         END IF;
         new_state := 'completed';
         UPDATE onboarding.jobs j
         SET state = 'completed', provider_id = resolve.provider_id, finished_at = now(), updated_at = now(), last_error = NULL
         WHERE j.id = job.id;
+        PERFORM onboarding.note_shared_ids(ARRAY[job.id]);
     ELSIF verdict = 'did_not_happen' THEN
         new_state := CASE WHEN job.cancel_requested_at IS NULL THEN 'available' ELSE 'cancelled' END;
         UPDATE onboarding.jobs j
-        SET state = new_state, step = 'create', run_at = now(), backoff_step = 0, first_sent_at = NULL, last_sent_at = NULL, last_create_status = NULL,
-            attempt = least(j.attempt, j.max_attempts - 1),
+        SET state = new_state, step = 'create', backoff_step = 0,
+            run_at = greatest(now(), job.last_sent_at + onboarding.effect_horizon(job.provider)),
+            first_sent_at = NULL, last_sent_at = NULL, last_create_status = NULL, request_sha256 = NULL,
+            mute_look_ups = 0, mute_since = NULL, attempt = least(j.attempt, j.max_attempts - 1),
             expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
             idempotency_key = gen_random_uuid(), updated_at = now(),
             finished_at = CASE WHEN new_state = 'cancelled' THEN now() END
@@ -1351,11 +1384,37 @@ BEGIN
         PERFORM onboarding.refuse('verdict', 'must be happened or did_not_happen');
     END IF;
     INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason, old_key, new_key)
-    SELECT job.id, 'uncertain', new_state, session_user, verdict || coalesce(': ' || note, ''), job.idempotency_key, j.idempotency_key
+    SELECT job.id, 'uncertain', new_state, session_user, verdict || ': ' || note, job.idempotency_key, j.idempotency_key
     FROM onboarding.jobs j WHERE j.id = job.id;
     PERFORM onboarding.notify_event(job.id, new_state);
     PERFORM onboarding.settle_dependents(ARRAY[job.id]);
     RETURN new_state;
+END;
+$$;
+
+CREATE FUNCTION onboarding.resolve_jobs(verdicts jsonb, note text) RETURNS TABLE(job_id bigint, state text, problem text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    item record;
+BEGIN
+    IF coalesce(jsonb_typeof(verdicts), '') <> 'array' OR jsonb_array_length(verdicts) > 10000 THEN
+        PERFORM onboarding.refuse('verdicts', 'must be a JSON array of at most 10000 objects with job_id, verdict and provider_id');
+    END IF;
+    FOR item IN
+        SELECT v.job_id, v.verdict, v.provider_id
+        FROM jsonb_to_recordset(verdicts) AS v (job_id bigint, verdict text, provider_id text) ORDER BY v.job_id
+    LOOP
+        resolve_jobs.job_id := item.job_id; resolve_jobs.state := NULL; resolve_jobs.problem := NULL;
+        BEGIN
+            resolve_jobs.state := onboarding.resolve(item.job_id, item.verdict, item.provider_id, note);
+        EXCEPTION WHEN check_violation OR object_not_in_prerequisite_state OR no_data_found THEN
+            resolve_jobs.problem := SQLERRM;
+        END;
+        RETURN NEXT;
+    END LOOP;
 END;
 $$;
 
@@ -1384,8 +1443,11 @@ DECLARE
     kind onboarding.kinds;
     after_state text;
     new_payload jsonb := coalesce(retry.payload, job.payload);
-    new_key uuid := job.idempotency_key;
-    may_exist boolean;
+    -- As text, since that is what is sent: numbers that are equal may be written differently.
+    is_new boolean := new_payload::text <> job.payload::text;
+    may_exist boolean := onboarding.may_exist(job);
+    is_rekeyed boolean := NOT may_exist AND (is_new OR job.last_outcome IN ('rejected', 'invalid_payload'));
+    new_key uuid := CASE WHEN is_rekeyed THEN gen_random_uuid() ELSE job.idempotency_key END;
 BEGIN
     IF job.state NOT IN ('failed', 'cancelled') THEN
         RAISE EXCEPTION 'onboarding: job % is %; only a failed or cancelled job can be retried', job.id, job.state
@@ -1404,27 +1466,11 @@ BEGIN
         IF octet_length(retry.payload::text) > 134217728 THEN PERFORM onboarding.refuse('payload', 'is larger than 128 MiB'); END IF;
         PERFORM onboarding.check_required_fields(job.kind, kind.required_fields, retry.payload);
     END IF;
-    -- A refusal proves that its own request created nothing, not that an earlier one without an answer
-    -- did not; only a look-up that found nothing does. Where history was dropped, nothing does.
-    may_exist := job.first_sent_at IS NOT NULL AND (
-        job.first_sent_at < (SELECT min(a.claimed_at) FROM onboarding.attempts a WHERE a.job_id = job.id) - interval '1 s'
-        OR NOT EXISTS (SELECT 1 FROM onboarding.attempts a WHERE a.job_id = job.id)
-        OR EXISTS (
-            SELECT 1 FROM onboarding.attempts a
-            WHERE a.job_id = job.id AND a.outcome IN ('unavailable', 'ambiguous', 'lost')
-              AND a.finished_at > coalesce((
-                  SELECT max(n.finished_at) FROM onboarding.attempts n
-                  WHERE n.job_id = job.id AND n.outcome = 'not_found' AND NOT n.late), '-infinity'))
-        -- What a lost worker brought proves that it does.
-        OR EXISTS (SELECT 1 FROM onboarding.late_successes l WHERE l.job_id = job.id));
     IF may_exist AND kind.lost_answer = 'none' THEN
         RAISE EXCEPTION 'onboarding: job % may have been sent and its provider cannot tell; it cannot be retried', job.id
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    IF NOT may_exist AND (job.last_outcome IN ('rejected', 'invalid_payload') OR new_payload <> job.payload) THEN
-        new_key := gen_random_uuid();
-    END IF;
-    IF may_exist AND new_payload <> job.payload THEN
+    IF may_exist AND is_new THEN
         RAISE EXCEPTION 'onboarding: job % may exist at the provider as it was sent; retry it without a payload and cancel it: that looks it up', job.id
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
@@ -1432,10 +1478,12 @@ BEGIN
     SET state = 'available', run_at = now(), attempt = 0, backoff_step = 0, cancel_requested_at = NULL, finished_at = NULL,
         expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
         idempotency_key = new_key, payload = new_payload, payload_bytes = octet_length(new_payload::text),
-        body_sha256 = CASE WHEN new_payload <> j.payload THEN NULL ELSE j.body_sha256 END,
-        step = CASE WHEN may_exist AND onboarding.can_look_up(job) THEN 'look_up' ELSE 'create' END,
-        first_sent_at = CASE WHEN may_exist THEN j.first_sent_at END,
-        last_http_status = NULL, last_create_status = NULL, updated_at = now()
+        body_sha256 = CASE WHEN is_new THEN NULL ELSE j.body_sha256 END,
+        step = CASE WHEN may_exist THEN 'look_up' ELSE 'create' END,
+        first_sent_at = CASE WHEN NOT is_rekeyed THEN j.first_sent_at END,
+        last_sent_at = CASE WHEN may_exist THEN clock_timestamp() END,
+        request_sha256 = CASE WHEN NOT is_rekeyed THEN j.request_sha256 END,
+        mute_look_ups = 0, mute_since = NULL, last_http_status = NULL, last_create_status = NULL, updated_at = now()
     WHERE j.id = job.id;
     INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason, old_key, new_key)
     VALUES (job.id, job.state, 'available', session_user, 'retry' || coalesce(': ' || reason, ''), job.idempotency_key, new_key);
@@ -1562,19 +1610,9 @@ FROM pg_catalog.pg_prepared_xacts x
 ORDER BY age DESC;
 $$;
 
-CREATE FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer) RETURNS integer
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT onboarding.take_over(reaper, suspects, max_jobs, true);
-$$;
-
-CREATE FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[] DEFAULT NULL::bigint[]) RETURNS integer
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT onboarding.take_over(reaper, '{}'::bigint[], max_jobs);
-$$;
+CREATE FUNCTION onboarding.state_after(wanted text, is_cancelled boolean, in_doubt boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN (wanted = ANY (ARRAY['completed'::text, 'waiting'::text, 'uncertain'::text])) THEN wanted WHEN in_doubt THEN 'available'::text WHEN is_cancelled THEN 'cancelled'::text ELSE wanted END;
 
 CREATE FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer, thoroughly boolean) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1585,13 +1623,7 @@ CREATE FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs in
     SET jit TO 'off'
     AS $$
 DECLARE
-    lost record;
-    ended bigint[] := '{}';
-    taken integer := 0;
-    next_state text;
-    next_step text;
-    why text;
-    may_exist boolean;
+    taken integer;
     gone text[];
     since timestamptz := '-infinity';
 BEGIN
@@ -1600,8 +1632,9 @@ BEGIN
         IF gone = '{}' THEN RETURN 0; END IF;
         since := (SELECT m.running_since FROM onboarding.maintenance m);
     END IF;
-    FOR lost IN
-        SELECT j.*, k.lost_answer, onboarding.can_look_up(j) AS can_look_up
+    WITH lost AS (
+        SELECT j.id, j.claimed_by, j.claimed_at,
+            j.step = 'create' AND (k.lost_answer = 'same_key' OR j.marked_at >= j.claimed_at) IS TRUE AS is_sent
         FROM onboarding.providers p
         JOIN onboarding.jobs j ON j.provider = p.provider AND j.claimed_at >= since
         JOIN onboarding.kinds k ON k.kind = j.kind
@@ -1612,64 +1645,31 @@ BEGIN
         ORDER BY j.id
         LIMIT max_jobs
         FOR NO KEY UPDATE OF j SKIP LOCKED
-    LOOP
-        may_exist := lost.first_sent_at IS NOT NULL;
-        next_state := 'available';
-        next_step := lost.step;
-        why := 'its worker is gone: taken over';
-        IF may_exist AND lost.step = 'create' THEN
-            IF lost.lost_answer = 'none' THEN
-                next_state := 'uncertain';
-                why := 'its worker is gone; the request may have been sent and nothing can tell';
-            ELSIF lost.lost_answer = 'look_up' THEN
-                next_step := 'look_up';
-                why := 'its worker is gone: look up before sending again';
-            ELSIF lost.cancel_requested_at IS NOT NULL THEN
-                IF lost.can_look_up THEN next_step := 'look_up'; ELSE next_state := 'uncertain'; END IF;
-                why := 'cancelled; its worker is gone and the request may have been sent';
-            ELSIF lost.attempt >= lost.max_attempts THEN
-                next_step := 'look_up';
-                IF NOT lost.can_look_up THEN next_state := 'uncertain'; END IF;
-                why := 'its worker is gone and attempts are used up';
-            END IF;
-        ELSIF NOT may_exist AND lost.cancel_requested_at IS NOT NULL THEN
-            next_state := 'cancelled';
-            why := 'cancelled; its worker is gone and nothing was sent';
-        END IF;
+    ), freed AS (
         UPDATE onboarding.jobs j
-        SET state = next_state, step = next_step, updated_at = now(), lease_expires_at = NULL,
+        SET state = 'available', updated_at = now(), lease_expires_at = NULL,
             backoff_step = least(j.backoff_step + 1, 1000),
-            attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT may_exist THEN 1 ELSE 0 END,
-            -- The first loss runs again at once; a job that keeps losing its worker waits longer each time.
-            run_at = now() + CASE WHEN lost.backoff_step < 2 THEN interval '0'
-                ELSE least(interval '1 s' * (2 ^ least(lost.backoff_step, 12)), interval '1 hour') END,
-            finished_at = CASE WHEN next_state = 'cancelled' THEN now() END,
-            last_outcome = 'lost', last_error = why,
-            last_create_status = CASE WHEN may_exist AND lost.step = 'create' THEN NULL ELSE j.last_create_status END,
-            -- A worker that lives on may have sent for as long as it trusted its lease: until three seconds before its end;
-            -- one that signed off, until then.
-            last_sent_at = CASE WHEN lost.step = 'create' AND lost.last_sent_at >= lost.claimed_at
-                THEN clock_timestamp() - CASE WHEN EXISTS (
-                    SELECT 1 FROM onboarding.worker_leases w
-                    WHERE w.id = lost.claimed_by AND w.lease_expires_at > '-infinity') THEN interval '3 s' ELSE interval '0' END
-                ELSE j.last_sent_at END
-        WHERE j.id = lost.id;
+            attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT l.is_sent THEN 1 ELSE 0 END,
+            -- Spread, so that what a worker held does not come back all at once; longer for a job that keeps losing its worker.
+            run_at = now() + random() * least(interval '1 s' * 2 ^ least(j.backoff_step, 12), interval '1 hour'),
+            last_outcome = 'lost', last_error = 'its worker is gone: taken over',
+            first_sent_at = CASE WHEN l.is_sent THEN coalesce(j.first_sent_at, j.claimed_at) ELSE j.first_sent_at END,
+            last_sent_at = CASE WHEN l.is_sent THEN clock_timestamp() ELSE j.last_sent_at END,
+            last_create_status = CASE WHEN l.is_sent THEN NULL ELSE j.last_create_status END
+        FROM lost l
+        WHERE j.id = ANY (ARRAY[l.id])
+        RETURNING j.id, j.claim_token, j.claimed_at, j.marked_at, j.idempotency_key, j.attempt, j.step, j.claimed_by,
+            j.run_at, j.last_error, j.body_sha256
+    ), journal AS (
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, attempt, step,
             worker, outcome, next_state, next_step, next_run_at, reason, body_sha256)
-        VALUES (lost.id, lost.claim_token, lost.claimed_at,
-            CASE WHEN lost.lost_answer <> 'same_key' THEN lost.last_sent_at END, lost.idempotency_key, lost.attempt,
-            lost.step, lost.claimed_by, 'lost', next_state, next_step, now(), why, lost.body_sha256)
-        ON CONFLICT DO NOTHING;
-        IF next_state <> 'available' THEN
-            PERFORM onboarding.notify_event(lost.id, next_state);
-            ended := ended || lost.id;
-        END IF;
-        taken := taken + 1;
-    END LOOP;
-    IF ended <> '{}' THEN
-        PERFORM onboarding.settle_late_successes(ended);
-        PERFORM onboarding.settle_dependents(ended);
-    END IF;
+        SELECT f.id, f.claim_token, f.claimed_at, CASE WHEN f.marked_at >= f.claimed_at THEN f.marked_at END,
+            f.idempotency_key, f.attempt, f.step, f.claimed_by, 'lost', 'available', f.step, f.run_at, f.last_error,
+            f.body_sha256
+        FROM freed f
+        ON CONFLICT DO NOTHING
+    )
+    SELECT count(*) INTO taken FROM freed;
     IF taken > 0 THEN
         PERFORM pg_notify('onboarding_jobs', '');
     ELSE
@@ -1683,6 +1683,32 @@ BEGIN
         FROM (SELECT onboarding.first_running('-infinity') AS at) AS f WHERE m.running_since > f.at;
     END IF;
     RETURN taken;
+END;
+$$;
+
+CREATE FUNCTION onboarding.taken_ids(job_ids bigint[], outcomes text[], provider_ids text[]) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    repeats boolean := (SELECT count(DISTINCT i) < count(i) FROM unnest(provider_ids) AS p (i));
+BEGIN
+    RETURN ARRAY(
+        SELECT r.job_id
+        FROM unnest(job_ids, outcomes, provider_ids) WITH ORDINALITY AS r (job_id, outcome, provider_id, place)
+        WHERE r.outcome = 'succeeded' AND (
+            (SELECT count(*) FROM onboarding.jobs o
+                WHERE o.provider_id = ANY (ARRAY[r.provider_id]) AND o.id <> r.job_id
+                  AND o.kind = (SELECT m.kind FROM onboarding.jobs m WHERE m.id = ANY (ARRAY[r.job_id]))) > 0
+            OR (repeats AND EXISTS (
+                SELECT 1 FROM unnest(job_ids, provider_ids) WITH ORDINALITY AS p (job_id, provider_id, place)
+                JOIN onboarding.jobs a ON a.id = p.job_id
+                JOIN onboarding.jobs b ON b.id = r.job_id AND b.kind = a.kind
+                WHERE p.provider_id = r.provider_id AND p.place < r.place))));
 END;
 $$;
 
@@ -1898,6 +1924,49 @@ CREATE VIEW onboarding.customers AS
    FROM onboarding.jobs j
   WHERE ((j.state = ANY (ARRAY['completed'::text, 'waiting'::text])) AND (j.provider_id IS NOT NULL));
 
+CREATE TABLE onboarding.late_successes (
+    job_id bigint NOT NULL,
+    claim_token bigint NOT NULL,
+    provider_id text NOT NULL,
+    provider_status text,
+    worker text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE onboarding.shared_ids (
+    job_id bigint NOT NULL,
+    other_job_id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE VIEW onboarding.doubles AS
+ SELECT 'second_record'::text AS double,
+    j.kind,
+    j.id AS job_id,
+    NULL::bigint AS other_job_id,
+    j.reference,
+    j.provider_id,
+    l.provider_id AS other_provider_id,
+    l.at AS since,
+    format('worker %s brought a second record of job %s'::text, l.worker, j.id) AS reason
+   FROM (onboarding.late_successes l
+     JOIN onboarding.jobs j ON ((j.id = l.job_id)))
+  WHERE (j.provider_id <> l.provider_id)
+UNION ALL
+ SELECT 'shared_id'::text AS double,
+    j.kind,
+    j.id AS job_id,
+    o.id AS other_job_id,
+    j.reference,
+    j.provider_id,
+    o.provider_id AS other_provider_id,
+    s.at AS since,
+    format('jobs %s and %s have the same record'::text, j.id, o.id) AS reason
+   FROM ((onboarding.shared_ids s
+     JOIN onboarding.jobs j ON ((j.id = s.job_id)))
+     JOIN onboarding.jobs o ON ((o.id = s.other_job_id)))
+  WHERE (j.provider_id = o.provider_id);
+
 CREATE TABLE onboarding.ended (
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     provider text NOT NULL,
@@ -1939,8 +2008,8 @@ CREATE TABLE onboarding.kinds (
     provider text NOT NULL,
     required_fields text[] NOT NULL,
     lost_answer text NOT NULL,
-    look_up_field text,
     keep_finished interval,
+    id_pattern text DEFAULT '^[!-~]{1,255}$'::text NOT NULL,
     CONSTRAINT kinds_keep_finished_a_day CHECK ((keep_finished >= '1 day'::interval)),
     CONSTRAINT kinds_lost_answer_known CHECK ((lost_answer = ANY (ARRAY['same_key'::text, 'look_up'::text, 'none'::text]))),
     CONSTRAINT kinds_named_by_provider CHECK ((provider = split_part(kind, '.'::text, 1)))
@@ -1973,15 +2042,6 @@ CREATE SEQUENCE onboarding.last_wakeup_juicyway
     NO MINVALUE
     NO MAXVALUE
     CACHE 1;
-
-CREATE TABLE onboarding.late_successes (
-    job_id bigint NOT NULL,
-    claim_token bigint NOT NULL,
-    provider_id text NOT NULL,
-    provider_status text,
-    worker text NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
 
 CREATE TABLE onboarding.maintenance (
     is_only_row boolean DEFAULT true NOT NULL,
@@ -2159,7 +2219,8 @@ CREATE TABLE onboarding.worker_leases (
     in_flight integer DEFAULT 0 NOT NULL,
     concurrency integer NOT NULL,
     draining boolean DEFAULT false NOT NULL,
-    providers text[] NOT NULL
+    providers text[] NOT NULL,
+    call_timeout interval DEFAULT '00:00:00'::interval NOT NULL
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='200');
 
@@ -2221,6 +2282,9 @@ ALTER TABLE ONLY onboarding.provider_events
 ALTER TABLE ONLY onboarding.providers
     ADD CONSTRAINT providers_pkey PRIMARY KEY (provider);
 
+ALTER TABLE ONLY onboarding.shared_ids
+    ADD CONSTRAINT shared_ids_pkey PRIMARY KEY (job_id, other_job_id);
+
 ALTER TABLE ONLY onboarding.state_changes
     ADD CONSTRAINT state_changes_pkey PRIMARY KEY (id, at);
 
@@ -2247,7 +2311,7 @@ CREATE INDEX jobs_blocked_idx ON onboarding.jobs USING btree (provider) WHERE (s
 
 CREATE INDEX jobs_claim_idx ON onboarding.jobs USING btree (provider, priority, run_at, id) WHERE ((state = 'available'::text) AND (NOT is_behind));
 
-CREATE INDEX jobs_expiry_idx ON onboarding.jobs USING btree (expires_at) WHERE ((expires_at IS NOT NULL) AND (state = 'available'::text) AND (step = 'create'::text));
+CREATE INDEX jobs_expiry_idx ON onboarding.jobs USING btree (expires_at) WHERE ((expires_at IS NOT NULL) AND (state = 'available'::text) AND (last_sent_at IS NULL));
 
 CREATE INDEX jobs_finished_idx ON onboarding.jobs USING btree (finished_at, provider, state) WHERE (finished_at IS NOT NULL);
 
@@ -2257,11 +2321,15 @@ CREATE INDEX jobs_order_idx ON onboarding.jobs USING btree (provider, order_key,
 
 CREATE UNIQUE INDEX jobs_order_running_idx ON onboarding.jobs USING btree (provider, order_key) WHERE ((order_key IS NOT NULL) AND (state = 'running'::text));
 
+CREATE INDEX jobs_provider_id_idx ON onboarding.jobs USING btree (provider_id) WHERE (provider_id IS NOT NULL);
+
 CREATE INDEX jobs_reference_idx ON onboarding.jobs USING btree (reference) WHERE (reference IS NOT NULL);
 
 CREATE INDEX jobs_running_idx ON onboarding.jobs USING btree (provider, claimed_at) WHERE (state = 'running'::text);
 
 CREATE UNIQUE INDEX jobs_unique_key_idx ON onboarding.jobs USING btree (kind, unique_key) WHERE (unique_key IS NOT NULL);
+
+CREATE INDEX shared_ids_other_idx ON onboarding.shared_ids USING btree (other_job_id);
 
 CREATE INDEX state_changes_job_idx ON ONLY onboarding.state_changes USING btree (job_id, at);
 
@@ -2312,6 +2380,12 @@ ALTER TABLE ONLY onboarding.kinds
 ALTER TABLE ONLY onboarding.provider_events
     ADD CONSTRAINT provider_events_provider_fkey FOREIGN KEY (provider) REFERENCES onboarding.providers(provider);
 
+ALTER TABLE ONLY onboarding.shared_ids
+    ADD CONSTRAINT shared_ids_job_id_fkey FOREIGN KEY (job_id) REFERENCES onboarding.jobs(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY onboarding.shared_ids
+    ADD CONSTRAINT shared_ids_other_job_id_fkey FOREIGN KEY (other_job_id) REFERENCES onboarding.jobs(id) ON DELETE CASCADE;
+
 GRANT USAGE ON SCHEMA onboarding TO onboarding_enqueuer;
 GRANT USAGE ON SCHEMA onboarding TO onboarding_worker;
 GRANT USAGE ON SCHEMA onboarding TO onboarding_operator;
@@ -2322,6 +2396,63 @@ REVOKE ALL ON FUNCTION onboarding.add_partition(parent text, month timestamp wit
 REVOKE ALL ON FUNCTION onboarding.advance_order_key(provider_name text, key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.advance_order_keys(ended bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.announce(job_ids bigint[], states text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.announce(job_ids bigint[], states text[]) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) TO onboarding_operator;
+
+REVOKE ALL ON FUNCTION onboarding.check_dependent() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.check_new_job() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.check_required_fields(kind_name text, required text[], body jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, single_budget bigint, lease_ms integer, from_priority smallint[], from_run_at timestamp with time zone[], from_id bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, single_budget bigint, lease_ms integer, from_priority smallint[], from_run_at timestamp with time zone[], from_id bigint[]) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.claim_turn(provider_name text, wanted integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.claim_turn(provider_name text, wanted integer) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.complete(job_ids bigint[], tokens bigint[], workers text[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], proven boolean[], key_uses text[], mute_counts integer[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[], request_digests bytea[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.complete(job_ids bigint[], tokens bigint[], workers text[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], proven boolean[], key_uses text[], mute_counts integer[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[], request_digests bytea[]) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.count_backlog(at_most bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.count_end() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.count_ended() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.count_whole_backlog() FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.count_whole_backlog() TO onboarding_worker;
+GRANT ALL ON FUNCTION onboarding.count_whole_backlog() TO onboarding_operator;
+
+REVOKE ALL ON FUNCTION onboarding.counted_at_once() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.effect_horizon(provider_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text, unique_key text, parameters jsonb, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, after_job_id bigint, order_key text, follow text, max_attempts integer, traceparent text, idempotency_key uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text, unique_key text, parameters jsonb, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, after_job_id bigint, order_key text, follow text, max_attempts integer, traceparent text, idempotency_key uuid) TO onboarding_enqueuer;
+
+REVOKE ALL ON FUNCTION onboarding.expire_jobs(max_jobs integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.expire_jobs(max_jobs integer) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.first_running(start timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.has_running(worker_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.has_work(served text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.has_work(served text[]) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.is_in_doubt(last_sent_at timestamp with time zone, claimed_at timestamp with time zone, sent boolean, proven boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.keep_late(job_ids bigint[], tokens bigint[], workers text[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], reached boolean[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], sent_ages_ms bigint[], keys text[], digests bytea[], written_tokens bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.known_backlog(max_age interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) TO onboarding_operator;
 
 GRANT SELECT(id) ON TABLE onboarding.jobs TO onboarding_enqueuer;
 GRANT SELECT(id) ON TABLE onboarding.jobs TO onboarding_worker;
@@ -2479,63 +2610,6 @@ GRANT INSERT(parameters) ON TABLE onboarding.jobs TO onboarding_enqueuer;
 
 GRANT INSERT(payload) ON TABLE onboarding.jobs TO onboarding_enqueuer;
 
-REVOKE ALL ON FUNCTION onboarding.after_cancel(job onboarding.jobs, wanted text, wanted_step text, outcome text, reached boolean, OUT state text, OUT step text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.announce(job_ids bigint[], states text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.announce(job_ids bigint[], states text[]) TO onboarding_worker;
-
-REVOKE ALL ON FUNCTION onboarding.can_look_up(job onboarding.jobs) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) TO onboarding_operator;
-
-REVOKE ALL ON FUNCTION onboarding.check_dependent() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.check_new_job() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.check_required_fields(kind_name text, required text[], body jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, single_budget bigint, lease_ms integer, from_priority smallint[], from_run_at timestamp with time zone[], from_id bigint[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, single_budget bigint, lease_ms integer, from_priority smallint[], from_run_at timestamp with time zone[], from_id bigint[]) TO onboarding_worker;
-
-REVOKE ALL ON FUNCTION onboarding.claim_turn(provider_name text, wanted integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.claim_turn(provider_name text, wanted integer) TO onboarding_worker;
-
-REVOKE ALL ON FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], key_uses text[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.complete(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], states text[], next_steps text[], delays_ms bigint[], counted boolean[], reached boolean[], key_uses text[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], reasons text[], sent_ages_ms bigint[], holds_ms bigint[], keys text[], digests bytea[]) TO onboarding_worker;
-
-REVOKE ALL ON FUNCTION onboarding.count_backlog(at_most bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.count_end() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.count_ended() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.count_whole_backlog() FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.count_whole_backlog() TO onboarding_worker;
-GRANT ALL ON FUNCTION onboarding.count_whole_backlog() TO onboarding_operator;
-
-REVOKE ALL ON FUNCTION onboarding.counted_at_once() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text, unique_key text, parameters jsonb, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, after_job_id bigint, order_key text, follow text, max_attempts integer, traceparent text, idempotency_key uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.enqueue(kind text, payload jsonb, reference text, unique_key text, parameters jsonb, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, after_job_id bigint, order_key text, follow text, max_attempts integer, traceparent text, idempotency_key uuid) TO onboarding_enqueuer;
-
-REVOKE ALL ON FUNCTION onboarding.expire_jobs(max_jobs integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.expire_jobs(max_jobs integer) TO onboarding_worker;
-
-REVOKE ALL ON FUNCTION onboarding.first_running(start timestamp with time zone) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.has_running(worker_id text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.has_work(served text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.has_work(served text[]) TO onboarding_worker;
-
-REVOKE ALL ON FUNCTION onboarding.keep_late(worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], sent_ages_ms bigint[], keys text[], digests bytea[], written_ids bigint[], written_tokens bigint[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.known_backlog(max_age interval) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) TO onboarding_operator;
-
 REVOKE ALL ON FUNCTION onboarding.lock_job(job_id bigint) FROM PUBLIC;
 
 GRANT SELECT ON TABLE onboarding.providers TO onboarding_operator;
@@ -2548,6 +2622,8 @@ GRANT UPDATE(rate_per_second) ON TABLE onboarding.providers TO onboarding_operat
 
 GRANT UPDATE(burst) ON TABLE onboarding.providers TO onboarding_operator;
 
+GRANT UPDATE(effect_horizon) ON TABLE onboarding.providers TO onboarding_operator;
+
 REVOKE ALL ON FUNCTION onboarding.lock_provider(provider_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.log_state_change(job bigint, from_state text, to_state text, why text) FROM PUBLIC;
@@ -2556,14 +2632,18 @@ REVOKE ALL ON FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made
 GRANT ALL ON FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made integer, OUT partitions_dropped integer, OUT jobs_deleted integer) TO onboarding_worker;
 GRANT ALL ON FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made integer, OUT partitions_dropped integer, OUT jobs_deleted integer) TO onboarding_operator;
 
-REVOKE ALL ON FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[]) TO onboarding_worker;
+REVOKE ALL ON FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[], request_digests bytea[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[], request_digests bytea[]) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.may_exist(job onboarding.jobs) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.milliseconds(span interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.milliseconds_until(moment timestamp with time zone, t timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.note_provider_health(job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.note_shared_ids(job_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.notify_event(job bigint, state text) FROM PUBLIC;
 
@@ -2589,8 +2669,8 @@ REVOKE ALL ON FUNCTION onboarding.refuse_illegal_transition() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.refuse_length(field text, value text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer) TO onboarding_worker;
+REVOKE ALL ON FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer, call_ms integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer, call_ms integer) TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.remove_worker(worker_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.remove_worker(worker_id text) TO onboarding_worker;
@@ -2606,6 +2686,9 @@ GRANT ALL ON FUNCTION onboarding.repair_order_keys(max_keys integer, INOUT from_
 
 REVOKE ALL ON FUNCTION onboarding.resolve(job_id bigint, verdict text, provider_id text, note text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.resolve(job_id bigint, verdict text, provider_id text, note text) TO onboarding_operator;
+
+REVOKE ALL ON FUNCTION onboarding.resolve_jobs(verdicts jsonb, note text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.resolve_jobs(verdicts jsonb, note text) TO onboarding_operator;
 
 REVOKE ALL ON FUNCTION onboarding.resume_provider(provider text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.resume_provider(provider text) TO onboarding_operator;
@@ -2626,14 +2709,12 @@ GRANT ALL ON FUNCTION onboarding.snapshot_holders() TO onboarding_operator;
 GRANT ALL ON FUNCTION onboarding.snapshot_holders() TO onboarding_monitor;
 GRANT ALL ON FUNCTION onboarding.snapshot_holders() TO onboarding_worker;
 
-REVOKE ALL ON FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer) TO onboarding_worker;
-
-REVOKE ALL ON FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.take_over(reaper text, max_jobs integer, held bigint[]) TO onboarding_worker;
+REVOKE ALL ON FUNCTION onboarding.state_after(wanted text, is_cancelled boolean, in_doubt boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer, thoroughly boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer, thoroughly boolean) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.taken_ids(job_ids bigint[], outcomes text[], provider_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) TO onboarding_worker;
@@ -2659,6 +2740,10 @@ GRANT SELECT ON TABLE onboarding.attempts_first TO onboarding_worker;
 GRANT SELECT ON TABLE onboarding.customers TO onboarding_operator;
 GRANT SELECT ON TABLE onboarding.customers TO onboarding_monitor;
 GRANT SELECT ON TABLE onboarding.customers TO onboarding_worker;
+
+GRANT SELECT ON TABLE onboarding.doubles TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.doubles TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.doubles TO onboarding_worker;
 
 GRANT SELECT ON TABLE onboarding.failed_jobs TO onboarding_operator;
 GRANT SELECT ON TABLE onboarding.failed_jobs TO onboarding_monitor;

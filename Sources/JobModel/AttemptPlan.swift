@@ -16,6 +16,9 @@ extension AttemptPlan {
 
     /// Plans the attempt for `claim` under the operation's `policy`.
     ///
+    /// The one place that says whether a creating request may be sent. After a cancel, or where an earlier request
+    /// may have had an effect that no key makes harmless to repeat, the answer is no.
+    ///
     /// - Parameter canLookUp: whether this very job can be looked up; an operation may offer a
     ///   look-up that needs a field which the payload leaves out.
     package init(_ claim: Claim, policy: RecoveryPolicy, canLookUp: Bool) {
@@ -23,37 +26,30 @@ extension AttemptPlan {
             self = .adopt(evidence)
         } else if claim.step == .lookUp, canLookUp {
             self = .lookUp
-        } else if let remaining = claim.remaining, remaining <= .zero {
-            // Expired, and not to be looked up: nothing starts any more.
-            let mayExist = claim.firstSentAge != nil
-            self = .giveUp(
-                Decision(
-                    mayExist ? .uncertain : .failed,
-                    reason: mayExist ? "expired; an earlier request may have arrived" : "expired before it could run",
-                    countsAttempt: false))
-        } else if let age = claim.firstSentAge {
-            self = Self.afterEarlierSend(age: age, policy: policy, canLookUp: canLookUp, step: claim.step)
+        } else if claim.isCancelled || claim.isExpired || !Self.mayCreate(claim, policy) {
+            self = claim.isInDoubt ? Self.findOut(claim, canLookUp: canLookUp) : .giveUp(Self.unsent(claim))
         } else {
             self = .create
         }
     }
 
-    private static func afterEarlierSend(
-        age: Duration, policy: RecoveryPolicy, canLookUp: Bool, step: Step
-    ) -> AttemptPlan {
-        switch policy.resend {
-        case .underSameKey(let life) where age < life - keyMargin: return .create
-        case .underSameKey: break
-        // A stored step of `create` says that a look-up found nothing since the last send.
-        case .afterLookUp where step == .create: return .create
-        case .afterLookUp, .never: break
-        }
-        guard canLookUp else {
-            return .giveUp(
-                Decision(
-                    .uncertain, reason: "an earlier request may have arrived and nothing can tell", countsAttempt: false
-                ))
-        }
-        return .lookUp
+    /// Whether a creating request can do no harm: nothing may exist, or the key that it repeats prevents a second effect.
+    private static func mayCreate(_ claim: Claim, _ policy: RecoveryPolicy) -> Bool {
+        guard claim.isInDoubt else { return true }
+        return claim.keyAllowsResend(under: policy) && claim.attempt <= claim.maxAttempts
+    }
+
+    private static func findOut(_ claim: Claim, canLookUp: Bool) -> AttemptPlan {
+        guard !canLookUp else { return .lookUp }
+        let cause = claim.isCancelled ? "cancelled" : claim.isExpired ? "expired" : nil
+        let known = "an earlier request may have arrived and nothing can tell"
+        return .giveUp(
+            Decision(.uncertain, reason: cause.map { "\($0); \(known)" } ?? known, countsAttempt: false))
+    }
+
+    private static func unsent(_ claim: Claim) -> Decision {
+        claim.isCancelled
+            ? Decision(.cancelled, reason: "cancelled before it was sent", countsAttempt: false)
+            : Decision(.failed, reason: "expired before it could run", countsAttempt: false)
     }
 }

@@ -16,6 +16,10 @@ package struct CallResult: Sendable, Equatable {
     package var error: String?
     /// How long the provider asked to wait, already capped at 24 hours.
     package var retryAfter: Duration?
+    /// Whether an answer came that cannot be read, so that asking again may never tell more.
+    package var isUnreadable = false
+    /// SHA-256 of the creating request that this call made: method, path, headers from parameters, content type, body.
+    package var requestSHA256: [UInt8]?
 
     /// A result with what every call has; the rest is set where the answer had it.
     package init(_ outcome: Outcome, mayHaveReached: Bool, httpStatus: Int? = nil, error: String? = nil) {

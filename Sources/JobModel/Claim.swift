@@ -38,6 +38,8 @@ package struct Claim: Sendable {
     package var payloadBytes: Int
     /// SHA-256 of the payload as recorded with the first claim.
     package var bodySHA256: [UInt8]
+    /// SHA-256 of the request first sent under the present key (`Operation.requestDigest`); nil when none is recorded.
+    package var requestSHA256: [UInt8]?
     /// `parameters::text` in UTF-8; a JSON object of strings.
     package var parameters: [UInt8]
     /// The provider's id that `after_job_id` ended with.
@@ -46,10 +48,19 @@ package struct Claim: Sendable {
     package var traceparent: String?
     /// Time left until `expires_at`; nil when the job does not expire.
     package var remaining: Duration?
-    /// Time since the first send under the present key that may have arrived; nil when none did.
+    /// Time since the first send under the present key that may have arrived; nil when none did. The key's age.
     package var firstSentAge: Duration?
-    /// Time since the last such send.
+    /// Time since the last moment at which a byte of an earlier request can have left, where that request may have had
+    /// its effect; nil when none may: nothing was sent, or a look-up proved that nothing exists.
     package var lastSentAge: Duration?
+    /// How long after its last byte a request may have its effect (design, section 4).
+    package var effectHorizon: Duration = .seconds(120)
+    /// Whether a cancel was requested before this claim: nothing that creates is sent any more.
+    package var isCancelled = false
+    /// How many look-ups in a row told nothing, and for how long.
+    package var muteLookUps = 0
+    /// Time since the first of those look-ups.
+    package var muteAge: Duration?
     /// The HTTP status that answered the last request that creates, under the present key; nil without such an answer.
     package var lastCreateStatus: Int?
     /// A late answer found in the journal.
@@ -72,5 +83,19 @@ package struct Claim: Sendable {
         self.payloadBytes = payloadBytes
         self.bodySHA256 = bodySHA256
         self.parameters = Array("{}".utf8)
+    }
+}
+
+extension Claim {
+    /// Whether an earlier request may have had its effect, or may still have it.
+    package var isInDoubt: Bool { lastSentAge != nil }
+
+    /// Whether `expires_at` was over when the claim was made.
+    package var isExpired: Bool { remaining.map { $0 <= .zero } ?? false }
+
+    /// Whether the key makes another request harmless although an earlier one may have had its effect.
+    package func keyAllowsResend(under policy: RecoveryPolicy) -> Bool {
+        guard case .underSameKey(let life) = policy.resend else { return false }
+        return (firstSentAge ?? .zero) < life - AttemptPlan.keyMargin
     }
 }

@@ -20,7 +20,11 @@ package struct Decision: Sendable, Equatable {
     package var countsAttempt: Bool
     /// The key of the next request.
     package var keyUse: KeyUse
-    /// How long no worker may call this provider at all.
+    /// Whether it is now proved that no request so far has had an effect or will have one.
+    package var provesAbsence: Bool
+    /// How many look-ups in a row have told nothing, this one included; nil: as many as before.
+    package var muteLookUps: Int?
+    /// How long the provider asked not to be called at all.
     package var providerHold: Duration?
     /// Whether the credentials were refused, so that the provider's circuit opens.
     package var opensCircuit: Bool
@@ -34,6 +38,7 @@ package struct Decision: Sendable, Equatable {
         self.delay = .zero
         self.countsAttempt = countsAttempt
         self.keyUse = .same
+        self.provesAbsence = false
         self.opensCircuit = false
         self.reason = reason
     }

@@ -43,4 +43,10 @@ package struct SimulatedAnswer: Sendable, Equatable {
         self.body = body.serialized
         self.created = created
     }
+
+    /// The body as JSON; nil where it is none.
+    var json: JSONValue? {
+        // Plain text says nothing.
+        try? JSONValue(parsing: Array(body.utf8))
+    }
 }

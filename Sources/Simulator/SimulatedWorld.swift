@@ -10,6 +10,10 @@ struct SimulatedWorld: Sendable {
         case none
         case endless
         case slow(Duration)
+        /// Whole, and then the connection is closed.
+        case closing
+        /// Whole, and after the pause a second answer that nobody asked for.
+        case followed(by: SimulatedAnswer, after: Duration)
     }
 
     struct Outcome: Sendable {
@@ -20,6 +24,10 @@ struct SimulatedWorld: Sendable {
         var effect: Effect?
         /// The request has had no effect so far: `answerUndisturbed` is to be asked after this time.
         var takesEffectAfter: Duration?
+        /// When the connection is closed before that.
+        var isCutAfter: Duration?
+        /// How the body is written on the wire.
+        var form = BodyForm.plain
     }
 
     private var providers: [String: any SimulatedProvider]
@@ -61,9 +69,16 @@ struct SimulatedWorld: Sendable {
             return outcome
         case .lateEffect:
             onTheirWay += 1
-            return Outcome(answer: SimulatedAnswer(200, .null), takesEffectAfter: .milliseconds(rule.milliseconds))
+            return Outcome(
+                answer: SimulatedAnswer(200, .null), takesEffectAfter: .milliseconds(rule.milliseconds),
+                isCutAfter: rule.cutAfter.map { .milliseconds($0) })
         case .status: return error(rule.status, "an error on demand")
-        case .throttle: return throttled(rule, error(429, "too many requests"), at: at)
+        case .throttle:
+            traffic[name, default: Traffic()].refuse()
+            return throttled(rule, error(429, "too many requests"), at: at)
+        case .rateLimit:
+            let isAdmitted = traffic[name, default: Traffic()].admits(rule.perSecond)
+            return isAdmitted ? honest(request, name, id, at) : error(429, "too many requests")
         case .unauthorized: return error(name == "connect" ? 403 : 401, "unauthorized")
         case .storedError:
             let outcome = error(500, "internal error")
@@ -78,8 +93,10 @@ struct SimulatedWorld: Sendable {
         case .forgottenKeys:
             stored = stored.filter { !$0.key.hasPrefix("\(name) ") }
             return honest(request, name, id, at)
-        case .lostAnswer, .halfBody, .noID, .wrongContentType, .endlessBody, .slowBody, .duplicateID:
-            return spoiled(honest(request, name, id, at), rule, provider)
+        case .paged: return paged(honest(request, name, id, at), request, rule.pages)
+        case .lostAnswer, .halfBody, .noID, .wrongContentType, .endlessBody, .slowBody, .duplicateID, .wrongID, .gzip,
+            .brokenGzip, .unknownCoding, .byteOrderMark, .latin1, .stray, .nullData, .closeIdle:
+            return spoiled(honest(request, name, id, at), request, rule, provider)
         }
     }
 
@@ -101,8 +118,11 @@ struct SimulatedWorld: Sendable {
         bodies["\(name) \(key)"] = bodies["\(name) \(key)"] ?? digest
     }
 
-    private func spoiled(_ outcome: Outcome, _ rule: FaultRule, _ provider: any SimulatedProvider) -> Outcome {
+    private func spoiled(
+        _ outcome: Outcome, _ request: SimulatedRequest, _ rule: FaultRule, _ provider: any SimulatedProvider
+    ) -> Outcome {
         var outcome = outcome
+        outcome.form = BodyForm(rule.fault)
         switch rule.fault {
         case .endlessBody: outcome.delivery = .endless
         case .slowBody: outcome.delivery = .slow(.milliseconds(rule.milliseconds))
@@ -112,6 +132,14 @@ struct SimulatedWorld: Sendable {
             {
                 outcome.answer.body.replace(id, with: first.providerID)
             }
+        case .wrongID:
+            if let id = outcome.effect?.providerID { outcome.answer.body.replace(id, with: "a\\u0000b") }
+        case .stray:
+            outcome.delivery = .followed(
+                by: stray(after: outcome, to: request), after: .milliseconds(rule.milliseconds))
+        case .nullData where request.method == "GET" && outcome.answer.status == 404:
+            outcome.answer = SimulatedAnswer(200, .object(["data": .null]))
+        case .closeIdle: outcome.delivery = .closing
         case .lostAnswer: outcome.delivery = .none
         case .halfBody: outcome.delivery = .half
         case .noID where outcome.answer.status < 300: outcome.answer.body = provider.successWithoutID.serialized
@@ -119,6 +147,37 @@ struct SimulatedWorld: Sendable {
             outcome.contentType = "text/html"
             outcome.answer.body = "<html><body>OK</body></html>"
         default: break
+        }
+        return outcome
+    }
+
+    /// An answer like this one about another record: the first that this provider ever made, or one made up.
+    private func stray(after outcome: Outcome, to request: SimulatedRequest) -> SimulatedAnswer {
+        var answer = outcome.answer
+        guard let effect = outcome.effect else { return answer }
+        let first = effects.first { $0.provider == effect.provider && $0.providerID != effect.providerID }
+        let other = first?.providerID ?? String(effect.providerID.reversed())
+        answer.body.replace(effect.providerID, with: other)
+        if let email = request.json?["email"]?.string { answer.body.replace(email, with: "stray@example.com") }
+        if let id = request.json?["partner_customer_id"]?.string { answer.body.replace(id, with: "stray-\(id)") }
+        return answer
+    }
+
+    /// The list of an honest answer on its last page, and before it pages with one record of somebody else's.
+    private func paged(_ outcome: Outcome, _ request: SimulatedRequest, _ pages: Int) -> Outcome {
+        let page = Int(request.query["cursor"] ?? request.query["after"] ?? "0") ?? 0
+        let isList = request.method == "GET" && outcome.answer.status == 200
+        guard isList, page < pages, let body = outcome.answer.json else { return outcome }
+        let other: JSONValue = .object([
+            "id": .string("other-\(page)"), "status": .string("Archived"), "email": .string("other\(page)@example.com"),
+        ])
+        let next: JSONValue = .string(String(page + 1))
+        var outcome = outcome
+        if body["items"] != nil {
+            outcome.answer.body = JSONValue.object(["items": .array([other]), "cursor": next]).serialized
+        } else if body["data"]?.array != nil {
+            let pagination: JSONValue = .object(["after": next])
+            outcome.answer.body = JSONValue.object(["data": .array([other]), "pagination": pagination]).serialized
         }
         return outcome
     }

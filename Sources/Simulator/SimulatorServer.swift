@@ -106,16 +106,35 @@ package struct SimulatorServer: Sendable {
             world.answer(simulated, from: name, id: UUID().uuidString.lowercased(), at: now.formatted(.iso8601))
         }
         if let wait = outcome.takesEffectAfter {
-            outcome = try await lateRequests.outcome(after: wait) {
-                written { world in
-                    world.answerUndisturbed(
-                        simulated, from: name, id: UUID().uuidString.lowercased(), at: Date().formatted(.iso8601))
+            outcome = try await cut(after: outcome.isCutAfter) {
+                try await lateRequests.outcome(after: wait) {
+                    written { world in
+                        world.answerUndisturbed(
+                            simulated, from: name, id: UUID().uuidString.lowercased(), at: Date().formatted(.iso8601))
+                    }
                 }
             }
         }
         let delay = configuration.delay + outcome.delay
         if delay > .zero { try await Task.sleep(for: delay, clock: clock) }
         return response(outcome, now)
+    }
+
+    /// Does `work`, or throws ``Cut`` after `limit`; what was begun goes on.
+    private func cut<Result: Sendable>(
+        after limit: Duration?, _ work: @escaping @Sendable () async throws -> Result
+    ) async throws -> Result {
+        guard let limit else { return try await work() }
+        return try await withThrowingTaskGroup { group in
+            group.addTask(name: "late-answer") { try await work() }
+            group.addTask(name: "cut") {
+                try await Task.sleep(for: limit, clock: clock)
+                throw Cut()
+            }
+            defer { group.cancelAll() }
+            guard let result = try await group.next() else { throw Cut() }
+            return result
+        }
     }
 
     /// Asks the world, and writes the effect that it tells of.
@@ -145,9 +164,10 @@ package struct SimulatorServer: Sendable {
             guard let field = HTTPField.Name(name) else { continue }
             headers[field] = value.hasPrefix("date+") ? Self.date(now, plus: Int(value.dropFirst(5)) ?? 0) : value
         }
+        if let coding = outcome.form.coding { headers[.contentEncoding] = coding }
         return Response(
             status: .init(code: outcome.answer.status), headers: headers,
-            body: body(ByteBuffer(string: outcome.answer.body), outcome.delivery))
+            body: body(ByteBuffer(bytes: outcome.form.bytes(of: outcome.answer.body)), outcome.delivery))
     }
 
     private func body(_ whole: ByteBuffer, _ delivery: SimulatedWorld.Delivery) -> ResponseBody {
@@ -160,6 +180,19 @@ package struct SimulatorServer: Sendable {
                 if let half { try await writer.write(half) }
                 // Hummingbird closes the connection when a body cannot be written to its end.
                 throw Cut()
+            }
+        case .closing:
+            return ResponseBody(contentLength: whole.readableBytes) { writer in
+                try await writer.write(whole)
+                throw Cut()
+            }
+        case .followed(let stray, let pause):
+            // Beyond the announced length, and so a second answer to whoever reads.
+            return ResponseBody(contentLength: whole.readableBytes) { writer in
+                try await writer.write(whole)
+                if pause > .zero { try await Task.sleep(for: pause, clock: clock) }
+                try await writer.write(ByteBuffer(string: Self.raw(stray)))
+                try await writer.finish(nil)
             }
         case .slow(let pause):
             return ResponseBody(contentLength: whole.readableBytes) { writer in
@@ -180,6 +213,11 @@ package struct SimulatorServer: Sendable {
                 throw Cut()
             }
         }
+    }
+
+    private static func raw(_ answer: SimulatedAnswer) -> String {
+        "HTTP/1.1 \(answer.status) Stray\r\ncontent-type: application/json\r\n"
+            + "content-length: \(answer.body.utf8.count)\r\n\r\n\(answer.body)"
     }
 
     private func respond(to segments: [String], _ request: Request) async throws -> Response {

@@ -75,8 +75,7 @@ package final class Daemon: Service {
         let claimer = Claimer(
             queue: queue,
             runner: AttemptRunner(
-                caller: caller, marker: marker, trust: trust,
-                decider: AttemptDecider(longestCall: configuration.longestCall)), completer: completer,
+                caller: caller, marker: marker, trust: trust, decider: AttemptDecider()), completer: completer,
             trust: trust, configuration: configuration, slots: slots, bells: bells, logger: logger)
         let heartbeat = Heartbeat(
             queue: Queue(pool: leasePool), trust: trust, configuration: configuration,

@@ -18,7 +18,7 @@ package struct WorkerConfiguration: Sendable {
     package var renewalInterval: Duration = .milliseconds(2500)
     /// How long before the end of the lease no call is started any more.
     package var leaseMargin: Duration = .seconds(3)
-    /// How long one provider call may take: for as long after a lost one a provider may still be at work on it.
+    /// How long one provider call may take; the effect horizon is at least eight seconds more.
     package var longestCall: Duration = .seconds(30)
     /// Ends by itself when nothing is due, running or blocked on what is.
     package var endsWhenIdle = false

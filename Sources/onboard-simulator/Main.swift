@@ -15,7 +15,7 @@ import Simulator
             PUT /_simulator/faults replaces the faults: a JSON array such as
             [{"provider": "iron", "first": 20, "fault": "throttle", "seconds": 2}]
             Faults: \(FaultRule.Fault.allCases.map(\.rawValue).joined(separator: ", ")); limited by provider, method,
-            contains, first and every; with status, milliseconds, seconds, as_date.
+            contains, first and every; with status, milliseconds, seconds, as_date, cut_after, per_second, pages.
             What AxisFi answers to a partner_customer_id that it knows is not documented. Here it is 409, as for an e-mail
             address that Juicyway knows; with --accept-duplicates both make another record, as a worker must expect of them.
             E-mail addresses below .invalid are refused, with 400 or 422.

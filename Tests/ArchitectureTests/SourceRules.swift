@@ -11,9 +11,8 @@ enum SourceRules {
         "Postgres": ["CPostgres", "Glibc", "NIOConcurrencyHelpers", "Logging"],
         "JobQueue": ["JobModel", "Postgres", "SQLCatalog", "Logging"],
         "Providers": [
-            "JobModel", "Contracts", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOHTTP2", "NIOPosix", "NIOSSL",
-            "NIOConcurrencyHelpers",
-            "Crypto", "FoundationEssentials", "Logging",
+            "JobModel", "Contracts", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOHTTPCompression", "NIOPosix",
+            "NIOSSL", "NIOConcurrencyHelpers", "Crypto", "FoundationEssentials", "Glibc", "Logging",
         ],
         "Worker": [
             "JobModel", "JobQueue", "Postgres", "Providers", "ServiceLifecycle", "Logging", "NIOConcurrencyHelpers",

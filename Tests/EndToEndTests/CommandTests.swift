@@ -12,7 +12,7 @@ import Testing
         ("jobs list --limit 0", 64),
         ("jobs cancel 999", 1),
         ("jobs retry 999", 1),
-        ("jobs resolve 999 happened", 1),
+        ("jobs resolve 999 happened --note seen", 1), ("jobs resolve --note seen", 64),
         ("providers pause nobody", 1),
         ("providers pause iron --for 5x", 64),
         ("providers limit iron --rate-per-second 0", 64),

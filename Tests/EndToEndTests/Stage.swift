@@ -46,6 +46,8 @@ func withStage(
         connection: try await Connection.open(ConnectionConfiguration(connectionString: databaseURL)),
         simulator: try await SimulatorProcess.start(simulatorArguments))
     do {
+        // Longer than what the tests let come late, and short enough to wait for.
+        try await stage.run("UPDATE onboarding.providers SET effect_horizon = '5 s'")
         try await body(stage)
     } catch {
         await takeDown(stage)

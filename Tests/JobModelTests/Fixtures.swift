@@ -8,7 +8,8 @@ enum Policies {
 
 func makeClaim(
     step: Step = .create, attempt: Int = 1, maxAttempts: Int = 25, firstSentAge: Duration? = nil,
-    lastSentAge: Duration? = nil, remaining: Duration? = nil, lastCreateStatus: Int? = nil, backoffStep: Int = 0,
+    lastSentAge: Duration? = nil, isInDoubt: Bool = true, isCancelled: Bool = false, remaining: Duration? = nil,
+    lastCreateStatus: Int? = nil, backoffStep: Int = 0,
     evidence: Claim.Evidence? = nil
 ) -> Claim {
     var claim = Claim(
@@ -16,7 +17,8 @@ func makeClaim(
         maxAttempts: maxAttempts, idempotencyKey: "8d3f0d36-3a2c-4f0e-9a4f-0d8f5b1c7a11", payload: Array("{}".utf8),
         payloadBytes: 2, bodySHA256: [])
     claim.firstSentAge = firstSentAge
-    claim.lastSentAge = lastSentAge ?? firstSentAge
+    claim.lastSentAge = isInDoubt ? lastSentAge ?? firstSentAge : nil
+    claim.isCancelled = isCancelled
     claim.remaining = remaining
     claim.lastCreateStatus = lastCreateStatus
     claim.backoffStep = backoffStep

@@ -28,7 +28,8 @@ import Testing
 
     private func register(_ worker: WorkerID, _ queue: Queue) async throws {
         let isNew = try await queue.register(
-            worker, host: "host", version: "0", slots: 8, providers: [Self.iron], lease: Self.lease)
+            worker, host: "host", version: "0", slots: 8, providers: [Self.iron], lease: Self.lease,
+            callTimeout: .seconds(30))
         #expect(isNew)
     }
 
@@ -64,7 +65,7 @@ import Testing
                     "SELECT idempotency_key::text || payload::text || payload_bytes FROM onboarding.jobs")
                     == job.claim.idempotencyKey + String(decoding: job.claim.payload ?? [], as: UTF8.self)
                     + "\(job.claim.payloadBytes)")
-            let written = try await queue.complete([completed(job)], by: worker)
+            let written = try await queue.complete([completed(job)])
             #expect(written.map(\.isWritten) == [true])
             #expect(written.map(\.state) == [.completed])
             #expect(try await session.value("SELECT provider_id FROM onboarding.jobs") == "record")
@@ -157,12 +158,12 @@ import Testing
             // A job cannot be completed without the provider's id.
             let ends = [completed(jobs[0]), completed(jobs[1], providerID: nil)]
             do throws(PostgresError) {
-                _ = try await queue.complete(ends, by: worker)
+                _ = try await queue.complete(ends)
                 Issue.record("the bad row was written")
             } catch {
                 #expect(error.sqlState?.isClass("23") == true)
             }
-            #expect(try await queue.complete([ends[0]], by: worker).map(\.isWritten) == [true])
+            #expect(try await queue.complete([ends[0]]).map(\.isWritten) == [true])
         }
     }
 
@@ -174,7 +175,7 @@ import Testing
             var cursor = ClaimCursor()
             let job = try #require(try await claim(queue, worker, cursor: &cursor).claims.first)
             let end = completed(job, providerID: "a\u{0}b" + String(repeating: "x", count: 1000))
-            #expect(try await queue.complete([end], by: worker).map(\.isWritten) == [true])
+            #expect(try await queue.complete([end]).map(\.isWritten) == [true])
             #expect(try await session.value("SELECT length(provider_id) FROM onboarding.jobs") == "255")
         }
     }

@@ -75,6 +75,8 @@ import Testing
             (.hang, 0), (.lateEffect, 0), (.status, 0), (.throttle, 0), (.unauthorized, 0), (.redirect, 0),
             (.storedError, 0),
             (.endlessBody, 1), (.slowBody, 1), (.duplicateID, 1), (.forgottenKeys, 1),
+            (.wrongID, 1), (.gzip, 1), (.brokenGzip, 1), (.unknownCoding, 1), (.byteOrderMark, 1), (.latin1, 1),
+            (.stray, 1), (.nullData, 1), (.closeIdle, 1), (.rateLimit, 1), (.paged, 1),
         ] {
             var world = SimulatedWorld(keys: .init())
             world.faults.set([FaultRule(fault)])
@@ -203,5 +205,48 @@ import Testing
             fourth = min(fourth, thousand(in: &world, from: part * 1000))
         }
         #expect(fourth < first * 3)
+    }
+
+    @Test func `above its rate a provider refuses, and counts what it refused`() {
+        var world = SimulatedWorld(keys: .init())
+        var rule = FaultRule(.rateLimit)
+        rule.perSecond = 2
+        world.faults.set([rule])
+        var statuses: [Int] = []
+        for (index, milliseconds) in [0, 10, 20, 990, 1005, 1008, 1500].enumerated() {
+            world.began("connect", at: .milliseconds(milliseconds))
+            let request = post(
+                ["customers", "individual"],
+                #"{"basicData": {}, "taxInformation": {}, "identification": {}, "mainAddress": {}}"#)
+            let outcome = world.answer(request, from: "connect", id: "id-\(index)", at: "")
+            #expect(outcome.answer.headers.isEmpty)
+            statuses.append(outcome.answer.status)
+        }
+        #expect(statuses == [201, 201, 429, 429, 201, 429, 201])
+        #expect(world.summary["providers"]?["connect"]?["refused"] == .number("3"))
+        #expect(world.effects.count == 4)
+    }
+
+    @Test func `a stray answer tells of another record`() {
+        var world = SimulatedWorld(keys: .init())
+        world.faults.set([FaultRule(.stray)])
+        let first = world.answer(post(["customers"], Self.person), from: "iron", id: "id-1", at: "")
+        guard case .followed(let stray, _) = first.delivery else {
+            Issue.record("no stray answer")
+            return
+        }
+        #expect(first.answer.json?["id"]?.string == "id-1")
+        #expect(stray.json?["id"]?.string != "id-1")
+        #expect(stray.json?["email"]?.string == "stray@example.com")
+    }
+
+    @Test func `rules have all their numbers`() throws {
+        let text =
+            #"[{"fault": "late_effect", "milliseconds": 9, "cut_after": 3}, {"fault": "rate_limit", "per_second": 7}, "#
+            + #"{"fault": "paged", "pages": 2}]"#
+        let rules = try FaultRule.list(JSONValue(parsing: Array(text.utf8)))
+        #expect(rules[0].cutAfter == 3)
+        #expect(rules[1].perSecond == 7)
+        #expect(rules[2].pages == 2)
     }
 }

@@ -73,6 +73,36 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(10))) func `a late effect comes after its connection was cut`() async throws {
+        var configuration = lateEffect(after: 1500)
+        configuration.faults[0].cutAfter = 100
+        try await withServer(configuration) { client, base in
+            await #expect(throws: (any Error).self) {
+                let answer = try await client.execute(post(base), timeout: .seconds(60))
+                _ = try await answer.body.collect(upTo: 1 << 20)
+            }
+            #expect(try await summary(client, base)["effects"] == .number("0"))
+            while try await summary(client, base)["requests_on_their_way"] != .number("0") { await Task.yield() }
+            #expect(try await summary(client, base)["effects"] == .number("1"))
+        }
+    }
+
+    @Test(.timeLimit(.minutes(10))) func `half a request has no effect`() async throws {
+        try await withServer(SimulatorConfiguration()) { client, base in
+            let head =
+                "POST /connect/customers/individual HTTP/1.1\r\nhost: x\r\nx-api-key: sandbox-key\r\n"
+                + "content-type: application/json\r\ncontent-length: \(Self.connect.utf8.count)\r\n\r\n"
+            let channel = try await connect(base).get()
+            try await channel.writeAndFlush(ByteBuffer(string: head + Self.connect.dropLast()))
+            try await channel.close()
+            #expect(try await summary(client, base)["effects"] == .number("0"))
+            let whole = try await connect(base).get()
+            try await whole.writeAndFlush(ByteBuffer(string: head + Self.connect))
+            while try await summary(client, base)["effects"] != .number("1") { await Task.yield() }
+            try await whole.close()
+        }
+    }
+
     /// A connection on which nothing is sent.
     private func connect(_ base: String) throws -> EventLoopFuture<any Channel> {
         let port = try #require(base.split(separator: ":").last.flatMap { Int($0) })

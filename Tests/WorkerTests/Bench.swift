@@ -103,6 +103,8 @@ func withBench(_ body: (Bench) async throws -> Void) async throws {
         let database = ConnectionConfiguration(connectionString: connectionString)
         let connection = try await Connection.open(database)
         do {
+            // Long enough for what tests let come late, and no longer than a test should wait.
+            try await connection.run(script: "UPDATE onboarding.providers SET effect_horizon = '1 s'")
             try await body(Bench(database: database, connection: connection))
         } catch {
             await connection.close()

@@ -19,7 +19,7 @@ import Testing
         let claim = Claim(
             id: JobID(1), token: ClaimToken(1), kind: JobKind("iron.customer.create"), idempotencyKey: "key",
             payload: nil, payloadBytes: 1, bodySHA256: [])
-        batch.claims = [ClaimedJob(claim: claim, claimedAt: "now")]
+        batch.claims = [ClaimedJob(claim: claim, worker: WorkerID("w"), claimedAt: "now")]
         return batch
     }
 

@@ -191,7 +191,7 @@ import Testing
             try await bench.with([bench.daemon(caller) { $0.drainTimeout = .milliseconds(200) }]) {
                 try await bench.until("(SELECT count(*) = 2 FROM onboarding.jobs WHERE state = 'running')")
                 try await bench.until(
-                    "(SELECT count(*) = 1 FROM onboarding.jobs WHERE kind LIKE 'connect%' AND first_sent_at IS NOT NULL)"
+                    "(SELECT count(*) = 1 FROM onboarding.jobs WHERE kind LIKE 'connect%' AND marked_at IS NOT NULL)"
                 )
             }
             #expect(try await bench.states() == "available=1 uncertain=1")
@@ -282,7 +282,7 @@ import Testing
             }
             try await bench.with([bench.daemon(caller)]) {
                 while caller.calls.isEmpty { try await Task.sleep(for: .milliseconds(2)) }
-                #expect(try await bench.value("SELECT first_sent_at IS NOT NULL FROM onboarding.jobs") == "true")
+                #expect(try await bench.value("SELECT marked_at IS NOT NULL FROM onboarding.jobs") == "true")
                 gate.open()
             }
             #expect(try await bench.states() == "completed=1")

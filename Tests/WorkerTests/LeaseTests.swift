@@ -7,27 +7,6 @@ import Testing
 
 /// What a worker may still do when its lease is in doubt.
 @Suite struct LeaseTests {
-    @Test func `a call that only a look-up protects ends before another looks`() async throws {
-        try await withBench { bench in
-            try await bench.enqueue("axisfi.customer.create", Bench.business)
-            let gate = Gate()
-            let isCancelled = Flag()
-            let caller = ScriptedCaller { step, claim in
-                guard step == .create else { return CallResult(.notFound, mayHaveReached: false, httpStatus: 404) }
-                if await !gate.pass() { isCancelled.set() }
-                return CallResult(.unavailable, mayHaveReached: true)
-            }
-            try await bench.with([bench.daemon(caller) { $0.renewalInterval = .milliseconds(200) }]) {
-                while caller.calls.isEmpty { try await Task.sleep(for: .milliseconds(2)) }
-                try await bench.run("UPDATE onboarding.worker_leases SET lease_expires_at = now() - interval '1 s'")
-                let end = ContinuousClock.now + .seconds(10)
-                while !isCancelled.isSet, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(5)) }
-                #expect(isCancelled.isSet)
-                gate.open()
-            }
-        }
-    }
-
     @Test func `a worker that cannot trust its lease sends nothing`() async throws {
         try await withBench { bench in
             try await bench.enqueue()
@@ -37,6 +16,33 @@ import Testing
             }
             #expect(caller.calls.isEmpty)
             #expect(try await bench.value("SELECT attempt FROM onboarding.jobs") == "0")
+        }
+    }
+
+    @Test func `a job whose time ends between its claim and the send is not sent`() async throws {
+        /// Sends only after a while, as when connecting takes time.
+        struct Late: ProviderCaller {
+            let isSent = Flag()
+
+            func call(
+                _ step: Step, for claim: Claim, operation: Operation, willSend: @escaping @Sendable () -> Bool
+            ) async -> CallResult {
+                // Cancelled: the call ends.
+                try? await Task.sleep(for: .milliseconds(600))
+                guard willSend() else { return CallResult(.notSent, mayHaveReached: false) }
+                isSent.set()
+                return ScriptedCaller.created(claim)
+            }
+        }
+        try await withBench { bench in
+            try await bench.run(
+                "SELECT onboarding.enqueue('iron.customer.create', '\(Bench.person)', expires_at => now() + interval '400 ms')"
+            )
+            let caller = Late()
+            try await bench.with([bench.daemon(caller)]) {
+                try await bench.until("(SELECT state = 'failed' FROM onboarding.jobs)")
+            }
+            #expect(!caller.isSent.isSet)
         }
     }
 

@@ -18,7 +18,7 @@ import Testing
     private static let identity = LeaseTrust.Identity(worker: WorkerID("worker"), epoch: 0)
 
     fileprivate func ready(_ token: Int64, _ kind: String = "iron.customer.create", bytes: Int = 10) -> ClaimedJob {
-        ClaimedJob(claim: claim(token, kind, bytes: bytes), claimedAt: "now")
+        ClaimedJob(claim: claim(token, kind, bytes: bytes), worker: WorkerID("w"), claimedAt: "now")
     }
 
     /// The tokens of the jobs that may begin, which then have.

@@ -215,17 +215,6 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS
     RETURNING j.id;
 $$;
 
--- Signs a worker on, or tells that the name is taken by a live one.
-CREATE FUNCTION onboarding.register_worker(
-    worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer)
-RETURNS boolean
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    INSERT INTO onboarding.worker_leases (id, host, version, lease_expires_at, concurrency, providers)
-    VALUES (worker_id, host_name, program_version, clock_timestamp() + lease_ms * interval '1 ms', slots, served)
-    ON CONFLICT (id) DO NOTHING
-    RETURNING true;
-$$;
-
 -- Renews a lease that has not ended. False: it has, its jobs are being taken over, and the worker
 -- must drop what it holds.
 CREATE FUNCTION onboarding.renew_lease(worker_id text, lease_ms integer, calls integer, is_draining boolean)
@@ -369,26 +358,20 @@ BEGIN
 END;
 $$;
 
--- Ends due jobs whose time is over, up to `max_jobs`; returns how many it failed. One that may exist at
--- the provider is looked up first: what comes of that ends it.
+-- Fails jobs whose time is over and that nobody can have sent, up to `max_jobs`, and returns how many. One that may have been
+-- sent is claimed once more, to find out what happened.
 CREATE FUNCTION onboarding.expire_jobs(max_jobs integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
-    due bigint[];
     ended bigint[];
 BEGIN
-    due := ARRAY(
-        SELECT e.id FROM onboarding.jobs e
-        WHERE e.state = 'available' AND e.step = 'create' AND e.expires_at <= now()
-        ORDER BY e.expires_at LIMIT max_jobs FOR NO KEY UPDATE SKIP LOCKED);
-    IF due = '{}' THEN RETURN 0; END IF;
-    UPDATE onboarding.jobs j SET step = 'look_up', run_at = now(), updated_at = now()
-    WHERE j.id = ANY (due) AND j.first_sent_at IS NOT NULL;
-    IF FOUND THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
     WITH expired AS (
         UPDATE onboarding.jobs j
         SET state = 'failed', finished_at = now(), updated_at = now(), last_error = 'expired before it could run'
-        WHERE j.id = ANY (due) AND j.first_sent_at IS NULL
+        WHERE j.id = ANY (ARRAY(
+            SELECT e.id FROM onboarding.jobs e
+            WHERE e.state = 'available' AND e.last_sent_at IS NULL AND e.expires_at <= now()
+            ORDER BY e.expires_at LIMIT max_jobs FOR NO KEY UPDATE SKIP LOCKED))
         RETURNING j.id, j.last_error
     ), logged AS (
         INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)

@@ -116,48 +116,6 @@ BEGIN
 END;
 $$;
 
--- Ends the doubt about an uncertain job. `happened` needs the provider's id.
-CREATE FUNCTION onboarding.resolve(job_id bigint, verdict text, provider_id text DEFAULT NULL, note text DEFAULT NULL)
-RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    job onboarding.jobs := onboarding.lock_job(job_id);
-    new_state text;
-BEGIN
-    IF job.state <> 'uncertain' THEN
-        RAISE EXCEPTION 'onboarding: job % is %; only an uncertain job can be resolved', job.id, job.state
-            USING ERRCODE = 'object_not_in_prerequisite_state';
-    END IF;
-    IF verdict = 'happened' THEN
-        IF coalesce(resolve.provider_id, '') = '' OR length(resolve.provider_id) > 255 THEN
-            PERFORM onboarding.refuse('provider_id', 'is needed with the verdict happened: 1 to 255 characters');
-        END IF;
-        new_state := 'completed';
-        UPDATE onboarding.jobs j
-        SET state = 'completed', provider_id = resolve.provider_id, finished_at = now(), updated_at = now(), last_error = NULL
-        WHERE j.id = job.id;
-    ELSIF verdict = 'did_not_happen' THEN
-        new_state := CASE WHEN job.cancel_requested_at IS NULL THEN 'available' ELSE 'cancelled' END;
-        UPDATE onboarding.jobs j
-        SET state = new_state, step = 'create', run_at = now(), backoff_step = 0, first_sent_at = NULL, last_sent_at = NULL, last_create_status = NULL,
-            attempt = least(j.attempt, j.max_attempts - 1),
-            expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
-            idempotency_key = gen_random_uuid(), updated_at = now(),
-            finished_at = CASE WHEN new_state = 'cancelled' THEN now() END
-        WHERE j.id = job.id;
-        PERFORM pg_notify('onboarding_jobs', '');
-    ELSE
-        PERFORM onboarding.refuse('verdict', 'must be happened or did_not_happen');
-    END IF;
-    INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason, old_key, new_key)
-    SELECT job.id, 'uncertain', new_state, session_user, verdict || coalesce(': ' || note, ''), job.idempotency_key, j.idempotency_key
-    FROM onboarding.jobs j WHERE j.id = job.id;
-    PERFORM onboarding.notify_event(job.id, new_state);
-    PERFORM onboarding.settle_dependents(ARRAY[job.id]);
-    RETURN new_state;
-END;
-$$;
-
 CREATE FUNCTION onboarding.lock_provider(provider_name text) RETURNS onboarding.providers
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

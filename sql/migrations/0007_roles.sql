@@ -37,12 +37,12 @@ GRANT INSERT (kind, payload, parameters, reference, unique_key, idempotency_key,
     after_job_id, order_key, max_attempts, follow, traceparent) ON onboarding.jobs TO onboarding_enqueuer;
 GRANT EXECUTE ON FUNCTION onboarding.enqueue TO onboarding_enqueuer;
 
-GRANT EXECUTE ON FUNCTION onboarding.claim, onboarding.mark_sent, onboarding.register_worker, onboarding.renew_lease,
+GRANT EXECUTE ON FUNCTION onboarding.claim, onboarding.mark_sent, onboarding.renew_lease,
     onboarding.remove_worker, onboarding.take_over, onboarding.expire_jobs, onboarding.complete,
     onboarding.has_work, onboarding.repair_order_keys
     TO onboarding_worker;
 
-GRANT EXECUTE ON FUNCTION onboarding.cancel, onboarding.retry, onboarding.resolve, onboarding.pause_provider,
+GRANT EXECUTE ON FUNCTION onboarding.cancel, onboarding.retry, onboarding.pause_provider,
     onboarding.resume_provider, onboarding.limit_provider TO onboarding_operator;
 GRANT EXECUTE ON FUNCTION onboarding.why TO onboarding_enqueuer, onboarding_operator, onboarding_worker, onboarding_monitor;
 GRANT EXECUTE ON FUNCTION onboarding.snapshot_holders TO onboarding_operator, onboarding_monitor, onboarding_worker;

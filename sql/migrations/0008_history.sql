@@ -94,14 +94,16 @@ GRANT SELECT ON onboarding.attempts, onboarding.state_changes, onboarding.transi
 -- transaction keeps them from being vacuumed. Null arrays start from the beginning of every priority.
 -- `byte_budget` bounds the sum of the payloads; one that is larger may come alone, up to `single_budget`.
 -- One row a job; when there is none, one row with a null id that says why and when to come back.
-CREATE OR REPLACE FUNCTION onboarding.claim(
+DROP FUNCTION onboarding.claim;
+CREATE FUNCTION onboarding.claim(
     worker_id text, provider_name text, wanted integer, byte_budget bigint, single_budget bigint, lease_ms integer,
     from_priority smallint[] DEFAULT NULL, from_run_at timestamptz[] DEFAULT NULL, from_id bigint[] DEFAULT NULL)
 RETURNS TABLE (
     id bigint, claim_token bigint, kind text, step text, attempt smallint, max_attempts smallint,
     backoff_step smallint, idempotency_key text, payload text, payload_bytes integer, body_sha256 bytea,
     parameters text, after_provider_id text, traceparent text, remaining_ms bigint, first_sent_ms bigint,
-    last_sent_ms bigint, last_create_status integer, evidence_id text, evidence_status text,
+    last_sent_ms bigint, horizon_ms bigint, is_cancelled boolean, mute_look_ups smallint, mute_ms bigint,
+    last_create_status integer, request_sha256 bytea, evidence_id text, evidence_status text,
     claimed_at text, priority smallint, run_at text, hint text, wait_ms integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- The plans are pinned: whatever the statistics say, the claim walks its index in order.
@@ -113,8 +115,8 @@ SET lock_timeout = '250ms' AS $$
 DECLARE
     permit record;
     taken integer;
-    marked text[];
-    -- Not now(): the claim may have waited for its permits. Sends before it were those of earlier claims.
+    horizon bigint;
+    -- Not now(): the claim may have waited for its permits.
     t timestamptz;
 BEGIN
     IF NOT EXISTS (
@@ -124,9 +126,7 @@ BEGIN
     END IF;
     SELECT * INTO permit FROM onboarding.permits(provider_name, wanted);
     IF permit.allowed > 0 THEN
-        -- Where no key makes a resend harmless, the worker writes a mark of its own just before it sends
-        -- (`mark_sent`); elsewhere the claim alone is taken for a send.
-        SELECT coalesce(array_agg(k.kind), '{}') INTO marked FROM onboarding.kinds k WHERE k.lost_answer <> 'same_key';
+        horizon := onboarding.milliseconds(onboarding.effect_horizon(provider_name));
         t := clock_timestamp();
         RETURN QUERY
         WITH claimed AS (
@@ -134,10 +134,6 @@ BEGIN
             SET state = 'running', claim_token = 1 + (random() * 9007199254740990)::bigint, claimed_by = worker_id,
                 claimed_at = clock_timestamp(), updated_at = t, lease_expires_at = t + lease_ms * interval '1 ms',
                 attempt = j.attempt + CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
-                first_sent_at = CASE WHEN j.step = 'create' AND j.kind <> ALL (marked)
-                    THEN coalesce(j.first_sent_at, clock_timestamp()) ELSE j.first_sent_at END,
-                last_sent_at = CASE WHEN j.step = 'create' AND j.kind <> ALL (marked)
-                    THEN clock_timestamp() ELSE j.last_sent_at END,
                 body_sha256 = coalesce(j.body_sha256, sha256(convert_to(j.payload::text, 'UTF8')))
             WHERE j.id = ANY (ARRAY(
                 SELECT due.id FROM (
@@ -149,7 +145,7 @@ BEGIN
                         WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.priority = c.priority
                           AND q.run_at <= t
                           AND (q.run_at, q.id) > (coalesce(c.run_at, '-infinity'::timestamptz), coalesce(c.id, 0))
-                          AND (q.expires_at IS NULL OR q.expires_at > t OR q.step = 'look_up')
+                          AND (q.expires_at IS NULL OR q.expires_at > t OR q.last_sent_at IS NOT NULL)
                           AND (q.order_key IS NULL OR (
                               q.id = (SELECT o.id FROM onboarding.jobs o
                                   WHERE o.provider = provider_name AND o.order_key = q.order_key
@@ -170,9 +166,10 @@ BEGIN
             CASE WHEN c.after_job_id IS NOT NULL
                 THEN (SELECT a.provider_id FROM onboarding.jobs a WHERE a.id = c.after_job_id AND a.kind = 'iron.customer.create') END,
             c.traceparent, onboarding.milliseconds(c.expires_at - t),
-            CASE WHEN c.first_sent_at < t THEN onboarding.milliseconds(t - c.first_sent_at) END,
-            CASE WHEN c.last_sent_at < t THEN onboarding.milliseconds(t - c.last_sent_at) END,
-            c.last_create_status, e.provider_id, e.provider_status, c.claimed_at::text, c.priority,
+            onboarding.milliseconds(t - c.first_sent_at),
+            onboarding.milliseconds(t - c.last_sent_at),
+            horizon, c.cancel_requested_at IS NOT NULL, c.mute_look_ups, onboarding.milliseconds(t - c.mute_since),
+            c.last_create_status, c.request_sha256, e.provider_id, e.provider_status, c.claimed_at::text, c.priority,
             -- In one form whatever the session's time zone, so that its order is the order of the texts.
             (c.run_at AT TIME ZONE 'UTC')::text || '+00',
             NULL::text, NULL::integer
@@ -192,50 +189,8 @@ BEGIN
     RETURN NEXT;
 END;
 $$;
-
--- Keeps in the journal what a worker brings of jobs that it has lost, and apart what proves a success. Returns a row an
--- attempt that is not among the written: whether it had been written before, when the answer to COMMIT was lost.
-CREATE FUNCTION onboarding.keep_late(
-    worker_id text, job_ids bigint[], tokens bigint[], claimed_ats text[], attempt_numbers smallint[],
-    did_steps text[], outcomes text[], http_statuses integer[], request_ids text[], provider_ids text[],
-    provider_statuses text[], errors text[], sent_ages_ms bigint[], keys text[], digests bytea[],
-    written_ids bigint[], written_tokens bigint[])
-RETURNS TABLE (job_id bigint, claim_token bigint, written boolean, job_state text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
-#variable_conflict use_column
-BEGIN
-    RETURN QUERY
-    WITH missed AS (
-        SELECT r.*,
-            EXISTS (
-                SELECT 1 FROM onboarding.attempts a
-                WHERE a.job_id = r.job_id AND a.claim_token = r.token AND NOT a.late AND a.outcome <> 'lost') AS is_known,
-            EXISTS (
-                SELECT 1 FROM onboarding.attempts a
-                WHERE a.job_id = r.job_id AND a.claim_token = r.token AND a.late) AS is_kept
-        FROM unnest(job_ids, tokens, claimed_ats, attempt_numbers, did_steps, outcomes, http_statuses, request_ids,
-            provider_ids, provider_statuses, errors, sent_ages_ms, keys, digests)
-        AS r (job_id, token, claimed_at, attempt, did_step, outcome, http_status, request_id, provider_id,
-            provider_status, error, sent_age_ms, key, digest)
-        WHERE NOT EXISTS (
-            SELECT 1 FROM unnest(written_ids, written_tokens) AS w (id, token) WHERE w.id = r.job_id AND w.token = r.token)
-    ), journal AS (
-        INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, http_status, attempt,
-            late, step, worker, outcome, provider_id, provider_status, request_id, error, reason, body_sha256)
-        SELECT m.job_id, m.token, m.claimed_at::timestamptz, now() - m.sent_age_ms * interval '1 ms', m.key::uuid,
-            m.http_status, m.attempt, true, m.did_step, worker_id, m.outcome, m.provider_id, m.provider_status,
-            m.request_id, m.error, 'came too late: another worker had the job', m.digest
-        FROM missed m WHERE NOT m.is_known AND NOT m.is_kept
-        ON CONFLICT DO NOTHING
-    ), evidence AS (
-        INSERT INTO onboarding.late_successes (job_id, claim_token, provider_id, provider_status, worker)
-        SELECT m.job_id, m.token, m.provider_id, m.provider_status, worker_id
-        FROM missed m WHERE NOT m.is_known AND NOT m.is_kept AND m.provider_id IS NOT NULL
-        ON CONFLICT DO NOTHING
-    )
-    SELECT m.job_id, m.token, m.is_known, NULL::text FROM missed m;
-END;
-$$;
+REVOKE ALL ON FUNCTION onboarding.claim FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION onboarding.claim TO onboarding_worker;
 
 -- Writes the ends of attempts. Each row carries its own token: a row whose token is not the job's
 -- present one changes nothing there and is kept in the journal as late evidence. Writing the same end
@@ -369,75 +324,6 @@ BEGIN
 END;
 $$;
 
--- Makes a failed or cancelled job available again and returns the key that it will use: the old one,
--- unless the provider refused the request for good or the payload is replaced.
-CREATE OR REPLACE FUNCTION onboarding.retry(job_id bigint, reason text DEFAULT NULL, payload jsonb DEFAULT NULL) RETURNS uuid
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    job onboarding.jobs := onboarding.lock_job(job_id);
-    kind onboarding.kinds;
-    after_state text;
-    new_payload jsonb := coalesce(retry.payload, job.payload);
-    new_key uuid := job.idempotency_key;
-    may_exist boolean;
-BEGIN
-    IF job.state NOT IN ('failed', 'cancelled') THEN
-        RAISE EXCEPTION 'onboarding: job % is %; only a failed or cancelled job can be retried', job.id, job.state
-            USING ERRCODE = 'object_not_in_prerequisite_state';
-    END IF;
-    SELECT * INTO kind FROM onboarding.kinds k WHERE k.kind = job.kind;
-    IF job.after_job_id IS NOT NULL THEN
-        SELECT a.state INTO after_state FROM onboarding.jobs a WHERE a.id = job.after_job_id;
-        IF after_state <> 'completed' THEN
-            RAISE EXCEPTION 'onboarding: job % waits for job %, which is %; retry that one first', job.id, job.after_job_id, after_state
-                USING ERRCODE = 'object_not_in_prerequisite_state';
-        END IF;
-    END IF;
-    IF retry.payload IS NOT NULL THEN
-        IF jsonb_typeof(retry.payload) <> 'object' THEN PERFORM onboarding.refuse('payload', 'must be a JSON object'); END IF;
-        IF octet_length(retry.payload::text) > 134217728 THEN PERFORM onboarding.refuse('payload', 'is larger than 128 MiB'); END IF;
-        PERFORM onboarding.check_required_fields(job.kind, kind.required_fields, retry.payload);
-    END IF;
-    -- A refusal proves that its own request created nothing, not that an earlier one without an answer
-    -- did not; only a look-up that found nothing does. Where history was dropped, nothing does.
-    may_exist := job.first_sent_at IS NOT NULL AND (
-        job.first_sent_at < (SELECT min(a.claimed_at) FROM onboarding.attempts a WHERE a.job_id = job.id) - interval '1 s'
-        OR NOT EXISTS (SELECT 1 FROM onboarding.attempts a WHERE a.job_id = job.id)
-        OR EXISTS (
-            SELECT 1 FROM onboarding.attempts a
-            WHERE a.job_id = job.id AND a.outcome IN ('unavailable', 'ambiguous', 'lost')
-              AND a.finished_at > coalesce((
-                  SELECT max(n.finished_at) FROM onboarding.attempts n
-                  WHERE n.job_id = job.id AND n.outcome = 'not_found' AND NOT n.late), '-infinity'))
-        -- What a lost worker brought proves that it does.
-        OR EXISTS (SELECT 1 FROM onboarding.late_successes l WHERE l.job_id = job.id));
-    IF may_exist AND kind.lost_answer = 'none' THEN
-        RAISE EXCEPTION 'onboarding: job % may have been sent and its provider cannot tell; it cannot be retried', job.id
-            USING ERRCODE = 'object_not_in_prerequisite_state';
-    END IF;
-    IF NOT may_exist AND (job.last_outcome IN ('rejected', 'invalid_payload') OR new_payload <> job.payload) THEN
-        new_key := gen_random_uuid();
-    END IF;
-    IF may_exist AND new_payload <> job.payload THEN
-        RAISE EXCEPTION 'onboarding: job % may exist at the provider as it was sent; retry it without a payload and cancel it: that looks it up', job.id
-            USING ERRCODE = 'object_not_in_prerequisite_state';
-    END IF;
-    UPDATE onboarding.jobs j
-    SET state = 'available', run_at = now(), attempt = 0, backoff_step = 0, cancel_requested_at = NULL, finished_at = NULL,
-        expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
-        idempotency_key = new_key, payload = new_payload, payload_bytes = octet_length(new_payload::text),
-        body_sha256 = CASE WHEN new_payload <> j.payload THEN NULL ELSE j.body_sha256 END,
-        step = CASE WHEN may_exist AND onboarding.can_look_up(job) THEN 'look_up' ELSE 'create' END,
-        first_sent_at = CASE WHEN may_exist THEN j.first_sent_at END,
-        last_http_status = NULL, last_create_status = NULL, updated_at = now()
-    WHERE j.id = job.id;
-    INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason, old_key, new_key)
-    VALUES (job.id, job.state, 'available', session_user, 'retry' || coalesce(': ' || reason, ''), job.idempotency_key, new_key);
-    PERFORM pg_notify('onboarding_jobs', '');
-    RETURN new_key;
-END;
-$$;
-
 -- Makes the partition of the month that `month` lies in. A table that is attached costs the others no lock that they
 -- would wait for.
 CREATE FUNCTION onboarding.add_partition(parent text, month timestamptz) RETURNS boolean
@@ -519,6 +405,6 @@ $$;
 SELECT onboarding.maintain(0);
 
 GRANT EXECUTE ON FUNCTION onboarding.maintain TO onboarding_worker, onboarding_operator;
-REVOKE ALL ON FUNCTION onboarding.keep_late, onboarding.add_partition, onboarding.partition_end, onboarding.maintain FROM PUBLIC;
+REVOKE ALL ON FUNCTION onboarding.add_partition, onboarding.partition_end, onboarding.maintain FROM PUBLIC;
 GRANT UPDATE (keep_finished) ON onboarding.kinds TO onboarding_operator;
 GRANT UPDATE (keep_history) ON onboarding.maintenance TO onboarding_operator;

@@ -137,46 +137,6 @@ BEGIN
 END;
 $$;
 
--- Cancels a job and returns its state afterwards. What may exist at the provider is found out first:
--- such a job ends `completed` if the record is there, else `cancelled`.
-CREATE OR REPLACE FUNCTION onboarding.cancel(job_id bigint, reason text DEFAULT NULL) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    job onboarding.jobs := onboarding.lock_job(job_id);
-    reason text := left(cancel.reason, 500);
-BEGIN
-    IF job.state IN ('completed', 'failed', 'cancelled') THEN
-        RAISE EXCEPTION 'onboarding: job % is % already', job.id, job.state USING ERRCODE = 'object_not_in_prerequisite_state';
-    END IF;
-    IF job.state = 'uncertain' THEN
-        RAISE EXCEPTION 'onboarding: job % is uncertain; say what happened with resolve()', job.id
-            USING ERRCODE = 'object_not_in_prerequisite_state';
-    END IF;
-    IF job.state = 'running' THEN
-        UPDATE onboarding.jobs j SET cancel_requested_at = now(), updated_at = now() WHERE j.id = job.id;
-        PERFORM onboarding.log_state_change(job.id, 'running', 'running', 'cancel requested: ' || coalesce(reason, ''));
-        RETURN 'running';
-    END IF;
-    -- Where nothing can be asked, the attempt to do so ends it uncertain.
-    IF job.state = 'available' AND job.first_sent_at IS NOT NULL THEN
-        UPDATE onboarding.jobs j
-        SET cancel_requested_at = now(), step = 'look_up', run_at = now(), updated_at = now() WHERE j.id = job.id;
-        PERFORM onboarding.log_state_change(job.id, 'available', 'available',
-            'cancel requested, looked up first: ' || coalesce(reason, ''));
-        PERFORM pg_notify('onboarding_jobs', '');
-        RETURN 'available';
-    END IF;
-    UPDATE onboarding.jobs j
-    SET state = 'cancelled', cancel_requested_at = now(), finished_at = now(), updated_at = now(),
-        last_error = 'cancelled' || coalesce(': ' || reason, '')
-    WHERE j.id = job.id;
-    PERFORM onboarding.log_state_change(job.id, job.state, 'cancelled', reason);
-    PERFORM onboarding.notify_event(job.id, 'cancelled');
-    PERFORM onboarding.settle_dependents(ARRAY[job.id]);
-    RETURN 'cancelled';
-END;
-$$;
-
 -- Why the job is not running now: one row a reason; none when nothing is in its way but a free slot.
 CREATE OR REPLACE FUNCTION onboarding.why(job_id bigint) RETURNS TABLE (reason text, detail text, until timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -108,23 +108,18 @@ BEGIN
 END;
 $$;
 
--- Takes over jobs of workers whose lease has ended, up to `max_jobs`. What is known of each decides:
--- not sent → available; sent → as its kind's lost answers are treated. Returns how many.
+-- Takes over jobs of workers whose lease has ended, up to `max_jobs`, and returns how many. Each becomes available again;
+-- whether it is sent once more, looked up or given up is for the worker that claims it next.
+-- A request may have been sent until now: by the claim where a key makes a resend harmless, else by the worker's mark.
 -- Looks at the jobs of workers that are known to be gone; and thoroughly, at all that are running: then also at those of
 -- workers that nobody knows, and at `suspects`, old claims of the reaper (`old_claims`) that it does not hold, for no lease
 -- would ever end for those. They are named one by one, so that a call which arrives late takes nothing that was claimed
--- meanwhile.
+-- meanwhile. Passes by what somebody else has locked.
 CREATE FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer, thoroughly boolean) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE
-    lost record;
-    ended bigint[] := '{}';
-    taken integer := 0;
-    next_state text;
-    next_step text;
-    why text;
-    may_exist boolean;
+    taken integer;
     gone text[];
     since timestamptz := '-infinity';
 BEGIN
@@ -133,8 +128,9 @@ BEGIN
         IF gone = '{}' THEN RETURN 0; END IF;
         since := (SELECT m.running_since FROM onboarding.maintenance m);
     END IF;
-    FOR lost IN
-        SELECT j.*, k.lost_answer, onboarding.can_look_up(j) AS can_look_up
+    WITH lost AS (
+        SELECT j.id, j.claimed_by, j.claimed_at,
+            j.step = 'create' AND (k.lost_answer = 'same_key' OR j.marked_at >= j.claimed_at) IS TRUE AS is_sent
         FROM onboarding.providers p
         JOIN onboarding.jobs j ON j.provider = p.provider AND j.claimed_at >= since
         JOIN onboarding.kinds k ON k.kind = j.kind
@@ -145,64 +141,31 @@ BEGIN
         ORDER BY j.id
         LIMIT max_jobs
         FOR NO KEY UPDATE OF j SKIP LOCKED
-    LOOP
-        may_exist := lost.first_sent_at IS NOT NULL;
-        next_state := 'available';
-        next_step := lost.step;
-        why := 'its worker is gone: taken over';
-        IF may_exist AND lost.step = 'create' THEN
-            IF lost.lost_answer = 'none' THEN
-                next_state := 'uncertain';
-                why := 'its worker is gone; the request may have been sent and nothing can tell';
-            ELSIF lost.lost_answer = 'look_up' THEN
-                next_step := 'look_up';
-                why := 'its worker is gone: look up before sending again';
-            ELSIF lost.cancel_requested_at IS NOT NULL THEN
-                IF lost.can_look_up THEN next_step := 'look_up'; ELSE next_state := 'uncertain'; END IF;
-                why := 'cancelled; its worker is gone and the request may have been sent';
-            ELSIF lost.attempt >= lost.max_attempts THEN
-                next_step := 'look_up';
-                IF NOT lost.can_look_up THEN next_state := 'uncertain'; END IF;
-                why := 'its worker is gone and attempts are used up';
-            END IF;
-        ELSIF NOT may_exist AND lost.cancel_requested_at IS NOT NULL THEN
-            next_state := 'cancelled';
-            why := 'cancelled; its worker is gone and nothing was sent';
-        END IF;
+    ), freed AS (
         UPDATE onboarding.jobs j
-        SET state = next_state, step = next_step, updated_at = now(), lease_expires_at = NULL,
+        SET state = 'available', updated_at = now(), lease_expires_at = NULL,
             backoff_step = least(j.backoff_step + 1, 1000),
-            attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT may_exist THEN 1 ELSE 0 END,
-            -- The first loss runs again at once; a job that keeps losing its worker waits longer each time.
-            run_at = now() + CASE WHEN lost.backoff_step < 2 THEN interval '0'
-                ELSE least(interval '1 s' * (2 ^ least(lost.backoff_step, 12)), interval '1 hour') END,
-            finished_at = CASE WHEN next_state = 'cancelled' THEN now() END,
-            last_outcome = 'lost', last_error = why,
-            last_create_status = CASE WHEN may_exist AND lost.step = 'create' THEN NULL ELSE j.last_create_status END,
-            -- A worker that lives on may have sent for as long as it trusted its lease: until three seconds before its end;
-            -- one that signed off, until then.
-            last_sent_at = CASE WHEN lost.step = 'create' AND lost.last_sent_at >= lost.claimed_at
-                THEN clock_timestamp() - CASE WHEN EXISTS (
-                    SELECT 1 FROM onboarding.worker_leases w
-                    WHERE w.id = lost.claimed_by AND w.lease_expires_at > '-infinity') THEN interval '3 s' ELSE interval '0' END
-                ELSE j.last_sent_at END
-        WHERE j.id = lost.id;
+            attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT l.is_sent THEN 1 ELSE 0 END,
+            -- Spread, so that what a worker held does not come back all at once; longer for a job that keeps losing its worker.
+            run_at = now() + random() * least(interval '1 s' * 2 ^ least(j.backoff_step, 12), interval '1 hour'),
+            last_outcome = 'lost', last_error = 'its worker is gone: taken over',
+            first_sent_at = CASE WHEN l.is_sent THEN coalesce(j.first_sent_at, j.claimed_at) ELSE j.first_sent_at END,
+            last_sent_at = CASE WHEN l.is_sent THEN clock_timestamp() ELSE j.last_sent_at END,
+            last_create_status = CASE WHEN l.is_sent THEN NULL ELSE j.last_create_status END
+        FROM lost l
+        WHERE j.id = ANY (ARRAY[l.id])
+        RETURNING j.id, j.claim_token, j.claimed_at, j.marked_at, j.idempotency_key, j.attempt, j.step, j.claimed_by,
+            j.run_at, j.last_error, j.body_sha256
+    ), journal AS (
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, attempt, step,
             worker, outcome, next_state, next_step, next_run_at, reason, body_sha256)
-        VALUES (lost.id, lost.claim_token, lost.claimed_at,
-            CASE WHEN lost.lost_answer <> 'same_key' THEN lost.last_sent_at END, lost.idempotency_key, lost.attempt,
-            lost.step, lost.claimed_by, 'lost', next_state, next_step, now(), why, lost.body_sha256)
-        ON CONFLICT DO NOTHING;
-        IF next_state <> 'available' THEN
-            PERFORM onboarding.notify_event(lost.id, next_state);
-            ended := ended || lost.id;
-        END IF;
-        taken := taken + 1;
-    END LOOP;
-    IF ended <> '{}' THEN
-        PERFORM onboarding.settle_late_successes(ended);
-        PERFORM onboarding.settle_dependents(ended);
-    END IF;
+        SELECT f.id, f.claim_token, f.claimed_at, CASE WHEN f.marked_at >= f.claimed_at THEN f.marked_at END,
+            f.idempotency_key, f.attempt, f.step, f.claimed_by, 'lost', 'available', f.step, f.run_at, f.last_error,
+            f.body_sha256
+        FROM freed f
+        ON CONFLICT DO NOTHING
+    )
+    SELECT count(*) INTO taken FROM freed;
     IF taken > 0 THEN
         PERFORM pg_notify('onboarding_jobs', '');
     ELSE

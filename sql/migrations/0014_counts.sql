@@ -251,17 +251,6 @@ BEGIN
 END;
 $$;
 
-CREATE OR REPLACE FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[]) RETURNS SETOF bigint
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
-    UPDATE onboarding.jobs j
-    SET first_sent_at = coalesce(j.first_sent_at, clock_timestamp()), last_sent_at = clock_timestamp()
-    FROM unnest(job_ids, tokens) AS m (job_id, token)
-    WHERE j.id = m.job_id AND j.claim_token = m.token AND coalesce(j.state, '') = 'running'
-      AND EXISTS (SELECT 1 FROM onboarding.worker_leases w WHERE w.id = worker_id AND w.lease_expires_at > clock_timestamp())
-    RETURNING j.id;
-$$;
-
 -- What `queue_health` counts. A function of its own, since compiling the statement would take longer than running it.
 -- What is more than a look counts is as old as the last whole count: about a minute at most while a worker lives. Where there
 -- is none of the last five minutes it counts all by itself.

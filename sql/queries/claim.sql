@@ -5,7 +5,8 @@
 -- Index: jobs_claim_idx
 SELECT c.id, c.claim_token, c.kind, c.step, c.attempt, c.max_attempts, c.backoff_step, c.idempotency_key, c.payload,
     c.payload_bytes, c.body_sha256, c.parameters, c.after_provider_id, c.traceparent, c.remaining_ms, c.first_sent_ms,
-    c.last_sent_ms, c.last_create_status, c.evidence_id, c.evidence_status, c.claimed_at, c.priority, c.run_at, c.hint,
+    c.last_sent_ms, c.horizon_ms, c.is_cancelled, c.mute_look_ups, c.mute_ms, c.last_create_status, c.request_sha256,
+    c.evidence_id, c.evidence_status, c.claimed_at, c.priority, c.run_at, c.hint,
     c.wait_ms
 -- The turn comes first: the claim sees what those before it have committed.
 FROM onboarding.claim_turn($2::text, $3::integer) AS turn (wanted)

@@ -6,6 +6,17 @@ extension JSONValue {
         var parser = JSONParser(bytes: bytes)
         self = try parser.document()
     }
+
+    /// Reads one document that somebody else wrote, as far as its meaning is clear.
+    ///
+    /// Control characters may stand in strings, and half a surrogate pair becomes U+FFFD. A key that comes twice with
+    /// different values has no meaning: nobody knows which one counts.
+    ///
+    /// - Throws: `JSONError` as above.
+    package init(readingTolerantly text: String) throws(JSONError) {
+        var parser = JSONParser(bytes: Array(text.utf8), isTolerant: true)
+        self = try parser.document()
+    }
 }
 
 /// Reads JSON from UTF-8 bytes, one pass, no look-back.
@@ -13,10 +24,12 @@ struct JSONParser {
     static let maximumDepth = 128
 
     let bytes: [UInt8]
+    let isTolerant: Bool
     var position = 0
 
-    init(bytes: [UInt8]) {
+    init(bytes: [UInt8], isTolerant: Bool = false) {
         self.bytes = bytes
+        self.isTolerant = isTolerant
     }
 
     mutating func document() throws(JSONError) -> JSONValue {
@@ -51,7 +64,9 @@ struct JSONParser {
             let key = try string()
             skipSpace()
             guard take(":") else { throw error("a colon is expected") }
-            members[key] = try value(depth: depth + 1)
+            let value = try value(depth: depth + 1)
+            if isTolerant, let earlier = members[key], earlier != value { throw error("a key has two values") }
+            members[key] = value
             skipSpace()
             if take("}") { return .object(members) }
             guard take(",") else { throw error("a comma or } is expected") }
@@ -94,7 +109,7 @@ struct JSONParser {
             switch byte {
             case UInt8(ascii: "\""): return try text(unescaped[...], at: start)
             case UInt8(ascii: "\\"): try escape(into: &unescaped)
-            case ..<0x20:
+            case ..<0x20 where !isTolerant:
                 position -= 1
                 throw error("a control character must be escaped")
             default: unescaped.append(byte)
@@ -127,12 +142,18 @@ struct JSONParser {
     private mutating func unicodeEscape() throws(JSONError) -> Unicode.Scalar {
         let first = try fourHexDigits()
         if let scalar = Unicode.Scalar(first) { return scalar }
-        guard first < 0xDC00, take("\\"), take("u") else { throw error("half a surrogate pair") }
-        let second = try fourHexDigits()
-        guard (0xDC00...0xDFFF).contains(second),
-            let scalar = Unicode.Scalar(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00))
-        else { throw error("half a surrogate pair") }
-        return scalar
+        let afterFirst = position
+        if first < 0xDC00, take("\\"), take("u") {
+            let second = try fourHexDigits()
+            if (0xDC00...0xDFFF).contains(second),
+                let scalar = Unicode.Scalar(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00))
+            {
+                return scalar
+            }
+        }
+        guard isTolerant else { throw error("half a surrogate pair") }
+        position = afterFirst
+        return "\u{FFFD}"
     }
 
     private mutating func fourHexDigits() throws(JSONError) -> UInt32 {

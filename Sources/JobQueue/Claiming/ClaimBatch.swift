@@ -45,19 +45,30 @@ package struct ClaimBatch: Sendable {
 package final class ClaimedJob: Sendable {
     /// What the attempt works with.
     package let claim: Claim
+    /// The name under which it was claimed; a worker that loses its lease goes on under another.
+    package let worker: WorkerID
     /// When the claim was made, on the database's clock, as the journal wants it back.
     package let claimedAt: String
+    /// A moment before the claim was made: what the claim's ages and its remaining time are counted from.
+    package let claimedAfter: ContinuousClock.Instant
 
-    /// Puts both together.
-    package init(claim: Claim, claimedAt: String) {
+    /// Puts them together.
+    package init(claim: Claim, worker: WorkerID, claimedAt: String, claimedAfter: ContinuousClock.Instant = .now) {
         self.claim = claim
+        self.worker = worker
         self.claimedAt = claimedAt
+        self.claimedAfter = claimedAfter
+    }
+
+    /// Whether the job's `expires_at` is not over at `now`.
+    package func isInTime(at now: ContinuousClock.Instant) -> Bool {
+        claim.remaining.map { now - claimedAfter < $0 } ?? true
     }
 
     /// The same without the payload: what is left once the call is over.
     package var withoutPayload: ClaimedJob {
         var claim = claim
         claim.payload = nil
-        return ClaimedJob(claim: claim, claimedAt: claimedAt)
+        return ClaimedJob(claim: claim, worker: worker, claimedAt: claimedAt, claimedAfter: claimedAfter)
     }
 }

@@ -13,6 +13,7 @@ extension Queue {
         lease: Duration, cursor: inout ClaimCursor
     ) async throws(PostgresError) -> ClaimBatch {
         let positions = cursor.positions
+        let began = ContinuousClock.now
         let rows = try await run(
             "claim",
             [
@@ -25,13 +26,13 @@ extension Queue {
         var last: [Int: ClaimCursor.Position] = [:]
         for row in rows {
             guard let id = try row.decode(Int64?.self, at: 0) else {
-                batch.hint = ClaimBatch.Hint(rawValue: try row.decode(String.self, at: 23)) ?? .unknown
-                batch.wait = try row.decode(Int?.self, at: 24).map { .milliseconds($0) }
+                batch.hint = ClaimBatch.Hint(rawValue: try row.decode(String.self, at: 28)) ?? .unknown
+                batch.wait = try row.decode(Int?.self, at: 29).map { .milliseconds($0) }
                 continue
             }
-            batch.claims.append(try ClaimedJob(row, id: id))
-            let priority = try row.decode(Int.self, at: 21)
-            let position = ClaimCursor.Position(runAt: try row.decode(String.self, at: 22), id: id)
+            batch.claims.append(try ClaimedJob(row, id: id, worker: worker, began: began))
+            let priority = try row.decode(Int.self, at: 26)
+            let position = ClaimCursor.Position(runAt: try row.decode(String.self, at: 27), id: id)
             if last[priority].map({ $0 < position }) ?? true { last[priority] = position }
             if cursor.isFarBack(position, priority: priority) { batch.cameFromFarBack = true }
         }
@@ -40,19 +41,26 @@ extension Queue {
         return batch
     }
 
-    /// Writes that requests may have been sent; only the jobs that come back may be.
-    package func markSent(_ claims: [Claim], by worker: WorkerID) async throws(PostgresError) -> Set<JobID> {
+    /// Writes that requests may have been sent, each with its digest; only the claims that come back may be.
+    package func markSent(
+        _ requests: [(claim: Claim, digest: [UInt8]?)], by worker: WorkerID
+    ) async throws(PostgresError) -> Set<ClaimToken> {
         let rows = try await run(
             "mark_sent",
-            [.text(worker.value), .bigints(claims.map(\.id.value)), .bigints(claims.map(\.token.value))])
-        var marked: Set<JobID> = []
-        for row in rows { marked.insert(JobID(try row.decode(Int64.self, at: 0))) }
+            [
+                .text(worker.value), .bigints(requests.map(\.claim.id.value)),
+                .bigints(requests.map(\.claim.token.value)), .byteas(requests.map(\.digest)),
+            ])
+        var marked: Set<ClaimToken> = []
+        for row in rows { marked.insert(ClaimToken(try row.decode(Int64.self, at: 0))) }
         return marked
     }
 }
 
 extension ClaimedJob {
-    fileprivate convenience init(_ row: Row, id: Int64) throws(PostgresError) {
+    fileprivate convenience init(
+        _ row: Row, id: Int64, worker: WorkerID, began: ContinuousClock.Instant
+    ) throws(PostgresError) {
         var claim = Claim(
             id: JobID(id), token: ClaimToken(try row.decode(Int64.self, at: 1)),
             kind: JobKind(try row.decode(String.self, at: 2)),
@@ -67,11 +75,17 @@ extension ClaimedJob {
         claim.remaining = try row.decode(Int64?.self, at: 14).map { .milliseconds($0) }
         claim.firstSentAge = try row.decode(Int64?.self, at: 15).map { .milliseconds($0) }
         claim.lastSentAge = try row.decode(Int64?.self, at: 16).map { .milliseconds($0) }
-        claim.lastCreateStatus = try row.decode(Int?.self, at: 17)
-        if let id = try row.decode(String?.self, at: 18) {
-            claim.evidence = Claim.Evidence(providerID: id, providerStatus: try row.decode(String?.self, at: 19))
+        claim.effectHorizon = .milliseconds(try row.decode(Int64.self, at: 17))
+        claim.isCancelled = try row.decode(Bool.self, at: 18)
+        claim.muteLookUps = try row.decode(Int.self, at: 19)
+        claim.muteAge = try row.decode(Int64?.self, at: 20).map { .milliseconds($0) }
+        claim.lastCreateStatus = try row.decode(Int?.self, at: 21)
+        claim.requestSHA256 = try row.decode([UInt8]?.self, at: 22)
+        if let id = try row.decode(String?.self, at: 23) {
+            claim.evidence = Claim.Evidence(providerID: id, providerStatus: try row.decode(String?.self, at: 24))
         }
-        self.init(claim: claim, claimedAt: try row.decode(String.self, at: 20))
+        self.init(
+            claim: claim, worker: worker, claimedAt: try row.decode(String.self, at: 25), claimedAfter: began)
     }
 }
 

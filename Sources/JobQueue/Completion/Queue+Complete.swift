@@ -7,27 +7,27 @@ extension Queue {
     /// Writing an end twice is harmless, so a caller that does not know whether a write arrived repeats it.
     ///
     /// - Throws: `PostgresError`; then none was written, unless the answer to COMMIT was lost.
-    package func complete(
-        _ attempts: [CompletedAttempt], by worker: WorkerID
-    ) async throws(PostgresError) -> [WrittenAttempt] {
+    package func complete(_ attempts: [CompletedAttempt]) async throws(PostgresError) -> [WrittenAttempt] {
         let results = attempts.map(\.result)
         let decisions = attempts.map(\.decision)
         let rows = try await run(
             "complete",
             [
-                .text(worker.value), .bigints(attempts.map(\.job.claim.id.value)),
-                .bigints(attempts.map(\.job.claim.token.value)),
-                .texts(attempts.map(\.job.claimedAt)), .integers(attempts.map(\.job.claim.attempt)),
+                .bigints(attempts.map(\.job.claim.id.value)), .bigints(attempts.map(\.job.claim.token.value)),
+                .texts(attempts.map(\.job.worker.value)), .texts(attempts.map(\.job.claimedAt)),
+                .integers(attempts.map(\.job.claim.attempt)),
                 .texts(attempts.map(\.step.rawValue)), .texts(results.map(\.outcome.rawValue)),
                 .texts(decisions.map(\.state.rawValue)), .texts(decisions.map(\.nextStep.rawValue)),
                 .bigints(decisions.map(\.delay.milliseconds)), .booleans(decisions.map(\.countsAttempt)),
-                .booleans(results.map(\.mayHaveReached)), .texts(decisions.map(\.keyUse.rawValue)),
+                .booleans(results.map(\.mayHaveReached)), .booleans(decisions.map(\.provesAbsence)),
+                .texts(decisions.map(\.keyUse.rawValue)), .integers(decisions.map(\.muteLookUps)),
                 .integers(results.map(\.httpStatus)), .texts(results.map { Self.bounded($0.requestID, 100) }),
                 .texts(results.map { Self.bounded($0.providerID, 255) }),
                 .texts(results.map { Self.bounded($0.providerStatus, 100) }),
                 .texts(results.map { Self.bounded($0.error, 500) }), .texts(decisions.map(\.reason)),
                 .bigints(attempts.map(\.sentAge?.milliseconds)), .bigints(decisions.map(\.providerHold?.milliseconds)),
                 .texts(attempts.map(\.job.claim.idempotencyKey)), .byteas(attempts.map(\.job.claim.bodySHA256)),
+                .byteas(results.map(\.requestSHA256)),
             ])
         var written: [WrittenAttempt] = []
         for row in rows {

@@ -3,14 +3,17 @@ package import Postgres
 
 extension Queue {
     /// Signs a worker on; false when its name is taken.
+    ///
+    /// - Parameter callTimeout: how long its calls may take: so long after one the provider may still be at work on it.
     package func register(
-        _ worker: WorkerID, host: String, version: String, slots: Int, providers: [ProviderName], lease: Duration
+        _ worker: WorkerID, host: String, version: String, slots: Int, providers: [ProviderName], lease: Duration,
+        callTimeout: Duration
     ) async throws(PostgresError) -> Bool {
         let registered: Bool? = try await value(
             "register_worker",
             [
                 .text(worker.value), .text(host), .text(version), .integer(slots), .texts(providers.map(\.value)),
-                .integer(Int(lease.milliseconds)),
+                .integer(Int(lease.milliseconds)), .integer(Int(callTimeout.milliseconds)),
             ])
         return registered ?? false
     }

@@ -24,6 +24,9 @@ package struct OperatorDesk: Sendable {
     /// The queue's state, a row a provider.
     package func status() async throws(PostgresError) -> Table { try await table("status") }
 
+    /// What a person should look at, with the statement that shows it; empty where all is well.
+    package func needsPerson() async throws(PostgresError) -> Table { try await table("needs_person") }
+
     /// Jobs, newest first, at most `limit`; a filter that is nil lets all through.
     package func jobs(
         state: String?, kind: String?, reference: String?, limit: Int
@@ -66,6 +69,13 @@ package struct OperatorDesk: Sendable {
         _ id: JobID, verdict: String, providerID: String?, note: String?
     ) async throws(PostgresError) -> String {
         try await table("job_resolve", [.bigint(id.value), .text(verdict), .text(providerID), .text(note)]).rows[0][0]
+    }
+
+    /// Ends the doubt about many jobs; a row a verdict: the job, its state afterwards, or what is wrong with the verdict.
+    ///
+    /// - Parameter verdicts: a JSON array of objects with `job_id`, `verdict` and `provider_id`.
+    package func resolve(verdicts: String, note: String?) async throws(PostgresError) -> Table {
+        try await table("jobs_resolve", [.text(verdicts), .text(note)])
     }
 
     /// Limits and state of the providers.

@@ -9,18 +9,24 @@ extension Operation {
         policy: RecoveryPolicy(resend: .afterLookUp, offersLookUp: true),
         createPath: { _ in "/api/customers/create" }, missingForPath: "",
         keyHeader: nil, contentType: "application/json",
-        creation: CreationReader(record: record, lostAnswer: .unavailable),
+        creation: CreationReader(record: record, lostAnswer: .unavailable, identity: identity),
         lookUp: LookUp(
             path: { context in
                 context.payload["partner_customer_id"]?.string.flatMap(CallContext.encoded)
                     .map { "/api/customers/detail?partner_customer_id=\($0)" }
             },
             find: { body, context in
+                // What is answered when there is none is not documented (`providers.md` 4.4).
+                if Absence.isClear(body, wrapper: "data") { return .absent }
                 // The query asked by it; the answer may leave it out.
                 let id = record.record(of: body)?["partner_customer_id"]?.string
                 if let id, id != context.payload["partner_customer_id"]?.string { return .others }
-                return Finding(record.record(in: body))
-            }))
+                return Finding(record, in: body)
+            }, identity: identity))
+
+    private static let identity: [Identity] = [
+        .payload("partner_customer_id"), .payload("primary_contact", "contact_email"),
+    ]
 
     /// Whether the answer is wrapped is not documented (`providers.md` 4).
     private static let record = RecordReader(wrapper: "data", isTolerant: true, id: "customer_id")

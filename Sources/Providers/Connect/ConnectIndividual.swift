@@ -9,6 +9,7 @@ extension Operation {
         policy: RecoveryPolicy(resend: .never, offersLookUp: false),
         createPath: { _ in "/customers/individual" }, missingForPath: "",
         keyHeader: nil, contentType: "application/json",
-        creation: CreationReader(record: RecordReader(wrapper: "data"), lostAnswer: .ambiguous),
+        creation: CreationReader(
+            record: RecordReader(wrapper: "data"), lostAnswer: .ambiguous, identity: [.payload("email")]),
         lookUp: nil)
 }

@@ -28,7 +28,7 @@ struct IdentificationList {
         // The order of the list is not documented.
         let newestFirst = candidates.sorted { created($0) ?? .distantPast > created($1) ?? .distantPast }
         guard let chosen = newestFirst.first(where: isOurs) else { return isWhole ? .absent : .unreadable }
-        return Finding(RecordReader().record(in: chosen))
+        return Finding(RecordReader(), in: chosen)
     }
 
     /// After a conflict, the one that is open is what the job is for, whoever made it; else only what this job's
@@ -41,9 +41,6 @@ struct IdentificationList {
     }
 
     private func created(_ item: JSONValue) -> Date? {
-        guard let text = item["created_at"]?.string else { return nil }
-        // Each of the two forms of RFC 3339 in turn; what is neither has no date.
-        return (try? Date(text, strategy: Date.ISO8601FormatStyle()))
-            ?? (try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+        item["created_at"]?.string.flatMap(Agreement.moment)
     }
 }

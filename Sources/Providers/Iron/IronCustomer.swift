@@ -9,7 +9,7 @@ extension Operation {
         createPath: { _ in "/customers" }, missingForPath: "",
         keyHeader: "IDEMPOTENCY-KEY", contentType: "application/json; charset=utf-8",
         parameterHeaders: ["sub_partner_id": "X-SUB-PARTNER-ID"],
-        creation: CreationReader(record: RecordReader(), lostAnswer: .unavailable),
+        creation: CreationReader(record: RecordReader(), lostAnswer: .unavailable, identity: identity),
         lookUp: LookUp(
             path: { context in
                 guard let id = context.payload["external_id"]?.string, let segment = CallContext.encoded(id) else {
@@ -18,10 +18,15 @@ extension Operation {
                 return "/customers/\(segment)/external"
             },
             find: { body, context in
+                if Absence.isClear(body, wrapper: "data") { return .absent }
                 // The path asked by it; the answer may leave it out (`providers.md` 1.3).
                 if let id = body["external_id"]?.string, id != context.payload["external_id"]?.string {
                     return .others
                 }
-                return Finding(RecordReader().record(in: body))
-            }))
+                return Finding(RecordReader(), in: body)
+            }, identity: identity))
+
+    private static let identity: [Identity] = [
+        .payload("external_id"), .payload("email"), .payload("customer_type"),
+    ]
 }

@@ -15,12 +15,13 @@ extension Operation {
         missingForPath: "customer_id is missing: give it in parameters, or name the customer job in after_job_id",
         keyHeader: "IDEMPOTENCY-KEY", contentType: "application/json; charset=utf-8",
         parameterHeaders: ["sub_partner_id": "X-SUB-PARTNER-ID"],
-        creation: CreationReader(record: RecordReader(), lostAnswer: .unavailable),
+        creation: CreationReader(record: RecordReader(), lostAnswer: .unavailable, identity: [.customerID]),
         lookUp: LookUp(
             path: { context in
                 context.customerID.flatMap(CallContext.encoded).map { "/customers/\($0)/identifications?page_size=100" }
             },
-            find: { body, context in IdentificationList(body, context).finding() }))
+            find: { body, context in IdentificationList(body, context).finding() }, identity: [.customerID],
+            isProvedByPath: true, pages: Pages(list: "items", cursor: ["cursor"], parameter: "cursor")))
 
     private static let secondVersionTypes: Set<String> = ["Link", "Token", "Person", "Business"]
 }

@@ -8,19 +8,25 @@ extension Operation {
         policy: RecoveryPolicy(resend: .underSameKey(life: .seconds(86_400)), offersLookUp: true),
         createPath: { _ in "/customers" }, missingForPath: "",
         keyHeader: "Idempotency-Key", contentType: "application/json",
-        creation: CreationReader(record: RecordReader(wrapper: "data"), lostAnswer: .unavailable),
+        creation: CreationReader(
+            record: RecordReader(wrapper: "data"), lostAnswer: .unavailable, identity: identity),
         lookUp: LookUp(
             path: { context in
                 context.payload["email"]?.string.flatMap(CallContext.encoded).map { "/customers?email=\($0)" }
             },
             find: { body, context in
-                let email = context.payload["email"]?.string?.lowercased()
-                guard let list = body["data"]?.array else { return .unreadable }
-                if list.isEmpty { return .absent }
-                // Others than asked for: the filter was not heard, or the address is written otherwise there.
-                guard let ours = list.first(where: { $0["email"]?.string?.lowercased() == email }) else {
-                    return .others
+                guard let list = body["data"]?.array else {
+                    return Absence.isClear(body, wrapper: "data") ? .absent : .unreadable
                 }
-                return Finding(RecordReader().record(in: ours))
-            }))
+                guard let ours = list.first(where: { email.agrees($0, context) == true }) else {
+                    if pages.goesOn(body) { return .unreadable }
+                    // Others than asked for: the filter was not heard, or the address is written otherwise there.
+                    return list.isEmpty ? .absent : .others
+                }
+                return Finding(RecordReader(), in: ours)
+            }, identity: identity, pages: pages))
+
+    private static let email = Identity.payload("email")
+    private static let identity = [email, .payload("type")]
+    private static let pages = Pages(list: "data", cursor: ["pagination", "after"], parameter: "after")
 }

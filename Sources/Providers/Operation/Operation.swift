@@ -40,11 +40,18 @@ struct LookUp: Sendable {
     let path: @Sendable (CallContext) -> String?
     /// What the body of a 200 says about the job's record.
     let find: @Sendable (JSONValue, CallContext) -> Finding
+    /// What shows whose record it is.
+    var identity: [Identity] = []
+    /// Whether the path alone says whose records are shown.
+    var isProvedByPath = false
+    /// How a list goes on; nil where the answer is no list.
+    var pages: Pages?
 }
 
 /// What a look-up's answer says.
 enum Finding: Sendable, Equatable {
-    case found(FoundRecord)
+    /// The record, and all that the answer says of it.
+    case found(FoundRecord, JSONValue)
     /// There certainly is none.
     case absent
     /// The answer shows records, and none that matches the payload.
@@ -52,9 +59,13 @@ enum Finding: Sendable, Equatable {
     /// The answer proves nothing.
     case unreadable
 
-    /// Found, or nothing proved.
-    init(_ record: FoundRecord?) {
-        self = record.map(Finding.found) ?? .unreadable
+    /// Found at its place, or nothing proved.
+    init(_ reader: RecordReader, in body: JSONValue) {
+        guard let record = reader.record(in: body), let place = reader.record(of: body) else {
+            self = .unreadable
+            return
+        }
+        self = .found(record, place)
     }
 }
 

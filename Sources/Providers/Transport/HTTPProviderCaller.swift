@@ -4,11 +4,12 @@ import Crypto
 import FoundationEssentials
 package import JobModel
 import NIOCore
-import NIOHTTP1
 import NIOPosix
 import NIOSSL
 
-/// Calls providers over HTTP. Keeps connections open between calls; follows no redirect and repeats nothing.
+/// Calls providers over HTTP/1.1. Keeps connections open between calls; follows no redirect and repeats nothing.
+///
+/// Not over HTTP/2: there, many requests share a connection, and the kernel cannot tell whether one of them has left.
 package final class HTTPProviderCaller: ProviderCaller {
     /// How calls are made.
     package struct Configuration: Sendable {
@@ -16,9 +17,9 @@ package final class HTTPProviderCaller: ProviderCaller {
         package var timeout: Duration
         /// The longest that connecting may take.
         package var connectTimeout: Duration
-        /// How many connections of HTTP/1 to one provider are kept.
+        /// How many connections to one provider are kept.
         package var connections: Int
-        /// The longest answer that is taken, in bytes.
+        /// The longest answer that is taken, in bytes, beside what it may repeat of the payload.
         package var answerLimit: Int
         /// A PEM file of authorities to trust beside the system's, for a way out that ends TLS; nil for none.
         package var authorityFile: String?
@@ -35,9 +36,13 @@ package final class HTTPProviderCaller: ProviderCaller {
         }
     }
 
+    let configuration: Configuration
+    /// Keeps connections.
+    let client: HTTPClient
+    /// Uses each connection once.
+    let freshClient: HTTPClient
+    let exchanges = WaitingExchanges()
     private let endpoints: [ProviderName: Endpoint]
-    private let configuration: Configuration
-    private let client: HTTPClient
     private let now: @Sendable () -> Date
 
     /// Takes the endpoints of the providers that are served. The caller ends with `shutdown`.
@@ -49,18 +54,10 @@ package final class HTTPProviderCaller: ProviderCaller {
         self.endpoints = Dictionary(endpoints.map { ($0.provider, $0) }) { $1 }
         self.configuration = configuration
         self.now = now
-        var http = HTTPClient.Configuration(redirectConfiguration: .disallow)
-        http.timeout = .init(connect: .nanoseconds(configuration.connectTimeout.nanoseconds))
-        http.connectionPool = .init(
-            idleTimeout: .seconds(30), concurrentHTTP1ConnectionsPerHostSoftLimit: configuration.connections)
-        http.connectionPool.retryConnectionEstablishment = false
-        http.http2StreamChannelDebugInitializer = { EarlyAnswer.wait(in: $0, limit: configuration.answerLimit) }
-        if let file = configuration.authorityFile {
-            var tls = TLSConfiguration.makeClientConfiguration()
-            tls.additionalTrustRoots = [.file(file)]
-            http.tlsConfiguration = tls
-        }
+        var http = Self.clientConfiguration(configuration, exchanges)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: http)
+        http.maximumUsesPerConnection = 1
+        freshClient = HTTPClient(eventLoopGroupProvider: .singleton, configuration: http)
     }
 
     /// Closes all connections; calls in flight fail. Connections that do not close within five seconds are left: the process
@@ -68,7 +65,12 @@ package final class HTTPProviderCaller: ProviderCaller {
     package func shutdown() async {
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         let closed = loop.makePromise(of: Void.self)
-        let close = { @Sendable [client] in try await client.shutdown() }
+        let close = { @Sendable [client, freshClient] in
+            // Each is to be shut down, whatever becomes of the other.
+            async let first: Void? = try? client.shutdown()
+            async let second: Void? = try? freshClient.shutdown()
+            _ = await (first, second)
+        }
         loop.makeFutureWithTask(close).cascade(to: closed)
         let limit = loop.scheduleTask(in: .seconds(5)) { closed.succeed() }
         // Nothing can be done about connections that do not close.
@@ -87,16 +89,87 @@ package final class HTTPProviderCaller: ProviderCaller {
             return CallResult(.invalidPayload, mayHaveReached: false, error: "the payload cannot be read as JSON")
         }
         if let refusal = refusal(step, context, operation) { return refusal }
-        guard let request = request(step, context, operation, endpoint, willSend) else {
+        let call = HTTPCall(
+            context: context, operation: operation, endpoint: endpoint, willSend: willSend,
+            deadline: .now() + .nanoseconds(configuration.timeout.nanoseconds))
+        guard let request = operation.creationRequest(context) else {
             return CallResult(.invalidPayload, mayHaveReached: false, error: operation.missingForPath)
         }
-        guard willSend() else {
-            return Self.leaseInDoubt
-        }
-        return await send(request, step, context, operation)
+        // A look-up as well: with another path it would ask for another record.
+        let digest = request.digest(bodySHA256: claim.bodySHA256)
+        guard claim.requestSHA256 ?? digest == digest else { return Self.anotherRequest }
+        guard step == .create else { return await lookUp(call) }
+        var result = await create(request, call)
+        result.requestSHA256 = digest
+        return result
     }
 
-    /// What must not be sent, and why.
+    private func create(_ request: ProviderRequest, _ call: HTTPCall) async -> CallResult {
+        guard call.willSend() else { return Self.leaseInDoubt }
+        let creation = call.operation.creation
+        let (ending, exchange) = await send(request, call, reads: { creation.read($0, for: call.context) })
+        switch ending {
+        case .read(var result, let answer):
+            complete(&result, answer, call)
+            return exchange.hasSent ? result : beforeTheEnd(result, call)
+        case .failed(let error):
+            guard exchange.hasSent || error is RequestGate.AnsweredEarly else { return Self.notSent(error) }
+            let outcome = error is RequestGate.AnsweredEarly ? .ambiguous : creation.lostAnswer
+            return CallResult(outcome, mayHaveReached: true, error: "no answer: \(Self.name(error))")
+        }
+    }
+
+    /// The answer to a request whose last piece was never written: whatever it says, nothing came of the request.
+    private func beforeTheEnd(_ result: CallResult, _ call: HTTPCall) -> CallResult {
+        var result = result
+        result.mayHaveReached = false
+        if result.outcome == .ambiguous, call.operation.policy.resend == .never { result.outcome = .notSent }
+        return result
+    }
+
+    private func lookUp(_ call: HTTPCall) async -> CallResult {
+        guard let lookUp = call.operation.lookUp, let first = lookUp.path(call.context) else {
+            return CallResult(.invalidPayload, mayHaveReached: false, error: call.operation.missingForPath)
+        }
+        guard call.willSend() else { return Self.leaseInDoubt }
+        var path = first
+        var paths: Set<String> = [first]
+        var body: JSONValue?
+        for page in 1...Pages.limit {
+            let request = call.operation.lookUpRequest(path, call.context)
+            let earlier = body
+            let (ending, exchange) = await send(request, call) { answer in
+                let joined = answer.json.map { lookUp.pages?.joined(earlier, $0) ?? $0 }
+                return lookUp.read(answer, joined, for: call.context)
+            }
+            switch ending {
+            case .failed(let error):
+                guard exchange.hasSent else { return Self.notSent(error) }
+                return CallResult(.unavailable, mayHaveReached: false, error: "no answer: \(Self.name(error))")
+            case .read(var result, let answer):
+                complete(&result, answer, call)
+                guard page < Pages.limit, answer.status == 200, let pages = lookUp.pages, let json = answer.json,
+                    let next = pages.next(after: json, of: first), paths.insert(next).inserted
+                else { return result }
+                body = pages.joined(earlier, json)
+                path = next
+            }
+        }
+        return CallResult(.unavailable, mayHaveReached: false)
+    }
+
+    /// What every answer tells beside what its reader took from it.
+    private func complete(_ result: inout CallResult, _ answer: Answer, _ call: HTTPCall) {
+        if result.providerID == nil {
+            result.error = result.error ?? Redaction.describe(answer)
+            result.retryAfter = RetryAfter.wait(answer.headers, now: now())
+        }
+        result.requestID = RequestID.find(in: answer, for: call.context)
+        result.providerStatus = Echo.status(result.providerStatus, of: call.context.payload)
+    }
+
+    // MARK: - What must not be sent
+
     private func refusal(_ step: Step, _ context: CallContext, _ operation: Operation) -> CallResult? {
         let claim = context.claim
         guard Array(SHA256.hash(data: claim.payload ?? [])) == claim.bodySHA256 else {
@@ -115,98 +188,17 @@ package final class HTTPProviderCaller: ProviderCaller {
 
     private static let faultsShown = 5
 
-    private func request(
-        _ step: Step, _ context: CallContext, _ operation: Operation, _ endpoint: Endpoint,
-        _ willSend: @escaping @Sendable () -> Bool
-    ) -> HTTPClient.Request? {
-        let claim = context.claim
-        let path = step == .create ? operation.createPath(context) : operation.lookUp?.path(context)
-        guard let path else { return nil }
-        var headers = HTTPHeaders(endpoint.headers.map { ($0.name, $0.value) })
-        headers.add(name: "User-Agent", value: "onboard")
-        headers.add(name: "Accept", value: "application/json")
-        if let trace = claim.traceparent { headers.add(name: "traceparent", value: trace) }
-        for (parameter, name) in operation.parameterHeaders {
-            if let value = context.parameters[parameter]?.string { headers.add(name: name, value: value) }
-        }
-        var body: HTTPClient.Body?
-        if step == .create {
-            headers.add(name: "Content-Type", value: operation.contentType)
-            if let name = operation.keyHeader { headers.add(name: name, value: claim.idempotencyKey) }
-            body = Self.body(ByteBuffer(bytes: claim.payload ?? []), willSend)
-        }
-        // A URL that cannot be made is a base URL that start-up should have refused.
-        return try? HTTPClient.Request(
-            url: endpoint.baseURL + path, method: step == .create ? .POST : .GET, headers: headers, body: body)
-    }
+    private static let anotherRequest = CallResult(
+        .invalidPayload, mayHaveReached: false,
+        error: "the request's path or headers are not those first sent: customer_id or sub_partner_id has changed")
 
-    private func send(
-        _ request: HTTPClient.Request, _ step: Step, _ context: CallContext, _ operation: Operation
-    ) async -> CallResult {
-        let exchange = HTTPExchange(limit: configuration.answerLimit)
-        do {
-            return read(try await answer(to: request, exchange), step, context, operation)
-        } catch {
-            return lost(error, hasSent: exchange.hasSent, step, operation)
-        }
-    }
+    static let leaseInDoubt = CallResult(.notSent, mayHaveReached: false, error: "the worker's lease is in doubt")
 
-    /// Waits for the whole answer; an error where there is none within the time.
-    func answer(to request: HTTPClient.Request, _ exchange: HTTPExchange) async throws -> Answer {
-        let task = client.execute(
-            request: request, delegate: exchange, deadline: .now() + .nanoseconds(configuration.timeout.nanoseconds))
-        do {
-            return try await withTaskCancellationHandler {
-                try await task.futureResult.get()
-            } onCancel: {
-                task.cancel()
-            }
-        } catch let early as EarlyAnswer.Complete {
-            return early.answer
-        }
-    }
-
-    private func read(_ answer: Answer, _ step: Step, _ context: CallContext, _ operation: Operation) -> CallResult {
-        var result =
-            step == .create
-            ? operation.creation.read(answer)
-            : operation.lookUp?.read(answer, for: context)
-                ?? CallResult(.rejected, mayHaveReached: false)
-        if result.providerID == nil {
-            result.error = result.error ?? Redaction.describe(answer)
-            result.retryAfter = RetryAfter.wait(answer.headers, now: now())
-        }
-        result.requestID = RequestID.find(in: answer, for: context)
-        result.providerStatus = Echo.status(result.providerStatus, of: context.payload)
-        return result
-    }
-
-    /// A body that is written only if `willSend` still agrees.
-    ///
-    /// Waiting for a connection takes its time, and a process may be stopped meanwhile for longer than its lease. A
-    /// request whose body does not come has no effect: its length was announced (RFC 9112, section 6.3).
-    private static func body(_ bytes: ByteBuffer, _ willSend: @escaping @Sendable () -> Bool) -> HTTPClient.Body {
-        .stream(contentLength: Int64(bytes.readableBytes)) { writer in
-            guard willSend() else {
-                return MultiThreadedEventLoopGroup.singleton.next().makeFailedFuture(LeaseInDoubt())
-            }
-            return writer.write(.byteBuffer(bytes))
-        }
-    }
-
-    private struct LeaseInDoubt: Error {}
-
-    private static let leaseInDoubt = CallResult(
-        .notSent, mayHaveReached: false, error: "the worker's lease is in doubt")
-
-    /// What an error without an answer means. Only what certainly came before the first byte is not sent.
-    private func lost(_ error: any Error, hasSent: Bool, _ step: Step, _ operation: Operation) -> CallResult {
-        if error is LeaseInDoubt { return Self.leaseInDoubt }
-        if !hasSent, Self.isBeforeTheFirstByte(error) {
-            return CallResult(.notSent, mayHaveReached: false, error: "no connection: \(Self.name(error))")
-        }
-        let outcome = step == .create ? operation.creation.lostAnswer : .unavailable
-        return CallResult(outcome, mayHaveReached: step == .create, error: "no answer: \(Self.name(error))")
+    /// A request whose last piece was not written.
+    private static func notSent(_ error: any Error) -> CallResult {
+        if error is RequestGate.LeaseInDoubt { return leaseInDoubt }
+        let what = isBeforeTheFirstByte(error) ? "no connection" : "not sent to its end"
+        return CallResult(.notSent, mayHaveReached: false, error: "\(what): \(name(error))")
     }
 
     private static func isBeforeTheFirstByte(_ error: any Error) -> Bool {
@@ -226,7 +218,5 @@ package final class HTTPProviderCaller: ProviderCaller {
 }
 
 extension Duration {
-    fileprivate var nanoseconds: Int64 {
-        components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
-    }
+    var nanoseconds: Int64 { components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000 }
 }

@@ -6,7 +6,8 @@ package struct FaultRule: Sendable, Equatable {
     package enum Fault: String, Sendable, CaseIterable {
         /// Answers later, by `milliseconds`.
         case delay
-        /// Does its work and answers only after `milliseconds`, whether or not the client still waits.
+        /// Does its work and answers only after `milliseconds`, whether or not the client still waits. With `cut_after`
+        /// the connection is closed after so many milliseconds, before the work or after it.
         case lateEffect = "late_effect"
         /// Answers `status` and does nothing.
         case status
@@ -36,6 +37,28 @@ package struct FaultRule: Sendable, Equatable {
         case slowBody = "slow_body"
         /// Does its work and answers with the id of the first record that it ever made.
         case duplicateID = "duplicate_id"
+        /// Does its work and answers with an id that no record can have: a name with a NUL in it.
+        case wrongID = "wrong_id"
+        /// Does its work and sends the answer as gzip, whatever was asked for.
+        case gzip
+        /// Does its work and sends half of a gzip stream as the whole answer.
+        case brokenGzip = "broken_gzip"
+        /// Does its work and sends the answer in a coding that nobody knows.
+        case unknownCoding = "unknown_coding"
+        /// Does its work and puts a byte order mark before the answer.
+        case byteOrderMark = "byte_order_mark"
+        /// Does its work and adds a name with a letter in ISO 8859-1 to the answer, which is not UTF-8 then.
+        case latin1
+        /// Does its work, and after the answer, `milliseconds` later, sends another record's on the same connection.
+        case stray
+        /// Answers a look-up that finds nothing with 200 and `{"data": null}`.
+        case nullData = "null_data"
+        /// Closes the connection after the answer, without saying so before.
+        case closeIdle = "close_idle"
+        /// Answers 429 without `Retry-After`, and does nothing, above `per_second` calls within a second.
+        case rateLimit = "rate_limit"
+        /// Shows a list's records only on its last page, after `pages` of others.
+        case paged
         /// Forgets every key that it has stored, as at the end of their lives, and answers as a new one would be.
         case forgottenKeys = "forgotten_keys"
     }
@@ -46,7 +69,7 @@ package struct FaultRule: Sendable, Equatable {
     package var method: String?
     /// Only so many matching requests, then the rule is spent.
     package var first: Int?
-    /// Only each so manieth matching request.
+    /// Applies to every n-th matching request.
     package var every: Int?
     /// Only requests whose body contains this text.
     package var contains: String?
@@ -54,8 +77,14 @@ package struct FaultRule: Sendable, Equatable {
     package var fault: Fault
     /// For `status`.
     package var status = 500
-    /// For `delay`, `late_effect` and `slow_body`.
+    /// For `delay`, `late_effect`, `slow_body` and `stray`.
     package var milliseconds = 0
+    /// For `late_effect`: when the connection is closed; nil to keep it.
+    package var cutAfter: Int?
+    /// For `rate_limit`.
+    package var perSecond = 1
+    /// For `paged`.
+    package var pages = 1
     /// For `throttle` and `hang`.
     package var seconds = 0
     /// For `throttle`: whether the time is given as a date.
@@ -109,6 +138,9 @@ package struct FaultRule: Sendable, Equatable {
         case "status": status = number
         case "milliseconds": milliseconds = number
         case "seconds": seconds = number
+        case "cut_after": cutAfter = number
+        case "per_second": perSecond = number
+        case "pages": pages = number
         default: return false
         }
         return true

@@ -9,7 +9,6 @@ final class AttemptRunner: Sendable {
     let marker: Marker
     let trust: LeaseTrust
     let decider: AttemptDecider
-    private let durations = NIOLockedValueBox<[ProviderName: CallDurations]>([:])
 
     init(caller: any ProviderCaller, marker: Marker, trust: LeaseTrust, decider: AttemptDecider) {
         self.caller = caller
@@ -29,9 +28,9 @@ final class AttemptRunner: Sendable {
                 job, .create, result,
                 .again(claim.step, after: .seconds(60), reason: "left to a newer worker", countsAttempt: false))
         }
-        let isFirst = claim.step == .create && claim.firstSentAge == nil && claim.evidence == nil
-        let canLookUp = isFirst ? false : operation.canLookUp(claim)
-        switch isFirst ? .create : AttemptPlan(claim, policy: operation.policy, canLookUp: canLookUp) {
+        switch AttemptPlan(
+            claim, policy: operation.policy, canLookUp: claim.mayNeedLookUp && operation.canLookUp(claim))
+        {
         case .create: return await call(.create, job, operation, identity)
         case .lookUp: return await call(.lookUp, job, operation, identity)
         case .adopt(let evidence):
@@ -40,7 +39,8 @@ final class AttemptRunner: Sendable {
             result.providerStatus = evidence.providerStatus
             return decide(job, .lookUp, result, operation, sentAge: nil)
         case .giveUp(let decision):
-            return end(job, .lookUp, CallResult(.ambiguous, mayHaveReached: false), decision)
+            let outcome = decision.state == .uncertain ? Outcome.ambiguous : .notSent
+            return end(job, claim.step, CallResult(outcome, mayHaveReached: false), decision)
         }
     }
 
@@ -56,66 +56,29 @@ final class AttemptRunner: Sendable {
         _ step: Step, _ job: ClaimedJob, _ operation: Operation, _ identity: LeaseTrust.Identity
     ) async -> CompletedAttempt {
         if step == .create, operation.policy.marksBeforeSend,
-            !(await marker.mark(job.claim, by: identity.worker))
+            !(await marker.mark(job, digest: operation.requestDigest(of: job.claim)))
         {
             let result = CallResult(.notSent, mayHaveReached: false, error: "the mark could not be written")
             return decide(job, step, result, operation, sentAge: nil)
         }
         let sentAt = NIOLockedValueBox<ContinuousClock.Instant?>(nil)
-        let call = { @Sendable [self] in
-            await caller.call(step, for: job.claim, operation: operation) {
-                let now = ContinuousClock.now
-                guard self.trust.holds(for: identity, at: now) else { return false }
-                sentAt.withLockedValue { $0 = now }
-                return true
+        let result = await caller.call(step, for: job.claim, operation: operation) {
+            let now = ContinuousClock.now
+            // A look-up creates nothing: it goes on past the job's end.
+            guard self.trust.holds(for: identity, at: now), step == .lookUp || job.isInTime(at: now) else {
+                return false
             }
+            sentAt.withLockedValue { $0 = now }
+            return true
         }
-        // Where only a look-up protects a resend, nothing of ours may land after another has looked.
-        let endsWithLease = step == .create && operation.policy.resend == .afterLookUp
-        let result = endsWithLease ? await whileTrusted(identity, call) : await call()
         let sentAge = sentAt.withLockedValue { $0 }.map { ContinuousClock.now - $0 }
-        if step == .create, let sentAge { note(sentAge, of: result, operation.provider) }
         return decide(job, step, result, operation, sentAge: sentAge)
-    }
-
-    /// Remembers how long a call took. One that was cut off after a moment tells nothing; one that ran out of time does.
-    private func note(_ duration: Duration, of result: CallResult, _ provider: ProviderName) {
-        guard result.httpStatus != nil || duration >= decider.longestCall else { return }
-        durations.withLockedValue { $0[provider, default: CallDurations()].ended(at: .now, after: duration) }
-    }
-
-    /// Cancels the call once the lease is in doubt, which is before others may take the job.
-    private func whileTrusted(
-        _ identity: LeaseTrust.Identity, _ call: @escaping @Sendable () async -> CallResult
-    ) async -> CallResult {
-        await withTaskGroup(of: CallResult?.self) { group in
-            group.addTask(name: "call") { await call() }
-            group.addTask(name: "lease-watch") {
-                while !Task.isCancelled, self.trust.holds(for: identity, at: ContinuousClock.now) {
-                    // Cancelled: the call has ended.
-                    try? await Task.sleep(for: .milliseconds(250))
-                }
-                return nil
-            }
-            var result: CallResult?
-            for await end in group {
-                result = end ?? result
-                group.cancelAll()
-            }
-            return result ?? CallResult(.ambiguous, mayHaveReached: true)
-        }
     }
 
     private func decide(
         _ job: ClaimedJob, _ step: Step, _ result: CallResult, _ operation: Operation, sentAge: Duration?
     ) -> CompletedAttempt {
         let isDone = result.outcome == .succeeded || result.outcome == .adopted
-        var decider = decider
-        if result.outcome == .notFound {
-            let known = durations.withLockedValue { $0[operation.provider] }
-            decider.longestCall =
-                known?.longest(at: .now, assuming: decider.longestCall) ?? decider.longestCall
-        }
         let decision = decider.decide(
             result, for: job.claim, doing: step, policy: operation.policy,
             canLookUp: isDone ? false : operation.canLookUp(job.claim), jitter: isDone ? 0 : Double.random(in: 0...1))
@@ -129,4 +92,9 @@ final class AttemptRunner: Sendable {
         CompletedAttempt(
             job: job.withoutPayload, step: step, result: result, decision: decision, sentAge: sentAge)
     }
+}
+
+extension Claim {
+    /// Whether the plan may be a look-up; most claims are first attempts, whose payload need not be read to plan them.
+    fileprivate var mayNeedLookUp: Bool { isInDoubt || step == .lookUp }
 }

@@ -6,8 +6,14 @@ import NIOConcurrencyHelpers
 ///
 /// While one write is under way the next marks gather, so that a fleet of calls costs few commits.
 final class Marker: Sendable {
+    private struct Request {
+        var job: ClaimedJob
+        var digest: [UInt8]?
+        var continuation: CheckedContinuation<Bool, Never>
+    }
+
     private struct State {
-        var waiting: [(claim: Claim, worker: WorkerID, continuation: CheckedContinuation<Bool, Never>)] = []
+        var waiting: [Request] = []
         var isClosed = false
     }
 
@@ -19,11 +25,13 @@ final class Marker: Sendable {
         self.queue = queue
     }
 
-    /// Whether the mark is written and the job still the worker's; only then may it be sent.
-    func mark(_ claim: Claim, by worker: WorkerID) async -> Bool {
+    /// Whether the mark is written and the claim still holds; only then may its request, of this digest, be sent.
+    func mark(_ job: ClaimedJob, digest: [UInt8]?) async -> Bool {
         await withCheckedContinuation { continuation in
             let isClosed = state.withLockedValue { state in
-                if !state.isClosed { state.waiting.append((claim, worker, continuation)) }
+                if !state.isClosed {
+                    state.waiting.append(Request(job: job, digest: digest, continuation: continuation))
+                }
                 return state.isClosed
             }
             if isClosed { continuation.resume(returning: false) } else { bell.ring() }
@@ -41,10 +49,10 @@ final class Marker: Sendable {
                 await bell.wait(atMost: .seconds(1), clock: .continuous)
                 continue
             }
-            for (worker, marks) in Dictionary(grouping: batch, by: \.worker) {
+            for (worker, marks) in Dictionary(grouping: batch, by: \.job.worker) {
                 // Without a mark nothing is sent: the attempts end as not sent and come again.
-                let marked = (try? await queue.markSent(marks.map(\.claim), by: worker)) ?? []
-                for mark in marks { mark.continuation.resume(returning: marked.contains(mark.claim.id)) }
+                let marked = (try? await queue.markSent(marks.map { ($0.job.claim, $0.digest) }, by: worker)) ?? []
+                for mark in marks { mark.continuation.resume(returning: marked.contains(mark.job.claim.token)) }
             }
         }
         let rest = state.withLockedValue { state in

@@ -136,7 +136,7 @@ final class Completer: Sendable {
         while !Task.isCancelled {
             do throws(PostgresError) {
                 do throws(PostgresError) {
-                    report(try await queue.complete(batch, by: trust.identity.worker), of: batch)
+                    report(try await queue.complete(batch), of: batch)
                 } catch  where error.sqlState == .lockNotAvailable {
                     try await writeAround(batch)
                 }
@@ -176,7 +176,12 @@ final class Completer: Sendable {
         let lost = Set(rows.lazy.filter { !$0.isWritten }.map(\.id))
         for attempt in batch {
             if lost.contains(attempt.job.claim.id) {
-                logger.notice("came too late: kept as late evidence", metadata: attempt.metadata)
+                if attempt.result.providerID != nil {
+                    logger.warning(
+                        "a success came too late: the provider may have two records", metadata: attempt.metadata)
+                } else {
+                    logger.notice("came too late: kept as late evidence", metadata: attempt.metadata)
+                }
             } else if attempt.decision.state == .failed || attempt.decision.state == .uncertain {
                 logger.notice("a job needs a person", metadata: attempt.metadata)
             } else {

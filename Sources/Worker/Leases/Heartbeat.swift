@@ -35,7 +35,7 @@ struct Heartbeat: Sendable {
         let worker = trust.identity.worker
         _ = try await queue.register(
             worker, host: configuration.host, version: configuration.version, slots: configuration.concurrency,
-            providers: configuration.providers, lease: configuration.lease)
+            providers: configuration.providers, lease: configuration.lease, callTimeout: configuration.longestCall)
         trust.renewed(from: start)
     }
 

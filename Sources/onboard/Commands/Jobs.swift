@@ -125,18 +125,60 @@ struct Jobs: AsyncParsableCommand {
 
     /// `onboard jobs resolve`.
     struct Resolve: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Ends the doubt about an uncertain job.")
+        static let configuration = CommandConfiguration(
+            abstract: "Ends the doubt about an uncertain job, or about many.",
+            discussion: "With --from, each line of the file is a verdict: JOB happened ID, or JOB did_not_happen.")
         @OptionGroup var database: DatabaseOptions
-        @Argument(help: "The job's number.") var id: Int64
-        @Argument(help: "happened or did_not_happen.") var verdict: String
+        @Argument(help: "The job's number.") var id: Int64?
+        @Argument(help: "happened or did_not_happen.") var verdict: String?
         @Option(help: "The provider's id, with happened.") var providerID: String?
-        @Option(help: "Who looked where.") var note: String?
+        @Option(help: "A file with a verdict a line, in place of one job's; - is standard input.") var from: String?
+        @Option(help: "Who looked where.") var note: String
+
+        func validate() throws {
+            guard (id != nil && verdict != nil) != (from != nil) else {
+                throw ValidationError("give a job's number and a verdict, or a file of verdicts with --from")
+            }
+        }
 
         func run() async throws {
-            let state = try await database.withDesk { desk throws(PostgresError) in
-                try await desk.resolve(JobID(id), verdict: verdict, providerID: providerID, note: note)
+            let table: OperatorDesk.Table
+            if let id, let verdict {
+                let state = try await database.withDesk { desk throws(PostgresError) in
+                    try await desk.resolve(JobID(id), verdict: verdict, providerID: providerID, note: note)
+                }
+                return print("Job \(id) is \(state).")
             }
-            print("Job \(id) is \(state).")
+            let verdicts = try Verdicts(from ?? "-").json
+            table = try await database.withDesk { desk throws(PostgresError) in
+                try await desk.resolve(verdicts: verdicts, note: note)
+            }
+            Terminal.show(table)
+            let refused = table.rows.count { !$0[2].isEmpty }
+            guard refused == 0 else {
+                throw Failure(.answerIsNo, "\(refused) of \(table.rows.count) verdicts were refused")
+            }
         }
+    }
+}
+
+/// Verdicts read from a file, one a line.
+private struct Verdicts {
+    let json: String
+
+    init(_ path: String) throws {
+        let file = path == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: path)
+        guard let data = try file?.readToEnd() ?? nil else { throw ValidationError("cannot read \(path)") }
+        var verdicts: [[String: String]] = []
+        for (number, line) in String(decoding: data, as: UTF8.self).split(separator: "\n").enumerated() {
+            let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
+            guard (2...3).contains(words.count), Int64(words[0]) != nil else {
+                throw Failure(
+                    .answerIsNo, "line \(number + 1) of \(path) is no verdict: JOB happened ID, or JOB did_not_happen")
+            }
+            verdicts.append(["job_id": words[0], "verdict": words[1]])
+            if words.count == 3 { verdicts[verdicts.count - 1]["provider_id"] = words[2] }
+        }
+        json = String(decoding: try JSONEncoder().encode(verdicts), as: UTF8.self)
     }
 }

@@ -133,52 +133,6 @@ import Testing
             #expect(try await a.column("SELECT id FROM onboarding.jobs ORDER BY id") == ["4", "5", "6"])
         }
     }
-
-    @Test func `a job whose history was dropped is not taken for one that was never sent`() async throws {
-        try await withSessions { sessions in
-            let a = sessions[0]
-            try await a.run(SQL.enqueue() + SQL.worker("a"))
-            _ = try await a.column(SQL.claim("a"))
-            _ = try await a.column(
-                SQL.complete("a", 1, outcome: "rejected", state: "failed", providerID: nil, status: 422))
-            try await a.run("DELETE FROM onboarding.attempts")
-            let error = await a.error(
-                "SELECT onboarding.retry(1, 'corrected', '{\"customer_type\": \"Person\", \"email\": \"b@example.com\"}')"
-            )
-            #expect(error?.message.contains("may exist at the provider") == true)
-        }
-    }
-
-    @Test func `the journal of the version before is taken along, and so is its late evidence`() async throws {
-        try await withTestDatabase(migrated: false) { connectionString in
-            let connection = try await Connection.open(ConnectionConfiguration(connectionString: connectionString))
-            for migration in SQLCatalog.migrations where migration.version < 8 {
-                try await connection.run(script: "BEGIN; " + migration.sql + " COMMIT;")
-            }
-            let a = Session(connection: connection)
-            try await a.run(SQL.enqueue() + SQL.worker("a") + SQL.worker("b"))
-            _ = try await a.column(SQL.claim("a"))
-            let token = try await a.value("SELECT claim_token FROM onboarding.jobs")
-            try await a.run(
-                "UPDATE onboarding.worker_leases SET lease_expires_at = now() - interval '1 s' WHERE id = 'a'")
-            _ = try await a.value("onboarding.take_over('b', 10)")
-            _ = try await a.column(SQL.complete("a", 1, token: token, providerID: "late-1"))
-            try await a.run(SQL.enqueue() + "SELECT onboarding.cancel(2, 'no more');")
-            let history = try await a.column("SELECT (x.*)::text FROM onboarding.transitions x ORDER BY job_id, at")
-            for migration in SQLCatalog.migrations where migration.version >= 8 {
-                try await connection.run(script: "BEGIN; " + migration.sql + " COMMIT;")
-            }
-            #expect(
-                try await a.column("SELECT (x.*)::text FROM onboarding.transitions x ORDER BY job_id, at") == history)
-            #expect(try await a.value("SELECT count(*) FROM onboarding.attempts") == "2")
-            let evidence = try await a.value(
-                "SELECT evidence_id FROM onboarding.claim('b', 'iron', 1, 1000, 1000, 1000)")
-            #expect(evidence == "late-1")
-            try await a.run("SELECT onboarding.retry(2)")
-            #expect(try await a.value("SELECT count(*) FROM onboarding.state_changes WHERE job_id = 2") == "2")
-            await connection.close()
-        }
-    }
 }
 
 private enum Juicy {

@@ -20,7 +20,8 @@ import Testing
                 #expect(try await session.column(SQL.claim("a")) == ["\(id)"])
                 #expect(try await session.column(SQL.claim("a")) == [])
                 _ = try await session.column(
-                    SQL.complete("a", id, outcome: outcome, state: state, providerID: state == "completed" ? "p" : nil))
+                    SQL.complete(
+                        "a", id, outcome: outcome, state: state, providerID: state == "completed" ? "p-*" : nil))
             }
             try await session.run("SELECT onboarding.cancel(3)")
             #expect(try await session.column(SQL.claim("a")) == ["4"])
@@ -39,7 +40,7 @@ import Testing
             _ = try await session.column(
                 SQL.complete("a", 2, outcome: "ambiguous", state: "uncertain", providerID: nil))
             #expect(try await session.column(SQL.claim("a")) == [])
-            try await session.run("SELECT onboarding.resolve(2, 'happened', 'p')")
+            try await session.run("SELECT onboarding.resolve(2, 'happened', 'p', 'seen')")
             #expect(try await session.column(SQL.claim("a")) == ["3"])
         }
     }

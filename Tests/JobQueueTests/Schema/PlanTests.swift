@@ -84,7 +84,7 @@ import Testing
         _ = try await session.column(SQL.claim("gone", "iron", 100))
         try await session.run(
             "UPDATE onboarding.worker_leases SET lease_expires_at = now() - interval '1 s' WHERE id = 'gone'")
-        try await measure("take over", "SELECT onboarding.take_over('a', 100)")
+        try await measure("take over", "SELECT onboarding.take_over('a', '{}'::bigint[], 100, true)")
         try await session.run(
             "UPDATE onboarding.jobs SET expires_at = now() - interval '1 s' WHERE id = ANY (ARRAY("
                 + "SELECT id FROM onboarding.jobs WHERE state = 'available' AND provider = 'iron' "

@@ -103,7 +103,7 @@ import Testing
         try await withSessions { sessions in
             let session = sessions[0]
             func end(_ id: Int, _ outcome: String, _ state: String) -> String {
-                SQL.complete("a", id, outcome: outcome, state: state, providerID: state == "completed" ? "p" : nil)
+                SQL.complete("a", id, outcome: outcome, state: state, providerID: state == "completed" ? "p-*" : nil)
             }
             try await session.run(SQL.worker("a") + SQL.worker("b"))
             for _ in 1...5 { try await session.run(SQL.enqueue()) }
@@ -113,7 +113,7 @@ import Testing
             for id in 3...4 { _ = try await session.column(end(id, "uncertain", "uncertain")) }
             #expect(try await session.value(Self.counts) == "1 1")
             // A person's verdict.
-            try await session.run("SELECT onboarding.resolve(3, 'happened', 'p')")
+            try await session.run("SELECT onboarding.resolve(3, 'happened', 'p-3', 'seen')")
             #expect(try await session.value(Self.counts) == "2 1")
             // Evidence that came late, of a claim before.
             let lost = "(SELECT claim_token + 1 FROM onboarding.jobs WHERE id = 4)"

@@ -91,21 +91,25 @@ enum SQL {
         """
     }
 
-    /// Completes job `id` of `worker` with the token that the claim gave it.
+    /// Completes job `id` of `worker` with the token that the claim gave it. `*` in the provider's id stands for the job's.
     static func complete(
         _ worker: String, _ id: Int, token: String? = nil, outcome: String = "succeeded", state: String = "completed",
-        nextStep: String = "create", delay: Int = 0, counted: Bool = true, reached: Bool = true, rotates: Bool = false,
-        providerID: String? = "provider-1", hold: Int? = nil, step: String = "create", status: Int? = 201
+        nextStep: String = "create", delay: Int = 0, counted: Bool = true, reached: Bool? = nil, proven: Bool = false,
+        rotates: Bool = false, providerID: String? = "provider-*", hold: Int? = nil, step: String = "create",
+        status: Int? = 201, mute: Int? = nil
     ) -> String {
         let token = token ?? "(SELECT claim_token FROM onboarding.jobs WHERE id = \(id))"
-        let provider = providerID.map { "'\($0)'" } ?? "NULL"
+        let provider = providerID.map { "'\($0.replacing("*", with: "\(id)"))'" } ?? "NULL"
+        let reached =
+            reached ?? !["rejected", "not_found", "not_sent", "invalid_payload", "throttled"].contains(outcome)
         return """
-            SELECT written FROM onboarding.complete('\(worker)', ARRAY[\(id)]::bigint[], ARRAY[\(token)]::bigint[],
-                ARRAY[now()::text], ARRAY[1]::smallint[], ARRAY['\(step)'], ARRAY['\(outcome)'], ARRAY['\(state)'],
-                ARRAY['\(nextStep)'], ARRAY[\(delay)]::bigint[], ARRAY[\(counted)], ARRAY[\(reached)], ARRAY['\(rotates ? "new" : "same")'],
+            SELECT written FROM onboarding.complete(ARRAY[\(id)]::bigint[], ARRAY[\(token)]::bigint[],
+                ARRAY['\(worker)'], ARRAY[now()::text], ARRAY[1]::smallint[], ARRAY['\(step)'], ARRAY['\(outcome)'], ARRAY['\(state)'],
+                ARRAY['\(nextStep)'], ARRAY[\(delay)]::bigint[], ARRAY[\(counted)], ARRAY[\(reached)], ARRAY[\(proven)],
+                ARRAY['\(rotates ? "new" : "same")'], ARRAY[\(mute.map(String.init) ?? "NULL")]::integer[],
                 ARRAY[\(status.map(String.init) ?? "NULL")]::integer[], ARRAY[NULL]::text[], ARRAY[\(provider)]::text[], ARRAY['Active'], ARRAY[NULL]::text[],
                 ARRAY['because'], ARRAY[5]::bigint[], ARRAY[\(hold.map(String.init) ?? "NULL")]::bigint[],
-                ARRAY[(SELECT idempotency_key::text FROM onboarding.jobs WHERE id = \(id))], ARRAY['\\x00'::bytea])
+                ARRAY[(SELECT idempotency_key::text FROM onboarding.jobs WHERE id = \(id))], ARRAY['\\x00'::bytea], ARRAY[NULL]::bytea[])
             """
     }
 
@@ -116,11 +120,14 @@ enum SQL {
     ) -> String {
         func all(_ expression: String) -> String { "(SELECT array_agg(\(expression) ORDER BY id) FROM \(jobs))" }
         let columns = [
-            "id", "claim_token", "claimed_at::text", "attempt", "step", "'\(outcome)'::text", "'\(state)'::text",
-            "'create'::text", "0::bigint", "true", "true", "'same'::text", "201", "NULL::text", "'record'::text",
+            "id", "claim_token", "'\(worker)'::text", "claimed_at::text", "attempt", "step", "'\(outcome)'::text",
+            "'\(state)'::text",
+            "'create'::text", "0::bigint", "true", "true", "false", "'same'::text", "NULL::integer", "201",
+            "NULL::text",
+            "('record-' || id)::text",
             "'Active'::text", "NULL::text", "'because'::text", "5::bigint", "\(hold)::bigint", "idempotency_key::text",
-            "'\\x00'::bytea",
+            "'\\x00'::bytea", "NULL::bytea",
         ]
-        return "SELECT written FROM onboarding.complete('\(worker)', \(columns.map(all).joined(separator: ", ")))"
+        return "SELECT written FROM onboarding.complete(\(columns.map(all).joined(separator: ", ")))"
     }
 }

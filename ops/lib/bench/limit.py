@@ -21,15 +21,16 @@ FROM onboarding.claim('limit'::text, 'juicyway'::text, {BATCH}, 33554432, 922337
     nullif(:last_ids::bigint[], '{{}}')) AS c \\gset
 \\if :n > 0
 SELECT c.job_id, c.claim_token, c.written, c.job_state
-FROM onboarding.complete('limit'::text, :ids::bigint[], :tokens::bigint[], :claimed::text[], :attempts::smallint[],
+FROM onboarding.complete(:ids::bigint[], :tokens::bigint[], array_fill('limit'::text, ARRAY[:n::integer]), :claimed::text[], :attempts::smallint[],
     array_fill('create'::text, ARRAY[:n::integer]), array_fill('succeeded'::text, ARRAY[:n::integer]),
     array_fill('completed'::text, ARRAY[:n::integer]), array_fill('create'::text, ARRAY[:n::integer]),
     array_fill(0::bigint, ARRAY[:n::integer]), array_fill(true, ARRAY[:n::integer]), array_fill(true, ARRAY[:n::integer]),
-    array_fill('same'::text, ARRAY[:n::integer]), array_fill(201, ARRAY[:n::integer]),
+    array_fill(false, ARRAY[:n::integer]), array_fill('same'::text, ARRAY[:n::integer]),
+    array_fill(NULL::integer, ARRAY[:n::integer]), array_fill(201, ARRAY[:n::integer]),
     array_fill(NULL::text, ARRAY[:n::integer]), :made::text[], array_fill(NULL::text, ARRAY[:n::integer]),
     array_fill(NULL::text, ARRAY[:n::integer]), array_fill('created at the provider'::text, ARRAY[:n::integer]),
     array_fill(1::bigint, ARRAY[:n::integer]), array_fill(NULL::bigint, ARRAY[:n::integer]), :keys::text[],
-    :digests::bytea[]) AS c;
+    :digests::bytea[], :digests::bytea[]) AS c;
 \\endif
 """
 

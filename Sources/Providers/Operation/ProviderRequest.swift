@@ -1,0 +1,55 @@
+import Contracts
+import Crypto
+package import JobModel
+import NIOHTTP1
+
+/// What decides a request's effect: everything but the address, the credentials, the key and the trace.
+struct ProviderRequest: Sendable {
+    let method: HTTPMethod
+    let path: String
+    /// Headers that come from the job's parameters, in the order of their names.
+    var headers: [(name: String, value: String)] = []
+    var contentType: String?
+    var body: [UInt8]?
+
+    /// SHA-256 over all of it, each part with its length before it, so that no two requests have one form.
+    ///
+    /// - Parameter bodySHA256: stands for the body, which may be large and is hashed already.
+    func digest(bodySHA256: [UInt8]) -> [UInt8] {
+        var hash = SHA256()
+        let parts = [method.rawValue, path, contentType ?? ""] + headers.flatMap { [$0.name, $0.value] }
+        for bytes in parts.map({ Array($0.utf8) }) + [bodySHA256] {
+            hash.update(data: (0..<8).map { UInt8(truncatingIfNeeded: bytes.count >> (8 * $0)) })
+            hash.update(data: bytes)
+        }
+        return Array(hash.finalize())
+    }
+}
+
+extension Operation {
+    /// The request that creates the record; nil when the job lacks what its path needs.
+    func creationRequest(_ context: CallContext) -> ProviderRequest? {
+        guard let path = createPath(context) else { return nil }
+        var request = ProviderRequest(method: .POST, path: path, headers: headers(context))
+        request.contentType = contentType
+        request.body = context.claim.payload ?? []
+        return request
+    }
+
+    /// The request that looks for the record under `path`.
+    func lookUpRequest(_ path: String, _ context: CallContext) -> ProviderRequest {
+        ProviderRequest(method: .GET, path: path, headers: headers(context))
+    }
+
+    /// SHA-256 of the request that creates the record: method, path, headers from parameters, content type and body. Nil
+    /// when the claim cannot be read or lacks what the path needs.
+    package func requestDigest(of claim: Claim) -> [UInt8]? {
+        CallContext(claim).flatMap(creationRequest)?.digest(bodySHA256: claim.bodySHA256)
+    }
+
+    private func headers(_ context: CallContext) -> [(name: String, value: String)] {
+        parameterHeaders.sorted { $0.value < $1.value }.compactMap { parameter, name in
+            context.parameters[parameter]?.string.map { (name, $0) }
+        }
+    }
+}

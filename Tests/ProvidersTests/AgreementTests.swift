@@ -1,0 +1,162 @@
+import Contracts
+import JobModel
+import Testing
+
+@testable import Providers
+
+/// Whose record an answer is about.
+@Suite struct AgreementTests {
+    private func create(_ kind: String, _ body: String, payload: String? = nil) throws -> CallResult {
+        let claim = Sample.claim(kind, payload: payload, parameters: #"{"customer_id": "c-1"}"#)
+        return Sample.operation(kind).creation.read(Sample.answer(201, body), for: try #require(CallContext(claim)))
+    }
+
+    private func lookUp(
+        _ kind: String, _ body: String, payload: String? = nil, _ change: (inout Claim) -> Void = { _ in }
+    ) throws -> CallResult {
+        var claim = Sample.claim(kind, payload: payload, parameters: #"{"customer_id": "c-1"}"#)
+        change(&claim)
+        let answer = Sample.answer(200, body)
+        let lookUp = try #require(Sample.operation(kind).lookUp)
+        return lookUp.read(answer, answer.json, for: try #require(CallContext(claim)))
+    }
+
+    @Test(arguments: [
+        ("iron.customer.create", #"{"id": "x", "email": "eve@example.com"}"#, "email"),
+        ("iron.customer.create", #"{"id": "x", "external_id": "user 5"}"#, "external_id"),
+        ("iron.customer.create", #"{"id": "x", "customer_type": "Business"}"#, "customer_type"),
+        ("iron.identification.create", #"{"id": "x", "customer_id": "c-2"}"#, "customer_id"),
+        ("axisfi.customer.create", #"{"customer_id": "x", "partner_customer_id": "partner-2"}"#, "partner_customer_id"),
+        (
+            "axisfi.customer.create", #"{"data": {"customer_id": "x", "partner_customer_id": "p"}}"#,
+            "partner_customer_id"
+        ),
+        ("juicyway.customer.create", #"{"data": {"id": "x", "email": "eve@example.com"}}"#, "email"),
+        ("juicyway.customer.create", #"{"data": {"id": "x", "type": "business"}}"#, "type"),
+    ])
+    func `an answer that repeats what was not sent is another's`(kind: String, body: String, field: String) throws {
+        let result = try create(kind, body)
+        #expect(result.outcome == .ambiguous)
+        #expect(result.mayHaveReached)
+        #expect(result.providerID == nil)
+        #expect(result.error == "the answer repeats another \(field)")
+    }
+
+    @Test(arguments: [
+        ("iron.customer.create", #"{"id": "x", "email": " ADA@Example.com ", "external_id": null, "name": "Eve"}"#),
+        ("iron.customer.create", #"{"id": "x", "email": "", "customer_type": "PERSON"}"#),
+        ("iron.customer.create", #"{"id": "x", "email": "a**@example.com"}"#),
+        ("iron.identification.create", #"{"id": "x", "customer_id": "C-1"}"#),
+        ("juicyway.customer.create", #"{"data": {"id": "x", "email": "Ada+1@example.com", "type": "Individual"}}"#),
+    ])
+    func `spelling, masks and gaps are no contradiction`(kind: String, body: String) throws {
+        #expect(try create(kind, body).outcome == .succeeded)
+    }
+
+    private static let customer = #"""
+        {"first_name": "José", "last_name": "O'Neill  Smith", "email": "ada+1@example.com", "phone": "+49 170 1234567",
+         "type": "individual", "born": "1990-01-02", "amount": 99.90,
+         "billing_address": {"line1": "1", "city": "Köln", "state": "s", "zip_code": "z", "country": "NG"}, "tags": ["a", "b"]}
+        """#
+
+    @Test(arguments: [
+        (#""first_name": "Ada""#, "first_name"), (#""billing_address": {"city": "Bonn"}"#, "billing_address.city"),
+        (#""phone": "+49 170 1234568""#, "phone"), (#""born": "1990-01-03T00:00:00Z""#, "born"),
+        (#""amount": 99.91"#, "amount"), (#""tags": ["a", "c"]"#, "tags"),
+        (#""type": "business", "last_name": "X""#, "last_name, type"),
+    ])
+    func `a found record that contradicts the payload needs a person`(members: String, fields: String) throws {
+        let body = #"{"data": [{"id": "j", "email": "ada+1@example.com", \#(members)}]}"#
+        let result = try lookUp("juicyway.customer.create", body, payload: Self.customer)
+        #expect(result.outcome == .ambiguous)
+        #expect(!result.mayHaveReached)
+        #expect(result.providerID == nil)
+        #expect(result.error == "a record was found that contradicts the payload in: \(fields)")
+    }
+
+    @Test(arguments: [
+        #""first_name": "JOSE\u0301", "last_name": " o'neill smith ""#, #""phone": "0049-170-1234567""#,
+        #""phone": "01701234567""#, #""born": "1990-01-02T00:00:00Z", "amount": "99.9""#, #""tags": ["b", "a"]"#,
+        #""tags": [], "billing_address": null, "first_name": """#, #""billing_address": {"city": "k\u00f6ln", "x": 1}"#,
+        #""first_name": "Jos\ud800""#,
+    ])
+    func `a found record that is spelt otherwise is adopted`(members: String) throws {
+        let body = #"{"data": [{"id": "j", "email": "ADA+1@example.com", \#(members)}]}"#
+        #expect(try lookUp("juicyway.customer.create", body, payload: Self.customer).outcome == .adopted)
+    }
+
+    @Test func `moments are compared across zones`() {
+        #expect(Agreement.agree("2026-01-01T00:00:00Z", "2026-01-01T02:00:00+02:00") == true)
+        #expect(Agreement.agree("2026-01-01T00:00:00Z", "2026-01-01T02:00:00Z") == false)
+    }
+
+    @Test(arguments: [
+        ("iron.customer.create", #"{"id": "x"}"#, Outcome.notFound),
+        ("iron.customer.create", #"{"id": "x", "email": "ada@example.com"}"#, .adopted),
+        ("axisfi.customer.create", #"{"customer_id": "x"}"#, .notFound),
+        ("axisfi.customer.create", #"{"customer_id": "x", "partner_customer_id": "partner-0000000000001"}"#, .adopted),
+        ("iron.identification.create", #"{"items": [{"id": "x", "status": "Pending"}]}"#, .adopted),
+    ])
+    func `after a conflict that no earlier attempt explains, the match must show`(
+        kind: String, body: String, outcome: Outcome
+    ) throws {
+        let result = try lookUp(kind, body) {
+            $0.lastCreateStatus = 409
+            $0.attempt = 1
+        }
+        #expect(result.outcome == outcome)
+        let own = try lookUp(kind, body) {
+            $0.lastCreateStatus = 409
+            $0.attempt = 2
+        }
+        #expect(own.outcome == .adopted)
+    }
+}
+
+/// What the digest of a request covers.
+@Suite struct RequestDigestTests {
+    private func digest(
+        _ kind: String = "iron.identification.create", _ payload: String? = nil, _ parameters: String
+    ) -> [UInt8]? {
+        Sample.operation(kind).requestDigest(of: Sample.claim(kind, payload: payload, parameters: parameters))
+    }
+
+    @Test func `path, headers and body count; spelling of parameters does not`() {
+        let first = digest("iron.identification.create", nil, #"{"customer_id": "c-1", "sub_partner_id": "s"}"#)
+        #expect(first?.count == 32)
+        let same = digest("iron.identification.create", nil, #"{ "sub_partner_id":"s","customer_id":"c-1", "x": 1 }"#)
+        #expect(first == same)
+        for parameters in [
+            #"{"customer_id": "c-2", "sub_partner_id": "s"}"#, #"{"customer_id": "c-1", "sub_partner_id": "t"}"#,
+            #"{"customer_id": "c-1"}"#,
+        ] { #expect(digest("iron.identification.create", nil, parameters) != first) }
+        #expect(
+            digest(
+                "iron.identification.create", #"{"type":  "Direct"}"#, #"{"customer_id": "c-1", "sub_partner_id": "s"}"#
+            )
+                != first)
+        #expect(digest("iron.identification.create", nil, "{}") == nil)
+    }
+
+    @Test func `a request that is not the one first sent is not sent`() async throws {
+        try await withPeer { _ in
+            [.answer(201, #"{"id": "i-1"}"#)]
+        } _: { peer, caller in
+            let kind = "iron.identification.create"
+            var claim = Sample.claim(kind, parameters: #"{"customer_id": "c-1"}"#)
+            let first = await caller.call(.create, for: claim, operation: Sample.operation(kind)) { true }
+            #expect(first.outcome == .succeeded)
+            #expect(first.requestSHA256 == Sample.operation(kind).requestDigest(of: claim))
+            claim.requestSHA256 = first.requestSHA256
+            claim.firstSentAge = .seconds(1)
+            #expect(
+                await caller.call(.create, for: claim, operation: Sample.operation(kind)) { true }.outcome == .succeeded
+            )
+            claim.parameters = Array(#"{"customer_id": "c-2"}"#.utf8)
+            let second = await caller.call(.create, for: claim, operation: Sample.operation(kind)) { true }
+            #expect(second.outcome == .invalidPayload)
+            #expect(!second.mayHaveReached)
+            #expect(peer.seen.requests == 2)
+        }
+    }
+}

@@ -1,0 +1,206 @@
+import Contracts
+import Foundation
+import JobModel
+import NIOCore
+import Simulator
+import Testing
+
+@testable import Providers
+
+/// Answers in forms that cost no id, and in forms that nobody can read.
+@Suite(.timeLimit(.minutes(5))) struct AnswerFormTests {
+    private static let id = "7da75a46-79fb-361a-0507-4629bf1ecf0d"
+    private static let plain = #"{"id": "\#(id)", "email": "ada@example.com", "status": "Active"}"#
+
+    /// What gzip makes of `{"id": "7da75a46-79fb-361a-0507-4629bf1ecf0d"}`.
+    private static let gzipped =
+        "H4sIAAAAAAAC/6tWykxRslJQMk9JNDdNNDHTNbdMS9I1NjNM1DUwNTDXNTEzskxKM0xNTjNIUaoFADBGFxEuAAAA"
+
+    private static func compressed(_ base64: String) -> [UInt8] { Array(Data(base64Encoded: base64) ?? Data()) }
+
+    private func create(
+        _ caller: HTTPProviderCaller, _ kind: String = "iron.customer.create"
+    ) async -> CallResult {
+        await caller.call(.create, for: Sample.claim(kind), operation: Sample.operation(kind)) { true }
+    }
+
+    @Test(arguments: ["gzip", "GZIP", "x-gzip", "deflate"])
+    func `a coded answer is decoded, whatever its coding is called`(name: String) async throws {
+        let bytes = Self.compressed(Self.gzipped)
+        try await withPeer { request in
+            #expect(request.head.lowercased().contains("accept-encoding: gzip, deflate"))
+            return [.answer(201, bytes, "content-encoding: \(name)\r\n")]
+        } _: { _, caller in
+            for _ in 0..<3 { #expect(await create(caller).providerID == Self.id) }
+        }
+    }
+
+    @Test func `what is called coded and is not is read as it is`() async throws {
+        try await withPeer { _ in
+            [.answer(201, Self.plain, "content-encoding: gzip\r\n")]
+        } _: { _, caller in
+            #expect(await create(caller).providerID == Self.id)
+        }
+    }
+
+    private static let unreadable: [(coding: String, body: [UInt8])] = [
+        ("br", [0x8B, 3, 0x80, 1, 2, 3]), ("zstd", [0x28, 0xB5, 0x2F, 0xFD, 0]),
+        ("gzip", Array(compressed(gzipped).prefix(40))),
+        ("gzip", Array(compressed(gzipped).prefix(12)) + [9, 9, 9, 9]),
+    ]
+
+    @Test(arguments: unreadable.indices) func `an answer that cannot be decoded is ambiguous`(index: Int) async throws {
+        let (coding, body) = Self.unreadable[index]
+        try await withPeer { _ in
+            [.answer(201, body, "content-encoding: \(coding)\r\n")]
+        } _: { _, caller in
+            for kind in ["iron.customer.create", "connect.individual.create"] {
+                let created = await create(caller, kind)
+                #expect(created.outcome == .ambiguous)
+                #expect(created.isUnreadable)
+                #expect(created.mayHaveReached)
+                #expect(created.httpStatus == 201)
+            }
+        }
+        try await withPeer { _ in
+            [.answer(200, body, "content-encoding: \(coding)\r\n")]
+        } _: { _, caller in
+            let found = await caller.call(
+                .lookUp, for: Sample.claim("axisfi.customer.create"),
+                operation: Sample.operation("axisfi.customer.create")
+            ) { true }
+            #expect(found.outcome == .unavailable)
+            #expect(found.isUnreadable)
+        }
+        try await withPeer { _ in
+            [.answer(401, body, "content-encoding: \(coding)\r\n")]
+        } _: { _, caller in
+            #expect(await create(caller).outcome == .unauthorized, "a status counts without its body")
+        }
+    }
+
+    @Test func `a small answer that unfolds into a large one is not taken`() async throws {
+        let zeros = Self.compressed(
+            "H4sIAAAAAAAC/+3HsQnAIAAEwF2+TpHCRHAbwcYNBMnucZC77nbmSEsdvT69vLmyTm8AAAAAAAAAAAAAAAAAAAA48v2WE8C5mD4AAA==")
+        try await withPeer { _ in
+            [.answer(201, zeros, "content-encoding: gzip\r\n")]
+        } _: { peer, _ in
+            let caller = HTTPProviderCaller(
+                endpoints: endpoints(peer.base), configuration: .init(answerLimit: 1000))
+            let result = await create(caller)
+            #expect(result.outcome == .ambiguous)
+            #expect(result.isUnreadable)
+            await caller.shutdown()
+        }
+    }
+
+    private static let texts: [(type: String, body: [UInt8])] = [
+        ("application/json", [0xEF, 0xBB, 0xBF] + Array(plain.utf8)),
+        (
+            "application/json; charset=utf-16",
+            [0xFF, 0xFE] + plain.utf16.flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] }
+        ),
+        ("application/json", [0xFE, 0xFF] + plain.utf16.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] }),
+        ("application/json; charset=utf-16le", plain.utf16.flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] }),
+        ("application/json", Array(plain.utf8) + [0, 0, 0]),
+        ("application/json", Array(#"{"name": "Jos"#.utf8) + [0xE9] + Array(#"", "id": "\#(id)"}"#.utf8)),
+        (
+            "application/json; charset=ISO-8859-1",
+            Array(#"{"name": "Jos"#.utf8) + [0xE9] + Array(#"", "id": "\#(id)"}"#.utf8)
+        ),
+        ("application/json", Array("{\"name\": \"a\u{1}\tb\", \"id\": \"\(id)\"}".utf8)),
+        ("application/json", Array(#"{"name": "\ud83d x", "id": "\#(id)", "id": "\#(id)"}"#.utf8)),
+        ("application/json", Array(#"{"balance": 1e99999, "id": "\#(id)"}"#.utf8)),
+        ("text/plain", Array("\r\n \(plain)\n".utf8)),
+    ]
+
+    @Test(arguments: texts.indices) func `a byte out of place does not cost the id`(index: Int) throws {
+        let (type, body) = Self.texts[index]
+        let answer = Answer(status: 201, headers: ["content-type": type], body: body)
+        let context = try #require(CallContext(Sample.claim("iron.customer.create")))
+        let result = Sample.operation("iron.customer.create").creation.read(answer, for: context)
+        #expect(result.outcome == .succeeded)
+        #expect(result.providerID == Self.id)
+    }
+
+    @Test func `ISO 8859-1 is read as what it is where it says so`() {
+        let body = Array(#"{"name": "Jos"#.utf8) + [0xE9] + Array(#""}"#.utf8)
+        let named = Answer(status: 200, headers: ["content-type": "text/json; charset=iso-8859-1"], body: body)
+        #expect(named.json?["name"]?.string == "José")
+        #expect(Answer(status: 200, headers: [:], body: body).json?["name"]?.string == "Jos\u{FFFD}")
+    }
+
+    @Test func `payloads stay strict`() {
+        for body in ["{\"a\": \"\u{1}\"}", #"{"a": "\ud83d"}"#] {
+            #expect(throws: JSONError.self) { try JSONValue(parsing: Array(body.utf8)) }
+        }
+    }
+
+    private static let noIDs = [
+        #""\u0000""#, #""cus_1\u00002""#, #""a\nb""#, #"" ""#, #""""#, #""a b""#, #""é""#, "null", "true", "{}",
+        #"["a"]"#,
+        "-1", "1.5", "1e400", "0", #""null""#, #""undefined""#, #""00000000-0000-0000-0000-000000000000""#,
+        "\"\(String(repeating: "x", count: 256))\"", #""a", "id": "b""#,
+    ]
+
+    @Test(arguments: noIDs) func `what cannot be an id is none, and nothing is left out of one`(text: String) throws {
+        for (kind, body) in [
+            ("iron.customer.create", #"{"id": \#(text)}"#),
+            ("connect.individual.create", #"{"data": {"id": \#(text)}}"#),
+        ] {
+            let context = try #require(CallContext(Sample.claim(kind)))
+            let result = Sample.operation(kind).creation.read(Sample.answer(201, body), for: context)
+            #expect(result.outcome == .ambiguous)
+            #expect(result.isUnreadable)
+            #expect(result.providerID == nil)
+        }
+    }
+
+    @Test func `an id may be a number of any length`() throws {
+        let context = try #require(CallContext(Sample.claim("iron.customer.create")))
+        let answer = Sample.answer(201, #"{"id": 12345678901234567890123}"#)
+        let result = Sample.operation("iron.customer.create").creation.read(answer, for: context)
+        #expect(result.providerID == "12345678901234567890123")
+    }
+
+    // MARK: - Lists
+
+    @Test(arguments: ["iron.identification.create", "juicyway.customer.create"])
+    func `a list is followed to its end`(kind: String) async throws {
+        var rule = FaultRule(.paged)
+        rule.pages = 3
+        rule.method = "GET"
+        var configuration = SimulatorConfiguration()
+        configuration.faults = [rule]
+        try await withSimulator(configuration) { caller, _ in
+            var claim = Sample.claim(kind)
+            if kind.hasPrefix("iron") {
+                claim.afterProviderID = await create(caller).providerID
+                claim.idempotencyKey = "8d3f0d36-3a2c-4f0e-9a4f-0d8f5b1c7a12"
+            }
+            let operation = Sample.operation(kind)
+            let created = await caller.call(.create, for: claim, operation: operation) { true }
+            #expect(created.outcome == .succeeded)
+            let found = await caller.call(.lookUp, for: claim, operation: operation) { true }
+            #expect(found.outcome == .adopted)
+            #expect(found.providerID == created.providerID)
+        }
+    }
+
+    @Test func `a list without end proves nothing, and ends`() async throws {
+        try await withPeer { request in
+            let page = request.connection + request.number
+            return [.answer(200, #"{"items": [{"id": "x", "status": "Archived"}], "cursor": "c\#(page)"}"#)]
+        } _: { peer, caller in
+            var claim = Sample.claim("iron.identification.create")
+            claim.afterProviderID = "c-1"
+            let result = await caller.call(
+                .lookUp, for: claim, operation: Sample.operation("iron.identification.create")
+            ) { true }
+            #expect(result.outcome == .unavailable)
+            #expect(result.isUnreadable)
+            #expect(peer.seen.requests <= Pages.limit)
+            #expect(peer.seen.requests > 1)
+        }
+    }
+}

@@ -1,0 +1,11 @@
+-- What a person should look at: how many, and where. Nothing where all is well.
+-- No parameters.
+-- Returns what text, how many text, statement text.
+SELECT n.what, n.many::text AS many, n.statement AS look_at
+FROM (
+    SELECT 'uncertain jobs' AS what, count(*) AS many, 'SELECT * FROM onboarding.uncertain_jobs;' AS statement
+    FROM onboarding.uncertain_jobs
+    UNION ALL
+    SELECT 'records that a provider has twice or two jobs share', count(*), 'SELECT * FROM onboarding.doubles;'
+    FROM onboarding.doubles) n
+WHERE n.many > 0
