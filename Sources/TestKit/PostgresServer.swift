@@ -44,16 +44,30 @@ package actor PostgresServer {
     ///
     /// - Parameters:
     ///   - settings: lines for `postgresql.conf`; those given later win.
+    ///   - hasMovableClock: whether ``moveClock(by:)`` can be used; needs libfaketime.
     ///   - primary: the running server that this one shall follow as a streaming standby.
     /// - Throws: ``Failure`` if no PostgreSQL is installed, or the folder cannot be made.
-    package init(settings: [String] = [], standbyOf primary: PostgresServer? = nil) throws {
+    package init(
+        settings: [String] = [], standbyOf primary: PostgresServer? = nil, hasMovableClock: Bool = false
+    ) throws {
         folder = try Self.makeFolder()
         port = try Self.freePort()
         supervisor = try Self.launchSupervisor([
             try Self.binaries(), folder, String(port),
             primary.map { "host=\($0.folder) port=\($0.port) user=postgres" } ?? "",
-            settings.joined(separator: "\n"),
+            settings.joined(separator: "\n"), hasMovableClock ? try Self.clockLibrary() : "",
         ])
+    }
+
+    /// Lets the server's clock show the time of day moved by `offset`, from now on; its monotonic clock goes on.
+    package nonisolated func moveClock(by offset: Duration) throws {
+        let seconds = offset.components.seconds
+        let path = "\(folder)/clock"
+        guard let file = fopen(path + ".new", "w") else { throw Failure(description: "cannot write \(path)") }
+        fputs(seconds < 0 ? "\(seconds)\n" : "+\(seconds)\n", file)
+        fclose(file)
+        // At once, since every session reads it all the time.
+        guard rename(path + ".new", path) == 0 else { throw Failure(description: "cannot write \(path)") }
     }
 
     deinit { close(supervisor) }
@@ -117,8 +131,8 @@ package actor PostgresServer {
 // MARK: - The supervisor
 
 extension PostgresServer {
-    /// $1 binaries, $2 folder, $3 port, $4 the primary's conninfo or nothing, $5 settings. PostgreSQL refuses root, so
-    /// root becomes `postgres`. It obeys lines on its standard input and answers `+` or `-`; at its end all is over.
+    /// $1 binaries, $2 folder, $3 port, $4 the primary's conninfo or nothing, $5 settings, $6 the library that moves the
+    /// clock or nothing. PostgreSQL refuses root, so root becomes `postgres`. It obeys lines on its standard input and answers `+` or `-`; at its end all is over.
     private static let script = """
         trap '' INT HUP TERM
         umask 022
@@ -153,7 +167,12 @@ extension PostgresServer {
             case $command in
                 start)
                     [ $made = yes ] || make_data "$@" </dev/null || fine=-
-                    $as "$1/postgres" -D "$2/data" </dev/null >&2 &
+                    clock=
+                    if [ -n "$6" ]; then
+                        [ -e "$2/clock" ] || echo +0 >"$2/clock"
+                        clock="env LD_PRELOAD=$6 FAKETIME_TIMESTAMP_FILE=$2/clock FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1"
+                    fi
+                    $as $clock "$1/postgres" -D "$2/data" </dev/null >&2 &
                     server=$! ;;
                 fast) kill -INT "$server" && wait "$server" ;;
                 immediate) kill -QUIT "$server"; wait "$server" ;;
@@ -176,6 +195,14 @@ extension PostgresServer {
         throw Failure(
             description: "no PostgreSQL 15 or newer under /usr/lib/postgresql: install it (apt-get install postgresql) "
                 + "or set ONBOARD_TEST_DATABASE_URL to a superuser's connection string")
+    }
+
+    private static func clockLibrary() throws -> String {
+        for machine in ["x86_64", "aarch64"] {
+            let path = "/usr/lib/\(machine)-linux-gnu/faketime/libfaketime.so.1"
+            if access(path, R_OK) == 0 { return path }
+        }
+        throw Failure(description: "libfaketime is missing: install it (apt-get install libfaketime)")
     }
 
     /// Short, since a socket's path may have no more than 107 bytes.

@@ -52,9 +52,7 @@ struct Traces: Sendable {
         SELECT e.job_id::text, j.kind, (j.payload ? 'external_id')::text, e.event, e.token::text, e.outcome, e.state, e.step
         FROM events e JOIN onboarding.jobs j ON j.id = e.job_id
         -- Times of a clock that was wrong say nothing of an order.
-        WHERE NOT EXISTS (
-            SELECT 1 FROM events x WHERE x.job_id = e.job_id
-                AND NOT x.at BETWEEN (SELECT s.started_at FROM chaos.campaign s) AND clock_timestamp())
+        WHERE e.job_id NOT IN (SELECT s.job_id FROM chaos.astray s)
         ORDER BY e.job_id, e.at, e.rank
         """
 
