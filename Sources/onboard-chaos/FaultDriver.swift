@@ -169,7 +169,11 @@ struct FaultDriver: Sendable {
         try await waitFor(
             "SELECT count(*) FROM onboarding.jobs WHERE state = 'running' AND payload_bytes > 1000000 "
                 + "AND claimed_by LIKE '%/\(await fleet.processID(of: victim) ?? 0)/%'")
-        try await Task.sleep(for: .milliseconds(700))
+        // A large body takes its time to be read and checked.
+        let end = ContinuousClock.now + .seconds(6)
+        while stage.unsentRequests == 0, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(20)) }
+        // Until the kernels have taken what they take.
+        try await Task.sleep(for: .milliseconds(200))
         async let stalled: Void = fleet.stall(victim, for: duration)
         try await Task.sleep(for: .milliseconds(100))
         tally.add("bodies half written", stage.unsentRequests)
