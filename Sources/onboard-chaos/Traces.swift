@@ -9,8 +9,9 @@ struct Traces: Sendable {
     private static let events = """
         WITH ends AS (
             -- The calls that may have had an effect, by when their last byte can have left.
-            SELECT a.job_id, a.finished_at AS at FROM onboarding.attempts a
-            WHERE a.step = 'create' AND (a.outcome IN ('lost', 'unavailable', 'ambiguous')
+            SELECT a.job_id, a.finished_at AS at FROM onboarding.attempts a JOIN onboarding.jobs j ON j.id = a.job_id
+            WHERE a.step = 'create' AND (a.outcome IN ('unavailable', 'ambiguous')
+                OR (a.outcome = 'lost' AND (a.sent_at IS NOT NULL OR j.provider IN ('iron', 'juicyway')))
                 OR (a.outcome = 'throttled' AND a.http_status = 503) OR (a.late AND a.outcome = 'succeeded'))
         ), events AS (
             SELECT j.id AS job_id, j.created_at AS at, 0 AS rank, 'enqueued' AS event, NULL::bigint AS token,
