@@ -16,22 +16,30 @@ struct Campaign: Sendable {
 
     /// A word that stands in every free field of every payload, and may stand nowhere else.
     private static let mark = "piimark"
+    /// Short, so that what comes late comes within the campaign; more than a call's two seconds and the look that follows.
+    private static let horizon = 12
 
     /// Whether every invariant held.
     func run() async throws -> Bool {
         say("seed \(seed), \(duration.components.seconds) s, \(rate) calls a second, \(workers) workers")
         if Stage.fakeTimeLibrary == nil { say("libfaketime is not installed: no worker gets a wrong clock") }
         let stage = try await Stage.set(up: sqlFolder, replication: .synchronous, acceptsDuplicates: acceptsDuplicates)
-        let fleet = Fleet(stage, mark: Self.mark)
+        let calm = Calm()
+        let fleet = Fleet(stage, calm, mark: Self.mark)
         let loader = Loader(stage, mark: Self.mark)
+        let watch = Watch(stage, calm)
+        let driver = FaultDriver(stage: stage, fleet: fleet)
         let holds: Bool
         do {
-            let made = try await disturb(stage, fleet, loader)
+            try await stage.desk.run("UPDATE onboarding.providers SET effect_horizon = '\(Self.horizon) s'")
+            let made = try await disturb(driver, loader, watch, calm)
             say("no more faults: the workers finish")
             try await fleet.mend(to: workers)
             let settled = try await Settlement(stage: stage, mark: Self.mark).run()
             try await fleet.end()
-            holds = try await report(stage, fleet, loader, made: made, settled: settled)
+            say("\nmet: \(driver.tally.description)")
+            let takenOver = try await takeOvers(fleet, watch)
+            holds = try await report(stage, fleet, loader, made: made, settled: settled + [takenOver])
         } catch {
             try? await fleet.end()  // The first error is the one to tell.
             try? await stage.takeDown()
@@ -41,14 +49,17 @@ struct Campaign: Sendable {
         return holds
     }
 
-    private func disturb(_ stage: Stage, _ fleet: Fleet, _ loader: Loader) async throws -> [Fault: Int] {
+    private func disturb(
+        _ driver: FaultDriver, _ loader: Loader, _ watch: Watch, _ calm: Calm
+    ) async throws -> [Fault: Int] {
+        let (stage, fleet) = (driver.stage, driver.fleet)
         for _ in 0..<workers { try await fleet.start() }
-        let driver = FaultDriver(stage: stage, fleet: fleet)
         return try await withThrowingTaskGroup { group in
             let failure = NIOLockedValueBox<(any Error)?>(nil)
             group.addTask(name: "callers") { [rate] in
                 try await Self.telling(failure) { try await loader.run(rate: rate) }
             }
+            group.addTask(name: "watch") { try await Self.telling(failure) { try await watch.run() } }
             var random = Seeded(seed)
             let faults = faults.filter { stage.front != nil || !$0.needsFront }
             var made: [Fault: Int] = [:]
@@ -64,7 +75,10 @@ struct Campaign: Sendable {
                 let fault = deck.removeLast()
                 let start = ContinuousClock.now
                 say("\(fault.rawValue) …")
-                let killed = try await driver.make(fault, using: &random)
+                let killed =
+                    fault.stopsTakeOver
+                    ? try await calm.disturbed { try await driver.make(fault, using: &random) }
+                    : try await driver.make(fault, using: &random)
                 if let killed {
                     group.addTask(name: "take-over") {
                         try await Self.telling(failure) { try await fleet.follow(killed) }
@@ -80,6 +94,7 @@ struct Campaign: Sendable {
                 if let error = failure.withLockedValue({ $0 }) { throw error }
             }
             await loader.stop()
+            await watch.stop()
             try await group.waitForAll()
             return made
         }
@@ -155,6 +170,17 @@ struct Campaign: Sendable {
         return isFine
     }
 
+    private func takeOvers(_ fleet: Fleet, _ watch: Watch) async throws -> Books.Finding {
+        let slow = await fleet.kills.filter { $0.held > 0 && $0.takenOverAfter > .seconds(15) }
+        let late = slow.map { kill -> (job: String?, problem: String) in
+            (nil, "process \(kill.processID) held \(kill.held) jobs, taken over after \(kill.takenOverAfter)")
+        }
+        say("jobs were left without a lease for \(await watch.longest) at most, but for disturbances")
+        return Books.Finding(
+            invariant: "the jobs of dead workers were taken over within 15 s",
+            violations: Array((await watch.violations + late).prefix(20)))
+    }
+
     private func tellKills(_ kills: [Fleet.Kill], _ desk: Desk) async throws {
         let times = kills.filter { $0.held > 0 }.map {
             Double($0.takenOverAfter.components.seconds) + Double($0.takenOverAfter.components.attoseconds) / 1e18
@@ -169,15 +195,15 @@ struct Campaign: Sendable {
         let connect = try await desk.rows(
             """
             SELECT count(*)::text, count(*) FILTER (WHERE a.sent_at >= a.claimed_at)::text,
-                count(*) FILTER (WHERE a.sent_at >= a.claimed_at AND a.next_state = 'uncertain')::text,
-                count(*) FILTER (WHERE a.next_state = 'uncertain')::text
+                count(*) FILTER (WHERE EXISTS (
+                    SELECT 1 FROM onboarding.attempts b WHERE b.job_id = a.job_id AND b.next_state = 'uncertain'))::text
             FROM onboarding.attempts a JOIN onboarding.jobs j ON j.id = a.job_id
             WHERE a.outcome = 'lost' AND j.provider = 'connect'
               AND split_part(a.worker, '/', 2) = ANY (string_to_array('\(processes)', ','))
-            """, columns: 4)[0].map { $0 ?? "0" }
+            """, columns: 3)[0].map { $0 ?? "0" }
         say(
-            "killed workers held \(connect[0]) Connect jobs, \(connect[1]) of them between mark and answer: "
-                + "\(connect[2]) of these became uncertain, \(connect[3]) of all")
+            "killed workers held \(connect[0]) Connect jobs, \(connect[1]) of them between mark and answer; "
+                + "\(connect[2]) became uncertain")
     }
 
     private func serverLeaks(_ stage: Stage) -> [String] {

@@ -7,6 +7,7 @@ import TestKit
 struct FaultDriver: Sendable {
     let stage: Stage
     let fleet: Fleet
+    let tally = Tally()
     private var operators: Operators { Operators(stage: stage) }
 
     init(stage: Stage, fleet: Fleet) {
@@ -21,13 +22,25 @@ struct FaultDriver: Sendable {
         let seconds = Double.random(in: 1...4, using: &random)
         switch fault {
         case .kill, .killBeforeClaimCommits, .killAfterClaim, .killBetweenSendAndAnswer, .killBetweenMarkAndAnswer,
-            .killBeforeCompletionCommits, .killAfterCompletion, .limitMemory:
+            .killBeforeCompletionCommits, .killAfterCompletion, .killBeforeEffect, .limitMemory:
             return try await kill(victim, at: fault)
         case .stall: try await fleet.stall(victim, for: .seconds(11 + seconds))
+        case .stallBeforeEffect:
+            try stage.simulator.setFaults(fault.rules)
+            try await waitForCall(of: victim)
+            async let stalled: Void = fleet.stall(victim, for: .seconds(11 + seconds * 4))
+            try await Task.sleep(for: .milliseconds(300))
+            try stage.simulator.setFaults([])
+            try await stalled
+        case .freezeInBody: try await freezeInBody(for: .seconds(10 + seconds * 5))
+        case .holdOrderKey, .holdDependents, .holdJobs, .holdProviders:
+            try await hold(fault, for: .seconds(15 + seconds * 6), commits: Bool.random(using: &random), victim)
+        case .moveClock: try await moveClock(ahead: Bool.random(using: &random), for: .seconds(seconds * 3))
         case .terminate: try await fleet.terminate(victim)
         case .wrongClock:
             try await fleet.terminate(victim, successorClock: Bool.random(using: &random) ? "+1h" : "-1h")
-        case .loseAnswers, .breakAnswers, .slowAnswers, .lateEffects, .serverErrors, .throttles, .refuseCredentials:
+        case .loseAnswers, .breakAnswers, .slowAnswers, .lateEffects, .serverErrors, .throttles, .refuseCredentials,
+            .rateLimits, .codings, .strays, .wrongIDs:
             try stage.simulator.setFaults(fault.rules)
             try await Task.sleep(for: .seconds(seconds))
             try stage.simulator.setFaults([])
@@ -41,7 +54,8 @@ struct FaultDriver: Sendable {
             try stage.front?.showStrangersCertificate(true)
             try await Task.sleep(for: .seconds(seconds))
             try stage.front?.showStrangersCertificate(false)
-        case .cancels: try await operators.cancelSome()
+        case .cancels:
+            for (name, count) in try await operators.cancelSome() { tally.add("cancelled \(name)", count) }
         case .operators:
             try await operators.judge()
             try await operators.retrySome()
@@ -61,12 +75,11 @@ struct FaultDriver: Sendable {
         case .killBeforeCompletionCommits: return try await killInside("pause_complete", victim)
         case .killAfterClaim:
             return try await killWhen("state = 'running' AND claimed_at > now() - interval '20 ms'", victim)
-        case .killBetweenSendAndAnswer, .killBetweenMarkAndAnswer:
+        case .killBetweenSendAndAnswer, .killBetweenMarkAndAnswer, .killBeforeEffect:
             try stage.simulator.setFaults(point.rules)
             let condition =
-                point == .killBetweenSendAndAnswer
-                ? "claimed_at < now() - interval '200 ms'"
-                : "provider IN ('connect', 'axisfi') AND last_sent_at > claimed_at"
+                point == .killBetweenMarkAndAnswer
+                ? "marked_at >= claimed_at" : "claimed_at < now() - interval '200 ms'"
             let killed = try await killWhen("state = 'running' AND \(condition)", victim)
             try stage.simulator.setFaults([])
             return killed
@@ -147,6 +160,67 @@ struct FaultDriver: Sendable {
         await connection.close()
     }
 
+    /// Stops a worker while a body is half written, for long enough that another has the job, and then lets it go on.
+    private func freezeInBody(for duration: Duration) async throws {
+        guard let victim = await fleet.directNames.first else { return }
+        try await stage.desk.run("SELECT chaos.enqueue_large() FROM generate_series(1, 6)")
+        // Full kernels hold the bodies; a worker that is stopped then has not written their ends.
+        stage.calls.set(.stalled)
+        try await waitFor(
+            "SELECT count(*) FROM onboarding.jobs WHERE state = 'running' AND payload_bytes > 1000000 "
+                + "AND claimed_by LIKE '%/\(await fleet.processID(of: victim) ?? 0)/%'")
+        // A large body takes its time to be read and checked.
+        let end = ContinuousClock.now + .seconds(6)
+        while stage.unsentRequests == 0, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(20)) }
+        // Until the kernels have taken what they take.
+        try await Task.sleep(for: .milliseconds(200))
+        async let stalled: Void = fleet.stall(victim, for: duration)
+        try await Task.sleep(for: .milliseconds(100))
+        tally.add("bodies half written", stage.unsentRequests)
+        stage.calls.set(.open)
+        try await stalled
+    }
+
+    /// A caller's transaction stays open while a worker dies.
+    private func hold(_ fault: Fault, for duration: Duration, commits: Bool, _ victim: String) async throws {
+        let statements =
+            switch fault {
+            case .holdOrderKey: "SELECT chaos.cancel_of_a_key()"
+            case .holdDependents:
+                "SELECT 1 FROM onboarding.jobs WHERE state = 'blocked' ORDER BY id LIMIT 40 FOR UPDATE"
+            case .holdProviders: "UPDATE onboarding.providers SET max_in_flight = max_in_flight"
+            default:
+                "SELECT 1 FROM onboarding.jobs WHERE state = 'running' ORDER BY random() LIMIT 5 FOR UPDATE SKIP LOCKED"
+            }
+        var configuration = ConnectionConfiguration(connectionString: try stage.server.connectionString.keywordForm)
+        configuration.lockTimeout = .seconds(5)
+        // It may fail for want of a lock or a server: then it is in nobody's way.
+        guard let connection = try? await Connection.open(configuration) else { return }
+        if (try? await connection.run(script: "BEGIN; \(statements)", timeout: .seconds(30))) != nil {
+            tally.add("held: \(fault.rawValue)")
+            if let killed = try await fleet.kill(victim) { try await fleet.follow(killed) }
+            try await Task.sleep(for: duration)
+            try? await connection.run(script: commits ? "COMMIT" : "ROLLBACK", timeout: .seconds(30))
+        }
+        await connection.close()
+    }
+
+    /// The database's clock is an hour wrong for a while.
+    private func moveClock(ahead: Bool, for duration: Duration) async throws {
+        try stage.moveClock(by: .seconds(ahead ? 3600 : -3600))
+        tally.add(ahead ? "clock ahead" : "clock back")
+        try await Task.sleep(for: duration)
+        try stage.moveClock(by: .zero)
+    }
+
+    /// Waits until a worker has a call under way.
+    private func waitForCall(of victim: String) async throws {
+        try await waitFor(
+            "SELECT count(*) FROM onboarding.jobs WHERE state = 'running' AND step = 'create' "
+                + "AND claimed_at < now() - interval '200 ms' "
+                + "AND claimed_by LIKE '%/\(await fleet.processID(of: victim) ?? 0)/%'")
+    }
+
     /// Takes every connection that the server has, and ends the workers' own.
     func useUpConnections(for seconds: Double) async throws {
         let string = try stage.server.connectionString.keywordForm
@@ -187,8 +261,7 @@ struct FaultDriver: Sendable {
         if isQuiet {
             try stage.simulator.setFaults(Fault.forgetKeys.rules)
             try await stage.desk.run(
-                "UPDATE onboarding.jobs SET first_sent_at = first_sent_at - interval '25 hours', "
-                    + "last_sent_at = last_sent_at - interval '25 hours' "
+                "UPDATE onboarding.jobs SET first_sent_at = first_sent_at - interval '25 hours' "
                     + "WHERE provider IN ('iron', 'juicyway') AND state NOT IN ('running', 'completed') AND first_sent_at > now() - interval '1 hour'"
             )
         }

@@ -8,7 +8,7 @@ actor Fleet {
         let processID: Int32
         /// Jobs that the worker held when it died.
         let held: Int
-        /// Until none of them was its any more.
+        /// Until none of them was its any more, but for what a caller had locked.
         let takenOverAfter: Duration
     }
 
@@ -16,18 +16,26 @@ actor Fleet {
     private let mark: String
     private var workers: [String: Program] = [:]
     private var count = 0
+    private let calm: Calm
     private(set) var kills: [Kill] = []
     private(set) var leaks: [String] = []
     private(set) var unexpectedEnds: [String] = []
     /// Workers that found no database when they started, said so, and ended with the exit code for it.
     private(set) var foundNoDatabase = 0
 
-    init(_ stage: Stage, mark: String) {
+    init(_ stage: Stage, _ calm: Calm = Calm(), mark: String) {
         self.stage = stage
+        self.calm = calm
         self.mark = mark
     }
 
     var names: [String] { workers.keys.sorted() }
+    /// The workers that call the providers without TLS.
+    var directNames: [String] {
+        names.filter { !($0.split(separator: "-").last.flatMap { Int($0) }?.isMultiple(of: 2) ?? true) }
+    }
+
+    func processID(of name: String) -> Int32? { workers[name]?.processID }
 
     func start(clockOffset: String? = nil, tries: Int = 4) async throws {
         count += 1
@@ -104,9 +112,11 @@ actor Fleet {
         var left = held
         while left > 0, ContinuousClock.now - start < .seconds(60) {
             try await Task.sleep(for: .milliseconds(100))
-            left = try await stage.desk.count("SELECT count(*) FROM onboarding.jobs WHERE \(mine)")
+            left = try await stage.desk.rows(
+                "SELECT 1::text FROM onboarding.jobs WHERE \(mine) FOR NO KEY UPDATE SKIP LOCKED"
+            ).count
         }
-        kills.append(Kill(processID: processID, held: held, takenOverAfter: ContinuousClock.now - start))
+        kills.append(Kill(processID: processID, held: held, takenOverAfter: calm.time(since: start)))
     }
 
     /// Stops a worker for longer than its lease and lets it go on.

@@ -2,18 +2,11 @@
 struct Operators: Sendable {
     let stage: Stage
 
-    /// Operators withdraw jobs in whatever state they are.
-    func cancelSome() async throws {
-        try await stage.desk.run(
-            """
-            DO $$ DECLARE j bigint; BEGIN
-                FOR j IN SELECT id FROM onboarding.jobs WHERE state IN ('available', 'running', 'blocked')
-                    ORDER BY random() LIMIT 5
-                LOOP
-                    BEGIN PERFORM onboarding.cancel(j, 'campaign'); EXCEPTION WHEN OTHERS THEN NULL; END;
-                END LOOP;
-            END $$
-            """)
+    /// Operators withdraw jobs at every step; gives how many at each.
+    func cancelSome() async throws -> [(String, Int)] {
+        try await stage.desk.rows("SELECT step, count::text FROM chaos.cancel_some()", columns: 2).map {
+            ($0[0] ?? "", Int($0[1] ?? "") ?? 0)
+        }
     }
 
     /// Operators let failed and cancelled jobs run once more, some of them corrected.

@@ -21,6 +21,8 @@ final class Stage: Sendable {
 
     /// What the workers go through.
     let link: TCPProxy
+    /// What the workers without TLS call the providers through.
+    let calls: TCPProxy
     let simulator: SimulatorProcess
     let desk: Desk
     /// Where the callers insert: over a pooler in transaction mode, if one is installed.
@@ -62,7 +64,7 @@ final class Stage: Sendable {
     static func set(
         up sqlFolder: URL, replication: Replication? = nil, way: Way = .link, acceptsDuplicates: Bool = true
     ) async throws -> Stage {
-        let server = try PostgresServer(settings: settings)
+        let server = try PostgresServer(settings: settings, hasMovableClock: fakeTimeLibrary != nil)
         try await server.start()
         let direct = try await TCPProxy.start(to: server.port)
         let url = Self.url(direct.port)
@@ -78,7 +80,8 @@ final class Stage: Sendable {
                 try await desk.run("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
                 try await desk.run("SELECT pg_reload_conf()")
             }
-            let follower = try PostgresServer(settings: settings, standbyOf: server)
+            let follower = try PostgresServer(
+                settings: settings, standbyOf: server, hasMovableClock: fakeTimeLibrary != nil)
             try await follower.start()
             standby = follower
         }
@@ -97,6 +100,7 @@ final class Stage: Sendable {
         callersURL = Self.url(pooler?.port ?? direct.port)
         simulator = try await SimulatorProcess.start(
             ["--delay", "10"] + (acceptsDuplicates ? ["--accept-duplicates"] : []))
+        calls = try await TCPProxy.start(to: URL(string: simulator.base)?.port ?? 0)
         front = try await Front.start(to: simulator.base)
     }
 
@@ -112,12 +116,30 @@ final class Stage: Sendable {
         try await promoted.promote()
         for proxy in [direct, link] { proxy.lead(to: promoted.port) }
         formerLogs.withLockedValue { $0.append(Self.log(of: lost)) }
-        let follower = try PostgresServer(settings: Self.settings, standbyOf: promoted)
+        let follower = try PostgresServer(
+            settings: Self.settings, standbyOf: promoted, hasMovableClock: Self.fakeTimeLibrary != nil)
         pair.withLockedValue { $0 = Pair(primary: promoted, standby: follower) }
         try await follower.start()
         // Until then no commit is acknowledged; another failover would lose none, but would wait for a copy.
         let streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'sync'"
         try await eventually("a streaming standby") { try await desk.count(streaming) == 1 }
+    }
+
+    /// Lets the database's clock, and its standby's, show another time from now on; needs libfaketime.
+    func moveClock(by offset: Duration) throws {
+        guard Self.fakeTimeLibrary != nil else { return }
+        for server in [server, standby].compactMap({ $0 }) { try server.moveClock(by: offset) }
+    }
+
+    /// Requests of workers without TLS that the kernels have not taken whole.
+    var unsentRequests: Int {
+        let port = String(format: ":%04X", calls.port)
+        // Unreadable reads as none.
+        let table = (try? String(contentsOfFile: "/proc/net/tcp", encoding: .utf8)) ?? ""
+        return table.split(separator: "\n").filter { line in
+            let fields = line.split(separator: " ")
+            return fields.count > 4 && fields[2].hasSuffix(port) && !fields[4].hasPrefix("00000000:")
+        }.count
     }
 
     /// Brings what the providers have done since the last time into the database.
@@ -177,7 +199,8 @@ final class Stage: Sendable {
             }
         let direct = simulator.environment
         let providers = overFront ? front?.environment(from: direct, leadingTo: simulator.base) : nil
-        var environment = (providers ?? direct).merging([
+        let overCalls = direct.mapValues { $0.replacing(simulator.base, with: "http://127.0.0.1:\(calls.port)") }
+        var environment = (providers ?? overCalls).merging([
             "ONBOARD_DATABASE_URL": "\(hosts) user=postgres dbname=postgres sslmode=disable application_name=\(name)",
             "ONBOARD_HTTP_BIND": "off", "ONBOARD_HTTP_TIMEOUT": "2s", "ONBOARD_POLL_INTERVAL": "500ms",
             "ONBOARD_DRAIN_TIMEOUT": "5s", "ONBOARD_CONCURRENCY": "32", "ONBOARD_LOG_LEVEL": "info",
@@ -198,7 +221,7 @@ final class Stage: Sendable {
         simulator.stop()
         pooler?.stop()
         await desk.close()
-        for proxy in [direct, link] { try await proxy.stop() }
+        for proxy in [direct, link, calls] { try await proxy.stop() }
         try await server.stop(.immediate)
         try await standby?.stop(.immediate)
     }

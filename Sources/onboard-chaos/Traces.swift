@@ -7,29 +7,39 @@ struct Traces: Sendable {
 
     /// Everything that is written down about each job, in its order; what happened at one moment, in the order of causes.
     private static let events = """
-        SELECT e.job_id::text, j.kind, (j.payload ? 'external_id')::text, e.event, e.token::text, e.outcome, e.state, e.step FROM (
+        WITH ends AS (
+            -- The calls that may have had an effect, by when their last byte can have left.
+            SELECT a.job_id, a.finished_at AS at FROM onboarding.attempts a JOIN onboarding.jobs j ON j.id = a.job_id
+            WHERE a.step = 'create' AND (a.outcome IN ('unavailable', 'ambiguous')
+                OR (a.outcome = 'lost' AND (a.sent_at IS NOT NULL OR j.provider IN ('iron', 'juicyway')))
+                OR (a.outcome = 'throttled' AND a.http_status = 503) OR (a.late AND a.outcome = 'succeeded'))
+        ), events AS (
             SELECT j.id AS job_id, j.created_at AS at, 0 AS rank, 'enqueued' AS event, NULL::bigint AS token,
                 NULL AS outcome, t.to_state AS state, NULL AS step
             FROM onboarding.jobs j
             JOIN onboarding.transitions t ON t.job_id = j.id AND t.from_state IS NULL
             UNION ALL
+            SELECT a.job_id, a.claimed_at, 1, 'horizon', NULL, NULL, NULL, NULL FROM onboarding.attempts a
+            WHERE NOT a.late AND (
+                SELECT max(e.at) FROM ends e WHERE e.job_id = a.job_id AND e.at <= a.claimed_at)
+                < a.claimed_at + interval '50 ms' - (
+                    SELECT p.effect_horizon FROM onboarding.providers p
+                    JOIN onboarding.jobs j ON j.id = a.job_id WHERE p.provider = j.provider)
+            UNION ALL
             SELECT job_id, claimed_at, 2, 'claimed', claim_token, NULL, NULL, step FROM onboarding.attempts WHERE NOT late
             UNION ALL
-            SELECT a.job_id, greatest(a.sent_at, a.claimed_at), 3, 'sent', a.claim_token, NULL, NULL, NULL FROM onboarding.attempts a
-            JOIN onboarding.jobs j ON j.id = a.job_id AND j.provider IN ('connect', 'axisfi')
-            WHERE NOT a.late AND a.step = 'create' AND a.sent_at >= a.claimed_at
-                -- What the worker says it sent counts only if the row has had a mark by then. A mark is gone after a
-                -- verdict or a retry, and after a call that cannot have arrived.
-                AND (a.outcome NOT IN ('succeeded', 'unavailable', 'ambiguous') OR j.first_sent_at <= a.finished_at
-                    OR EXISTS (
-                        SELECT 1 FROM onboarding.state_changes s
-                        WHERE s.job_id = a.job_id AND s.at > a.claimed_at AND s.to_state <> 'completed'
-                            AND s.from_state IN ('failed', 'cancelled', 'uncertain')))
+            SELECT job_id, greatest(sent_at, claimed_at), 3, 'sent', claim_token, NULL, NULL, NULL FROM onboarding.attempts
+            WHERE NOT late AND step = 'create' AND sent_at IS NOT NULL
             UNION ALL
-            SELECT job_id, finished_at, 4, CASE WHEN outcome = 'lost' THEN 'taken' ELSE 'finished' END, claim_token, outcome, next_state, NULL
+            SELECT job_id, finished_at, 4, CASE WHEN outcome = 'lost' THEN 'taken' ELSE 'finished' END, claim_token,
+                CASE WHEN outcome = 'throttled' AND http_status = 503 THEN 'busy' ELSE outcome END, next_state,
+                CASE WHEN outcome = 'lost' THEN step ELSE next_step END
             FROM onboarding.attempts WHERE NOT late
             UNION ALL
-            SELECT job_id, finished_at, 5, 'late', claim_token, (provider_id IS NOT NULL)::text, NULL, NULL FROM onboarding.attempts WHERE late
+            SELECT a.job_id, a.finished_at, 5, 'late', a.claim_token, (a.provider_id IS NOT NULL)::text,
+                CASE WHEN EXISTS (SELECT 1 FROM ends e WHERE e.job_id = a.job_id AND e.at = a.finished_at)
+                    THEN 'reached' END, NULL
+            FROM onboarding.attempts a WHERE a.late
             UNION ALL
             SELECT job_id, at, 6, CASE
                 WHEN from_state = to_state THEN 'cancel_requested'
@@ -39,8 +49,11 @@ struct Traces: Sendable {
                 WHEN from_state = 'uncertain' AND reason LIKE 'late evidence%' THEN 'proved_late'
                 WHEN from_state = 'uncertain' THEN 'resolved'
                 ELSE 'retried' END, NULL, NULL, to_state, NULL
-            FROM onboarding.state_changes) e
-        JOIN onboarding.jobs j ON j.id = e.job_id
+            FROM onboarding.state_changes)
+        SELECT e.job_id::text, j.kind, (j.payload ? 'external_id')::text, e.event, e.token::text, e.outcome, e.state, e.step
+        FROM events e JOIN onboarding.jobs j ON j.id = e.job_id
+        -- Times of a clock that was wrong say nothing of an order.
+        WHERE e.job_id NOT IN (SELECT s.job_id FROM chaos.astray s)
         ORDER BY e.job_id, e.at, e.rank
         """
 
@@ -75,13 +88,16 @@ struct Traces: Sendable {
     private static func event(_ row: [String?]) -> JobEvent? {
         let token = row[4].flatMap { Int($0) } ?? 0
         let state = row[6].flatMap(RowState.init(rawValue:))
+        let step: CallStep = row[7] == "look_up" ? .lookUp : .create
         switch (row[3], state) {
         case ("enqueued", let state?): return .enqueued(state)
-        case ("claimed", _): return .claimed(token: token, step: row[7] == "create" ? .create : .lookUp)
+        case ("claimed", _): return .claimed(token: token, step: step)
         case ("sent", _): return .sent(token: token)
-        case ("taken", let state?): return .takenOver(token: token, next: state)
-        case ("finished", let state?): return outcome(row[5]).map { .finished(token: token, $0, next: state) }
-        case ("late", _): return .lateEvidence(token: token, proves: row[5] == "true")
+        case ("taken", let state?): return .takenOver(token: token, step: step, next: state)
+        case ("finished", let state?):
+            return outcome(row[5]).map { .finished(token: token, $0, next: state, then: step) }
+        case ("horizon", _): return .horizonPassed
+        case ("late", _): return .lateEvidence(token: token, proves: row[5] == "true", reached: row[6] != nil)
         case ("cancel_requested", _): return .cancelRequested
         case ("unblocked", _): return .unblocked
         case ("cancelled", _): return .cancelled

@@ -17,18 +17,9 @@ import Testing
 
     private static func needs(_ policy: Policy, _ assumption: Assumption) -> Bool {
         switch assumption {
-        case .keyMemoryIsAtomic, .landsBeforeKeyIsForgotten, .refusalIsOfTheBody: policy.hasKey
-        case .landsWithinSettleTime: policy.canLookUp
+        case .keyMemoryIsAtomic, .landsBeforeKeyIsForgotten: policy.hasKey
+        case .landsWithinHorizon: policy != .neither
         case .verdictHoldsForGood, .turnedAwayHasNoEffect: true
         }
-    }
-
-    /// The second line of defence behind a verdict that came too soon: late evidence read at every claim.
-    @Test func `evidence that is ignored after a verdict leads to a second send`() {
-        let rules = Rules(.neither, mutation: .evidenceOnlyAfterBackoff, without: .verdictHoldsForGood)
-        let found = Explorer.seek(.proofStopsSending, rules)
-        #expect(found.broken == [.proofStopsSending])
-        let mended = Rules(.neither, without: .verdictHoldsForGood)
-        #expect(Explorer.seek(.proofStopsSending, mended).broken == [])
     }
 }

@@ -8,13 +8,12 @@ enum Assumption: UInt8, CaseIterable, Hashable {
     /// A request under a key lands, or never does, before the provider forgets the key: pauses and travel
     /// are shorter than the margin that is left of the key's life. Keyed providers need it.
     case landsBeforeKeyIsForgotten
-    /// What a sender that is gone left on the way lands, or never does, within the settle time of a look-up.
-    case landsWithinSettleTime
+    /// A request has its effect, or never does, within the effect horizon after its last byte. So does one whose worker
+    /// stopped between its last lease check and the write that follows.
+    case landsWithinHorizon
     /// Who says `did_not_happen` knows that it will not happen any more either: no request is on its way
     /// and no worker is paused between its lease check and its send.
     case verdictHoldsForGood
-    /// A definite refusal is of the body, not of the moment: the same body is never accepted before or after.
-    case refusalIsOfTheBody
-    /// 429, 401, 403 and 503 with `Retry-After` come before anything was done.
+    /// 429, 401 and 403 come before anything was done.
     case turnedAwayHasNoEffect
 }

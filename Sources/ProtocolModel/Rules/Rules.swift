@@ -26,8 +26,10 @@ struct Rules: Hashable {
     var fencesForGood: Bool {
         !has(.unfencedCompletion) && !has(.claimKeepsToken) && !has(.lateEvidenceOverridesEnd)
     }
-    /// Whether a worker whose lease has ended sends nothing.
-    var heedsLease: Bool { !has(.noLeaseCheck) && !has(.unfencedMark) }
+    /// Whether a worker in this phase sends nothing once its lease has ended.
+    func heedsLease(in phase: WorkerPhase) -> Bool {
+        phase == .sending ? !has(.frozenBodyGoesOn) : !has(.noLeaseCheck) && !has(.unfencedMark)
+    }
     /// Whether the world keeps to this.
     func assumes(_ assumption: Assumption) -> Bool { dropped != assumption }
 }

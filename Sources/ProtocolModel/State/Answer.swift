@@ -9,7 +9,7 @@ enum Answer: String, Hashable, CaseIterable {
     /// Created, and the answer is lost.
     case createdButLost = "created, but the answer is lost"
     /// Created, although it said that it would not; only where it may lie.
-    case createdButTurnedAway = "created, but answered with 429 or 503 and Retry-After"
+    case createdButTurnedAway = "created, but answered with 429"
     /// 409 without an effect: another request under the key is in progress.
     case unclear = "409, nothing done"
     /// 5xx without an effect.
@@ -20,11 +20,17 @@ enum Answer: String, Hashable, CaseIterable {
     case refused = "refused for good"
     /// 429, 401, 403.
     case turnedAway = "429, 401 or 403"
+    /// 503 with `Retry-After`, which asks for patience and says nothing of an effect.
+    case busy = "503 and Retry-After, and goes on with it"
+    /// 5xx, while it is still at work.
+    case errorBeforeEffect = "5xx, and goes on with it"
 
     var isEffect: Bool {
         switch self {
         case .created, .createdButUnclear, .createdButError, .createdButLost, .createdButTurnedAway: true
-        case .unclear, .error, .replayedError, .refused, .turnedAway: false
+        case .unclear, .error, .replayedError, .refused, .turnedAway, .busy, .errorBeforeEffect: false
         }
     }
+    /// Whether the provider may yet act on it.
+    var leavesStray: Bool { self == .busy || self == .errorBeforeEffect }
 }

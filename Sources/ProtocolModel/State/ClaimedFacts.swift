@@ -2,10 +2,10 @@
 struct ClaimedFacts: Hashable {
     var plan: AttemptPlan = .create
     var key: UInt8 = 0
-    /// `first_sent_ms` is not null: an earlier claim may have sent.
-    var wasSentBefore = false
-    /// `last_sent_ms` is at least the settle time, or null.
-    var isSettled = false
+    /// `last_sent_at` is not null: an earlier request may have had its effect, or may still.
+    var isInDoubt = false
+    /// It cannot any more: the effect horizon is over.
+    var isPastHorizon = false
     var keyIsOld = false
     var attemptsAreUsedUp = false
     /// `attempt` is at most 1.
@@ -14,10 +14,12 @@ struct ClaimedFacts: Hashable {
     var createStatus = CreateStatus.other
     /// `remaining_ms` is not positive.
     var isExpired = false
+    /// `cancel_requested_at` is not null.
+    var isCancelled = false
     /// Ghost: all attempts were used before this claim.
     var hadNoAttemptLeft = false
-    /// Ghost: the wish to cancel was in the row.
-    var cancelWasRequested = false
     /// Ghost: a worker had proved the record before this claim.
     var wasProved = false
+    /// Ghost: a fenced-out worker's call without an answer had ended, and nothing had been proved since.
+    var hadLateSend = false
 }

@@ -6,8 +6,8 @@ enum Doubt: UInt8, Hashable {
     case attemptsUsedUp
     /// The key protects no more and the provider cannot be asked.
     case keyTooOld
-    /// The provider refused the look-up.
-    case lookUpRefused
+    /// The provider refused the look-up, showed a record that may be another's, or told nothing for too long.
+    case lookUpsTellNothing
     /// `expires_at` passed before it was known.
     case expired
     /// It is to be cancelled, may exist and cannot be looked up.
@@ -18,11 +18,10 @@ enum Doubt: UInt8, Hashable {
     func isEarned(under policy: Policy) -> Bool {
         switch self {
         case .lostAnswer: policy == .neither
-        case .attemptsUsedUp: !policy.canLookUp
+        case .attemptsUsedUp, .cancelled: !policy.canLookUp
         case .keyTooOld: policy == .keyedBlind
-        case .lookUpRefused: policy.canLookUp
+        case .lookUpsTellNothing: policy.canLookUp
         case .expired: true
-        case .cancelled: policy == .keyedBlind
         }
     }
 }

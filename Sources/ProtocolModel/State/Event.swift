@@ -2,14 +2,14 @@
 enum Event: Hashable {
     case claim(WorkerName, AttemptPlan)
     case mark(WorkerName), markRefused(WorkerName)
-    case send(WorkerName), leaseCheckFails(WorkerName), connectFails(WorkerName)
+    case send(WorkerName), beginBody(WorkerName), leaseCheckFails(WorkerName), connectFails(WorkerName)
     case answer(WorkerName, Answer), timeout(WorkerName)
     case lookUp(WorkerName, LookUpAnswer)
     case complete(WorkerName, RowState), completeLate(WorkerName)
     case crash(WorkerName), leasePasses(WorkerName)
-    case takeOver(RowState, CallStep)
+    case takeOver
     case strayLands(UInt8), strayIsLost(UInt8)
-    case settlePasses, lifePasses, keyForgotten
+    case horizonPasses, lifePasses, keyForgotten
     case cancel(RowState), expire(RowState)
     case resolveHappened, resolveDidNotHappen(RowState)
     case retry(corrected: Bool)
@@ -18,8 +18,8 @@ enum Event: Hashable {
     /// does not renew its lease: that it ends is time, not a fault.
     func isHealthy(in state: ModelState) -> Bool {
         switch self {
-        case .claim, .mark, .markRefused, .send, .leaseCheckFails, .complete, .completeLate: true
-        case .takeOver, .strayLands, .strayIsLost, .settlePasses: true
+        case .claim, .mark, .markRefused, .send, .beginBody, .leaseCheckFails, .complete, .completeLate: true
+        case .takeOver, .strayLands, .strayIsLost, .horizonPasses: true
         case .answer(_, let answer): answer == .created || answer == .refused
         case .lookUp(_, let answer): answer == .found || answer == .notFound
         case .leasePasses(let name): state[name].phase == .dead

@@ -4,5 +4,6 @@ enum LookUpAnswer: String, Hashable, CaseIterable {
     case notFound = "nothing found"
     case refused = "the look-up is refused"
     case turnedAway = "429, 401 or 403"
-    case unavailable = "no answer"
+    case unavailable = "no answer, or none that can be read"
+    case puzzling = "a record that may be another's, or once more nothing that can be read"
 }

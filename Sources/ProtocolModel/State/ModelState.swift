@@ -18,10 +18,8 @@ struct ModelState: Hashable {
 
     /// Whose claim the running row is.
     var owner: WorkerName? { first.isCurrent ? .first : second.isCurrent ? .second : nil }
-    /// Whether some worker may come to send a create, or sent one that may still land.
-    var aCallMayCome: Bool { first.maySend || second.maySend }
-    /// Whether some worker's create may still land.
-    var aCallMayLand: Bool { first.mayLand || second.mayLand }
+    /// Whether a request that was sent may still have its effect.
+    var effectMayCome: Bool { provider.hasStrays || first.mayLand || second.mayLand }
 
     /// Whether some worker may come to send a create under `key`, or a stray under it may land.
     func maySend(under key: UInt8) -> Bool {
@@ -32,15 +30,15 @@ struct ModelState: Hashable {
     /// Gives the job a new key: a new one at the provider where it knows keys, else a word for the body.
     mutating func replaceKey() {
         row.key += 1
+        row.keyIsUsed = false
         row.keyIsOld = false
         provider.memoryIsOld = false
         precondition(row.key < 8, "more keys than the masks hold")
     }
 
-    /// Forgets that anything was sent (`first_sent_at = NULL`), with what is only asked of a send.
+    /// Forgets that anything was sent, for nothing came of it (`last_sent_at = NULL`).
     mutating func forgetSend() {
         row.sent = .none
-        row.keyIsOld = false
-        row.isSettled = false
+        row.isPastHorizon = false
     }
 }

@@ -7,8 +7,10 @@ enum WorkerPhase: UInt8, Hashable {
     case claimed
     /// Wrote its mark, where there is one to write.
     case marked
-    /// Past its lease check: whatever happens to the lease now, its create is on its way, be it held up in this
-    /// process, in a connection that is being made, or at the provider. No answer yet.
+    /// Has written all of its request but the last piece, without which the request has no effect.
+    case sending
+    /// Past the lease check for its last piece: whatever happens to the lease now, its create is on its way,
+    /// be it held up in this process or at the provider. No answer yet.
     case sent
     /// Knows how the attempt ended and has not written it.
     case answered

@@ -14,6 +14,8 @@ struct WorkerState: Hashable {
     var mayLand: Bool { phase == .sent }
     /// Whether it may come to send a create at all.
     var maySend: Bool {
-        mayLand || (facts.plan == .create && lease == .trusted && (phase == .claimed || phase == .marked))
+        mayLand
+            || (facts.plan == .create && lease == .trusted
+                && (phase == .claimed || phase == .marked || phase == .sending))
     }
 }

@@ -1,29 +1,25 @@
-/// What becomes of a job after an attempt: `AttemptDecider` of the code, branch by branch. Waits other
-/// than for the settle time are left out: a job may be claimed at any time here, and may expire whenever it is due.
+/// What becomes of a job after an attempt: `AttemptDecider` of the code, branch by branch. Waits are left out: a job may be
+/// claimed at any time here, and may expire whenever it is due.
 struct AttemptDecision {
     let facts: ClaimedFacts
     let rules: Rules
 
     private var policy: Policy { rules.policy }
+    private var keyAllowsResend: Bool { policy.hasKey && !facts.keyIsOld }
+    private var effectMayCome: Bool { facts.isInDoubt && !facts.isPastHorizon && !rules.has(.noHorizon) }
 
     func ending(of answer: Answer) -> Ending {
         switch answer {
-        case .created:
-            Ending(next: .completed, reached: true, hasID: true)
-        case .createdButLost:
-            endingWithoutAnswer()
-        case .createdButError, .error:
+        case .created: Ending(outcome: .succeeded, next: .completed, reached: true)
+        case .createdButLost: endingWithoutAnswer()
+        case .createdButError, .error, .errorBeforeEffect:
             afterLostAnswer(isAmbiguous: policy == .neither, looksReplayed: false, status: .error)
-        case .replayedError:
-            afterLostAnswer(isAmbiguous: false, looksReplayed: true, status: .error)
-        case .createdButUnclear:
-            afterUnclear(.other)
-        case .unclear:
-            afterUnclear(.conflict)
-        case .refused:
-            Ending(next: .failed, isRefusal: true)
-        case .turnedAway, .createdButTurnedAway:
-            Ending(next: .available, counts: false)
+        case .replayedError: afterLostAnswer(isAmbiguous: false, looksReplayed: true, status: .error)
+        case .createdButUnclear: afterUnclear(.other)
+        case .unclear: afterUnclear(.conflict)
+        case .refused: afterRefusal()
+        case .turnedAway, .createdButTurnedAway: again(.throttled, .create)
+        case .busy: afterBusy()
         }
     }
 
@@ -33,67 +29,86 @@ struct AttemptDecision {
     }
 
     func ending(of answer: LookUpAnswer) -> Ending {
-        var again = Ending(next: .available, step: .lookUp, counts: false)
-        if facts.isExpired { again = Ending(next: .uncertain, counts: false, doubt: .expired) }
         switch answer {
-        case .found: return Ending(next: .completed, counts: false, hasID: true)
-        case .notFound: return afterNotFound(again)
-        case .turnedAway: return again
-        case .unavailable:
-            again.isUnanswered = true
-            return again
+        case .found: return Ending(outcome: .adopted, next: .completed, counts: false)
+        case .notFound: return afterNotFound()
+        case .turnedAway: return again(.throttled, .lookUp)
+        case .unavailable: return again(.unavailable, .lookUp)
+        case .puzzling: return uncertain(.ambiguous, .lookUpsTellNothing)
         case .refused:
-            if policy.hasKey, !facts.keyIsOld, !facts.attemptsAreUsedUp {
-                again.isRefusal = true
-                if again.next == .available { again.step = .create }
-                return again
+            guard keyAllowsResend, !facts.attemptsAreUsedUp, !facts.isCancelled else {
+                return uncertain(.rejected, .lookUpsTellNothing)
             }
-            return Ending(next: .uncertain, counts: false, isRefusal: true, doubt: .lookUpRefused)
+            return facts.isExpired ? uncertain(.rejected, .expired) : again(.rejected, .create)
         }
     }
 
-    private func afterNotFound(_ again: Ending) -> Ending {
-        var tooEarly = again
-        tooEarly.isNotFound = true
-        tooEarly.waitsToSettle = true
+    private func again(_ outcome: AttemptOutcome, _ step: CallStep) -> Ending {
+        Ending(outcome: outcome, next: .available, step: step, counts: false)
+    }
+
+    private func uncertain(_ outcome: AttemptOutcome, _ doubt: Doubt) -> Ending {
+        Ending(outcome: outcome, next: .uncertain, counts: false, doubt: doubt)
+    }
+
+    private func afterNotFound() -> Ending {
         let holdsError = policy.hasKey && facts.createStatus == .error
-        let settles = policy == .lookUp || holdsError || !rules.has(.keyedLookUpDoesNotSettle)
-        let isEarly = settles && !facts.isSettled && !rules.has(.noSettleTime)
-        let isLast = facts.attemptsAreUsedUp
-        if isEarly, !(isLast && rules.has(.lastLookUpDoesNotSettle)) { return tooEarly }
-        if isLast || facts.isExpired || (facts.createStatus == .conflict && facts.isFirstAttempt) {
-            return Ending(next: .failed, counts: false, isNotFound: true)
+        let isConflict = facts.createStatus == .conflict && facts.isFirstAttempt
+        let isBelieved =
+            !effectMayCome || (rules.has(.lastLookUpIsEarly) && facts.attemptsAreUsedUp)
+            || (rules.has(.conflictIsEarly) && isConflict) || (rules.has(.keyReplacedEarly) && holdsError)
+            || (rules.has(.cancelTrustsEarlyLookUp) && facts.isCancelled)
+        guard isBelieved else { return again(.notFound, .lookUp) }
+        var absent = again(.notFound, .create)
+        absent.provesAbsence = true
+        if facts.attemptsAreUsedUp || facts.isExpired || isConflict { absent.next = .failed }
+        if absent.next == .available { absent.keyUse = holdsError ? .new : facts.keyIsOld ? .renewed : .same }
+        return absent
+    }
+
+    /// A refusal proves that its own request created nothing, and under the same key, after the horizon, that no other did.
+    private func afterRefusal() -> Ending {
+        var refused = Ending(outcome: .rejected, next: .failed)
+        guard facts.isInDoubt else { return refused }
+        if keyAllowsResend, !effectMayCome || rules.has(.refusalIsEarly) {
+            refused.provesAbsence = true
+            return refused
         }
-        var send = Ending(next: .available, counts: false, isNotFound: true)
-        if holdsError { send.keyUse = .new } else if facts.keyIsOld { send.keyUse = .renewed }
-        return send
+        return afterDoubt(Ending(outcome: .rejected, next: .available), mustLookUp: !keyAllowsResend)
+    }
+
+    private func afterBusy() -> Ending {
+        var again = again(.busy, .create)
+        again.reached = true
+        if keyAllowsResend { return again }
+        return afterDoubt(again, mustLookUp: true)
     }
 
     private func afterUnclear(_ status: CreateStatus) -> Ending {
-        if rules.has(.adoptedBlindly) { return Ending(next: .completed, reached: true, hasID: true) }
+        if rules.has(.adoptedBlindly) { return Ending(outcome: .adopted, next: .completed, reached: true) }
         return afterLostAnswer(isAmbiguous: true, looksReplayed: false, status: status)
     }
 
     private func afterLostAnswer(isAmbiguous: Bool, looksReplayed: Bool, status: CreateStatus) -> Ending {
-        var again = Ending(next: .available, reached: true, status: status, isUnanswered: true)
-        var doubt = Ending(next: .uncertain, reached: true, status: status, isUnanswered: true, doubt: .lostAnswer)
-        if rules.has(.doubtWithoutNeed) { return doubt }
-        // The mended form: settle time counts from the end of the call.
-        again.waitsToSettle = policy.canLookUp && !rules.has(.settleCountsFromTheClaim)
-        if facts.attemptsAreUsedUp, !rules.has(.lostAnswerSentAgain) {
+        let end = Ending(
+            outcome: isAmbiguous ? .ambiguous : .unavailable, next: .available, reached: true, status: status)
+        return afterDoubt(end, mustLookUp: !policy.hasKey || (policy.canLookUp && (isAmbiguous || looksReplayed)))
+    }
+
+    /// What may exist is sent again where the key allows it, else looked up, else left to a person.
+    private func afterDoubt(_ end: Ending, mustLookUp: Bool) -> Ending {
+        var end = end
+        if facts.attemptsAreUsedUp || mustLookUp || rules.has(.doubtWithoutNeed) {
             if policy.canLookUp {
-                again.step = .lookUp
-                return again
+                end.step = .lookUp
+            } else {
+                end.next = .uncertain
+                end.doubt =
+                    rules.has(.doubtWithoutNeed)
+                    ? .lostAnswer
+                    : facts.attemptsAreUsedUp ? .attemptsUsedUp : facts.keyIsOld ? .keyTooOld : .lostAnswer
             }
-            doubt.doubt = .attemptsUsedUp
-            return doubt
         }
-        switch policy {
-        case .keyed: again.step = isAmbiguous || looksReplayed ? .lookUp : .create
-        case .keyedBlind: break
-        case .lookUp: again.step = rules.has(.lostAnswerSentAgain) ? .create : .lookUp
-        case .neither: return rules.has(.lostAnswerSentAgain) ? again : doubt
-        }
-        return again
+        return end
     }
 }

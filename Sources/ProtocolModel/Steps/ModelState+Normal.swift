@@ -2,7 +2,7 @@ extension ModelState {
     /// The state without what nobody will ask for again, so that states which cannot be told apart are one.
     func normal(_ rules: Rules) -> ModelState {
         var state = self
-        state.row.normalize(rules, isLastRound: rounds >= rules.maxRounds)
+        state.row.normalize(rules)
         for name in WorkerName.allCases { state[name].normalize(rules, currentKey: row.key) }
         while state.row.key > 0, !state.isInUse(0) { state.dropOldestKey() }
         let before = state
@@ -40,58 +40,71 @@ extension ModelState {
 }
 
 extension JobRow {
-    fileprivate mutating func normalize(_ rules: Rules, isLastRound: Bool) {
+    fileprivate mutating func normalize(_ rules: Rules) {
         let policy = rules.policy
-        if !policy.canLookUp { isSettled = false }
-        if isSettled || !policy.canLookUp { waitsToSettle = false }
+        if state != .running { isMarked = false }
+        if !policy.hasKey { (keyIsUsed, keyIsOld) = (false, false) }
+        if state == .completed { sent = .none }
+        if policy == .neither || sent == .none || state == .uncertain { isPastHorizon = false }
         if !policy.canLookUp || state == .uncertain { createStatus = .other }
         if !policy.hasKey, createStatus == .error { createStatus = .other }
-        if !rules.has(.evidenceOnlyAfterBackoff) { hasBackedOff = false }
-        if isLastRound { (wasRefused, isUnanswered) = (false, false) }
+        if createStatus == .conflict, attempt > 1 { createStatus = .other }
+        // A cancel forbids all that an expiry does.
+        if cancelRequested { isExpired = false }
+        if rules.assumes(.landsWithinHorizon) { lateSend = false }
         guard state.isFinal else { return }
-        var final = JobRow(state: state, key: key, hasProviderID: hasProviderID, hasEvidence: hasEvidence)
-        final.admitsDoubt = admitsDoubt
-        if state != .completed, !isLastRound {
-            final.sent = sent
-            final.isSettled = isSettled
-            final.keyIsOld = keyIsOld
-            final.wasRefused = wasRefused
-            final.isUnanswered = isUnanswered
-        }
-        self = final
+        self = JobRow(
+            state: state, sent: sent, keyIsUsed: keyIsUsed, keyIsOld: keyIsOld, key: key, hasProviderID: hasProviderID,
+            hasEvidence: hasEvidence, lateSend: lateSend)
     }
 }
 
 extension WorkerState {
     /// Whether a create under `facts.key` is on its way or still to be sent.
     fileprivate var usesKey: Bool {
-        facts.plan == .create && (phase == .claimed || phase == .marked || phase == .sent)
+        facts.plan == .create && (phase == .claimed || phase == .marked || phase == .sending || phase == .sent)
     }
 
     fileprivate mutating func normalize(_ rules: Rules, currentKey: UInt8) {
         let isFencedForGood = !isCurrent && rules.fencesForGood
+        // With its lease check before it, a last piece is like a whole request that is not begun.
+        if phase == .sending, rules.heedsLease(in: .sending), rules.heedsLease(in: .claimed) {
+            phase = rules.policy.marksBeforeSend ? .marked : .claimed
+        }
         switch phase {
         case .idle: self = WorkerState()
-        case .claimed, .marked:
+        case .claimed, .marked, .sending:
             if facts.plan == .lookUp { facts = facts.forLookUp } else { facts = facts.forCreate }
             if facts.plan == .lookUp, isFencedForGood {
                 facts = ClaimedFacts(plan: .lookUp)
                 lease = .passed
             }
-            if facts.plan == .create, lease == .passed, rules.heedsLease { facts = ClaimedFacts(key: currentKey) }
+            if facts.plan == .create, lease == .passed, rules.heedsLease(in: phase) {
+                // It will send nothing, and nobody will ask what it wanted to.
+                if isFencedForGood { self = WorkerState() } else { facts = ClaimedFacts(key: currentKey) }
+            }
         case .sent:
             facts = facts.forAnswer
             if isFencedForGood { facts = ClaimedFacts(key: facts.key) }
             if !isCurrent { lease = .passed }
         case .answered:
-            facts = ClaimedFacts(plan: facts.plan)
-            if isFencedForGood, let ending {
-                facts = ClaimedFacts()
-                self.ending = Ending(next: .available, hasID: ending.hasID)
-            }
+            facts = ClaimedFacts(plan: facts.plan, hadLateSend: facts.hadLateSend)
             if !isCurrent { lease = .passed }
+            guard isFencedForGood, let ending else { return }
+            self = WorkerState()
+            guard ending.hasID || ending.reached else { return }
+            phase = .answered
+            lease = .passed
+            self.ending = ending.asLateEvidence
         case .dead: facts = ClaimedFacts()
         }
+    }
+}
+
+extension Ending {
+    /// What is kept of it when it comes too late.
+    fileprivate var asLateEvidence: Ending {
+        Ending(outcome: hasID ? .adopted : .unavailable, next: .available, reached: reached)
     }
 }
 
@@ -99,22 +112,27 @@ extension ClaimedFacts {
     fileprivate var forLookUp: ClaimedFacts {
         var facts = self
         facts.key = 0
-        facts.wasSentBefore = false
+        facts.isInDoubt = isInDoubt && !isPastHorizon
+        facts.isPastHorizon = false
         facts.hadNoAttemptLeft = false
-        facts.cancelWasRequested = false
         facts.wasProved = false
         return facts
     }
 
     fileprivate var forCreate: ClaimedFacts {
         var facts = self
-        facts.wasSentBefore = false
-        facts.isSettled = false
-        facts.keyIsOld = false
+        facts.isExpired = false
+        facts.isFirstAttempt = false
         return facts
     }
 
+    /// What the decision asks for. A claim without doubt brings no age of a send.
     fileprivate var forAnswer: ClaimedFacts {
-        ClaimedFacts(key: key, attemptsAreUsedUp: attemptsAreUsedUp, createStatus: createStatus)
+        var facts = ClaimedFacts(key: key, isInDoubt: isInDoubt, isPastHorizon: isInDoubt && isPastHorizon)
+        facts.keyIsOld = keyIsOld
+        facts.attemptsAreUsedUp = attemptsAreUsedUp
+        facts.createStatus = createStatus
+        facts.hadLateSend = hadLateSend
+        return facts
     }
 }

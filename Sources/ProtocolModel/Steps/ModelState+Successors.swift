@@ -3,8 +3,7 @@ extension ModelState {
     func successors(_ rules: Rules) -> [Transition] {
         var next = Successors(self, rules)
         // Idle workers are alike: the first of them claims.
-        let isDue = row.state == .available && (!row.waitsToSettle || row.isSettled)
-        if isDue, let name = WorkerName.allCases.first(where: { self[$0].phase == .idle }) {
+        if row.state == .available, let name = WorkerName.allCases.first(where: { self[$0].phase == .idle }) {
             next.claim(name)
         }
         for name in WorkerName.allCases where self[name].phase != .idle { next.work(name) }

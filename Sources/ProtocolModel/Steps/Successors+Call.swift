@@ -1,5 +1,5 @@
 extension Successors {
-    /// The way to a send: the mark where there is one (`mark_sent`, fenced and under a lease), else nothing.
+    /// The way to a send: the mark where there is one (`mark_sent`: fenced, under a lease, and not cancelled), else nothing.
     mutating func prepare(_ name: WorkerName) {
         guard policy.marksBeforeSend, !rules.has(.noMarkBeforeSend) else {
             send(name)
@@ -7,22 +7,37 @@ extension Successors {
         }
         var next = state
         let isFenced = !(state[name].holdsToken && state.row.state == .running)
-        if !rules.has(.unfencedMark), isFenced || state[name].lease == .passed {
+        let isRefused = isFenced || state[name].lease == .passed
+        let isCancelled = state.row.cancelRequested && !rules.has(.markIgnoresCancel)
+        if isCancelled || (isRefused && !rules.has(.unfencedMark)) {
             next[name].phase = .answered
             next[name].ending = .notSent
             add(.markRefused(name), next)
             return
         }
-        if next.row.sent == .none { next.row.sent = .byThisClaim }
-        next.row.isSettled = false
+        next.row.isMarked = true
         next[name].phase = .marked
         add(.mark(name), next)
     }
 
-    /// `LeaseTrust.holds` is the last thing before the request is handed over.
+    /// `LeaseTrust.holds` is the last thing before a request is handed over, and again before its last piece is. A small
+    /// request has one piece.
     mutating func send(_ name: WorkerName) {
+        sendLastPiece(name, unless: !rules.has(.noLeaseCheck))
+        guard state[name].lease == .trusted else { return }
         var next = state
-        if state[name].lease == .trusted || rules.has(.noLeaseCheck) {
+        next[name].phase = .sending
+        add(.beginBody(name), next)
+    }
+
+    /// The rest of a large body, unless the worker was frozen for too long; without it the request has no effect.
+    mutating func sendRest(_ name: WorkerName) {
+        sendLastPiece(name, unless: !rules.has(.frozenBodyGoesOn))
+    }
+
+    private mutating func sendLastPiece(_ name: WorkerName, unless heedsLease: Bool) {
+        var next = state
+        if state[name].lease == .trusted || !heedsLease {
             next[name].phase = .sent
             add(.send(name), next)
         } else {
@@ -35,12 +50,13 @@ extension Successors {
     /// The request lands and is answered, or nobody waits for it any more.
     mutating func answer(_ name: WorkerName) {
         let facts = state[name].facts
+        let decision = AttemptDecision(facts: facts, rules: rules)
         for answer in Answer.allCases where state.provider.mayGive(answer, to: facts, rules) {
             var next = state
             if answer.isEffect { next.provider.apply(facts.key, rules) }
-            if answer == .refused, !state.provider.refuses(facts.key) { next.provider.opinion = .refuses }
+            if answer.leavesStray { next.provider.addStray(under: facts.key) }
             next[name].phase = .answered
-            next[name].ending = AttemptDecision(facts: facts, rules: rules).ending(of: answer)
+            next[name].ending = decision.ending(of: answer)
             add(.answer(name, answer), next)
         }
         var next = state
@@ -48,7 +64,7 @@ extension Successors {
         next[name].ending = .notSent
         add(.connectFails(name), next)
         next.provider.addStray(under: facts.key)
-        next[name].ending = AttemptDecision(facts: facts, rules: rules).endingWithoutAnswer()
+        next[name].ending = decision.endingWithoutAnswer()
         add(.timeout(name), next)
     }
 

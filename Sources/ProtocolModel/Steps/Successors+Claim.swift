@@ -1,67 +1,75 @@
 extension Successors {
-    /// `claim` of migration 0003, and the plan that `AttemptPlan` makes of it.
+    /// `claim`, and the plan that `AttemptPlan` makes of it.
     mutating func claim(_ name: WorkerName) {
         var next = state
         next.row.state = .running
+        next.row.isMarked = false
         if !rules.has(.claimKeepsToken) { next[name.other].holdsToken = false }
-        let sends = state.row.step == .create && !policy.marksBeforeSend
         if state.row.step == .create { next.row.attempt = min(state.row.attempt, rules.maxAttempts) + 1 }
-        let wasSentBefore = state.row.sent != .none
-        if wasSentBefore { next.row.sent = .earlier }
-        if sends {
-            // The claim alone is taken for a send.
-            if !wasSentBefore { next.row.sent = .byThisClaim }
-            next.row.isSettled = false
-        }
+        if state.row.sent != .none { next.row.sent = .earlier }
+        if rules.has(.horizonCountsFromTheClaim) { next.row.isPastHorizon = false }
         var worker = WorkerState()
         worker.phase = .claimed
         worker.holdsToken = true
         worker.isCurrent = true
-        worker.facts.key = next.row.key
-        worker.facts.wasSentBefore = wasSentBefore
-        // A claim that counts as a send leaves no age of an earlier one. The code takes that for settled.
-        worker.facts.isSettled = next.row.isSettled || (sends && rules.has(.keyedLookUpDoesNotSettle))
-        worker.facts.keyIsOld = wasSentBefore && state.row.keyIsOld
-        worker.facts.attemptsAreUsedUp = next.row.attempt >= rules.maxAttempts
-        worker.facts.isFirstAttempt = next.row.attempt <= 1
-        worker.facts.createStatus = state.row.createStatus
-        worker.facts.isExpired = state.row.isExpired
-        worker.facts.hadNoAttemptLeft = state.row.attempt >= rules.maxAttempts
-        worker.facts.cancelWasRequested = state.row.cancelRequested
-        worker.facts.wasProved = state.wasProved
-        worker.facts.plan = plan(for: state.row, worker.facts)
+        worker.facts = facts(next.row)
+        worker.facts.plan = plan(for: next.row, worker.facts)
         switch worker.facts.plan {
         case .create:
-            if rules.has(.newKeyAtResend), wasSentBefore {
+            if rules.has(.newKeyAtResend), worker.facts.isInDoubt {
                 next.replaceKey()
                 worker.facts.key = next.row.key
             }
         case .lookUp: break
         case .adopt:
             worker.phase = .answered
-            worker.ending = Ending(next: .completed, counts: false, hasID: true)
+            worker.ending = Ending(outcome: .adopted, next: .completed, counts: false)
         case .giveUp:
             worker.phase = .answered
-            worker.ending = Ending(next: .uncertain, counts: false, doubt: state.row.isExpired ? .expired : .keyTooOld)
+            worker.ending = resignation(worker.facts)
         }
         next[name] = worker
         add(.claim(name, worker.facts.plan), next)
     }
 
+    private func facts(_ claimed: JobRow) -> ClaimedFacts {
+        var facts = ClaimedFacts()
+        facts.key = claimed.key
+        facts.isInDoubt = claimed.sent != .none
+        facts.isPastHorizon = state.row.isPastHorizon
+        facts.keyIsOld = claimed.keyIsUsed && claimed.keyIsOld
+        facts.attemptsAreUsedUp = claimed.attempt >= rules.maxAttempts
+        facts.isFirstAttempt = claimed.attempt <= 1
+        facts.createStatus = claimed.createStatus
+        facts.isExpired = claimed.isExpired
+        facts.isCancelled = claimed.cancelRequested
+        facts.hadNoAttemptLeft = state.row.attempt >= rules.maxAttempts
+        facts.wasProved = state.wasProved
+        facts.hadLateSend = claimed.lateSend
+        return facts
+    }
+
     private func plan(for row: JobRow, _ facts: ClaimedFacts) -> AttemptPlan {
-        if row.hasEvidence, row.hasBackedOff || !rules.has(.evidenceOnlyAfterBackoff) { return .adopt }
+        if row.hasEvidence, !rules.has(.evidenceUnreadByClaims) { return .adopt }
         if rules.has(.noLookUpBeforeResend) { return .create }
         if row.step == .lookUp, policy.canLookUp { return .lookUp }
-        guard facts.wasSentBefore else { return .create }
-        if facts.isExpired { return .giveUp }
-        switch policy {
-        case .keyed, .keyedBlind:
-            if !facts.keyIsOld || rules.has(.keyLifeIgnored) { return .create }
-        case .lookUp:
-            if row.step == .create { return .create }
-        case .neither:
-            if rules.has(.lostAnswerSentAgain) || rules.has(.takeOverForgetsSend) { return .create }
+        let keyAllowsResend = policy.hasKey && (!facts.keyIsOld || rules.has(.keyLifeIgnored))
+        let mayCreate = !facts.isInDoubt || (keyAllowsResend && !facts.hadNoAttemptLeft)
+        let isCancelled = facts.isCancelled && !rules.has(.cancelSendsAgain)
+        if !isCancelled, !facts.isExpired, mayCreate { return .create }
+        return facts.isInDoubt && policy.canLookUp ? .lookUp : .giveUp
+    }
+
+    private func resignation(_ facts: ClaimedFacts) -> Ending {
+        guard facts.isInDoubt else {
+            return Ending(outcome: .notSent, next: facts.isCancelled ? .cancelled : .failed, counts: false)
         }
-        return policy.canLookUp ? .lookUp : .giveUp
+        let doubt: Doubt =
+            facts.isCancelled
+            ? .cancelled
+            : facts.isExpired
+                ? .expired
+                : policy == .neither ? .lostAnswer : facts.hadNoAttemptLeft ? .attemptsUsedUp : .keyTooOld
+        return Ending(outcome: .ambiguous, next: .uncertain, counts: false, doubt: doubt)
     }
 }

@@ -1,5 +1,5 @@
 extension Successors {
-    /// What people do, by the functions of migration 0005, and `expire_jobs`.
+    /// What people do, and `expire_jobs`.
     mutating func operate() {
         switch state.row.state {
         case .available:
@@ -18,32 +18,24 @@ extension Successors {
         }
     }
 
+    /// What may exist is left to the next claim.
     private mutating func cancelAvailable() {
         var next = state
         next.row.cancelRequested = true
-        if state.row.sent != .none, policy.canLookUp, !rules.has(.cancelForgetsSend) {
-            if state.row.cancelRequested, state.row.step == .lookUp { return }
-            next.row.step = .lookUp
-            // Asked for at once.
-            next.row.waitsToSettle = false
-        } else {
+        if state.row.sent == .none || rules.has(.cancelForgetsSend) {
             next.row.state = .cancelled
-            next.row.admitsDoubt = state.row.sent != .none && !rules.has(.cancelForgetsSend)
+        } else if state.row.cancelRequested {
+            return
         }
         add(.cancel(next.row.state), next)
     }
 
-    /// `expire_jobs`: what may exist is looked up first.
+    /// What may exist is left to the next claim.
     private mutating func expire() {
-        guard state.row.step == .create else { return }
+        guard !state.row.isExpired else { return }
         var next = state
-        if state.row.sent == .none {
-            next.row.state = .failed
-        } else {
-            next.row.step = .lookUp
-            next.row.waitsToSettle = false
-            next.row.isExpired = true
-        }
+        next.row.isExpired = true
+        if state.row.sent == .none { next.row.state = .failed }
         add(.expire(next.row.state), next)
     }
 
@@ -58,45 +50,33 @@ extension Successors {
             return
         }
         guard state.rounds < rules.maxRounds else { return }
-        let mayHappen = state.provider.hasStrays || state.aCallMayLand
-        if mayHappen, rules.assumes(.verdictHoldsForGood) { return }
+        if state.effectMayCome, rules.assumes(.verdictHoldsForGood) { return }
         next.rounds += 1
         next.row.state = state.row.cancelRequested ? .cancelled : .available
         next.row.step = .create
-        next.row.hasBackedOff = false
-        next.row.admitsDoubt = false
-        next.row.waitsToSettle = false
         next.row.isExpired = false
         next.row.createStatus = .other
         next.row.attempt = min(state.row.attempt, rules.maxAttempts - 1)
         next.forgetSend()
+        next.row.lateSend = false
         if policy.hasKey { next.replaceKey() }
         add(.resolveDidNotHappen(next.row.state), next)
     }
 
+    /// What has ended so is not in doubt, and a new key and another body can do no harm; unless the journal has a call
+    /// without an answer that ended later (`may_exist`).
     private mutating func retry(corrected: Bool) {
-        // Journal: an end without an answer that no "nothing found" follows.
-        let mayExist = state.row.sent != .none && state.row.isUnanswered
-        if mayExist, policy == .neither { return }
-        if mayExist, corrected, !rules.has(.correctionForgetsTheSend) { return }
+        let mayExist = state.row.sent != .none
+        if mayExist, corrected || policy == .neither { return }
         var next = state
         next.rounds += 1
-        if corrected {
-            // Refused bodies stay refused; of the new one nothing is known.
-            if state.provider.opinion == .refuses { next.provider.refusedKeys = 1 << (state.row.key + 1) - 1 }
-            next.provider.opinion = .none
-        }
-        if corrected || (state.row.wasRefused && policy.hasKey) { next.replaceKey() }
+        if corrected, policy.hasKey { next.replaceKey() }
         next.row.state = .available
+        next.row.step = mayExist ? .lookUp : .create
         next.row.attempt = 0
-        next.row.hasBackedOff = false
         next.row.cancelRequested = false
-        next.row.admitsDoubt = false
-        next.row.waitsToSettle = false
         next.row.isExpired = false
         next.row.createStatus = .other
-        next.row.step = mayExist && policy.canLookUp ? .lookUp : .create
-        if !mayExist { next.forgetSend() }
         add(.retry(corrected: corrected), next)
     }
 }

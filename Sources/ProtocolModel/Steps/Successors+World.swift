@@ -6,7 +6,6 @@ extension Successors {
             var next = state
             next.provider.removeStray(under: key)
             add(.strayIsLost(key), next)
-            guard state.provider.mayAccept(key, rules) else { continue }
             next.provider.apply(key, rules)
             add(.strayLands(key), next)
         }
@@ -14,13 +13,15 @@ extension Successors {
 
     /// Time, as far as the protocol asks for it.
     mutating func passTime() {
-        if state.row.sent != .none, !state.row.isSettled, maySettle {
+        let isAsked = state.row.state == .available || state.row.state == .running
+        if isAsked, state.row.sent != .none, !state.row.isPastHorizon, horizonMayPass {
             var next = state
-            next.row.isSettled = true
-            add(.settlePasses, next)
+            next.row.isPastHorizon = true
+            add(.horizonPasses, next)
         }
         guard policy.hasKey else { return }
-        let ages = state.row.sent != .none && !state.row.keyIsOld
+        let isInUse = state.row.keyIsUsed || state.row.state == .running
+        let ages = isInUse && !state.row.keyIsOld
         let remembers = state.provider.remembers(state.row.key)
         if ages || (remembers && !state.provider.memoryIsOld) {
             var next = state
@@ -36,12 +37,13 @@ extension Successors {
         }
     }
 
-    /// The settle time may pass during the present call, and counts anew after it. For what was sent before, it
-    /// is over when nothing can land any more; as it is written, a call of a worker that lost the job still may.
-    private var maySettle: Bool {
-        if rules.assumes(.landsWithinSettleTime), state.provider.hasStrays { return false }
+    /// The horizon may pass during the present call, and counts anew after it. For what was sent before, it is over when
+    /// nothing of it can have its effect any more, nor be sent by a worker that lost the job.
+    private var horizonMayPass: Bool {
+        if rules.assumes(.landsWithinHorizon), state.provider.hasStrays { return false }
         return WorkerName.allCases.allSatisfy { name in
-            state[name].isCurrent || !state[name].maySend || rules.has(.settleIsShorterThanACall)
+            state[name].isCurrent || !state[name].maySend || rules.has(.horizonIsShorterThanACall)
+                || !rules.assumes(.landsWithinHorizon)
         }
     }
 
@@ -69,7 +71,7 @@ extension Successors {
     /// A lease ends. Once the claim is gone that only matters to who has not yet asked for it.
     mutating func endLease(_ name: WorkerName) {
         let worker = state[name]
-        let isAsked = worker.phase == .claimed || worker.phase == .marked
+        let isAsked = worker.phase == .claimed || worker.phase == .marked || worker.phase == .sending
         guard worker.lease == .trusted, worker.isCurrent || isAsked else { return }
         var next = state
         next[name].lease = .passed

@@ -24,6 +24,7 @@ struct Successors {
         case .claimed:
             if worker.facts.plan == .lookUp { lookUp(name) } else { prepare(name) }
         case .marked: send(name)
+        case .sending: sendRest(name)
         case .sent: answer(name)
         case .answered: complete(name)
         case .dead: break

@@ -2,14 +2,11 @@
 package enum AttemptOutcome: String, Hashable, CaseIterable {
     case succeeded, adopted, notFound, rejected, invalidPayload, unauthorized, throttled, unavailable, notSent
     case ambiguous
+    /// `throttled` with 503, which proves nothing.
+    case busy
 
     /// Whether a create that ended so must have been sent.
-    var needsSend: Bool {
-        switch self {
-        case .succeeded, .ambiguous, .unavailable, .throttled, .unauthorized: true
-        case .adopted, .notFound, .rejected, .invalidPayload, .notSent: false
-        }
-    }
+    var needsSend: Bool { self == .succeeded || self == .unavailable }
     /// Whether a create that ended so may have had its effect unseen.
-    var leavesDoubt: Bool { self == .unavailable || self == .ambiguous }
+    package var leavesDoubt: Bool { self == .unavailable || self == .ambiguous || self == .busy }
 }

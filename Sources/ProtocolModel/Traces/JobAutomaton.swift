@@ -1,19 +1,26 @@
 /// What is known of a job from its history alone; takes one event after the other.
 struct JobAutomaton {
+    /// What the present claim does and knew when it was made.
+    private struct Attempt {
+        let token: Int
+        let step: CallStep
+        let isCancelled: Bool
+        let isPastHorizon: Bool
+        var isSent = false
+        /// A fenced-out worker's call that may have had an effect ended since.
+        var lateSend = false
+    }
+
     let policy: Policy
     private(set) var state: RowState?
-    private var token: Int?
-    /// What the present claim does.
-    private var step = CallStep.create
+    private var attempt: Attempt?
     private var usedTokens: Set<Int> = []
-    /// The present claim wrote its mark.
-    private var isMarked = false
-    /// An attempt before the present one may have sent.
-    private var wasSent = false
-    /// A create may have had its effect, and no look-up has denied it since.
+    /// An earlier request may have had its effect, or may still have it.
+    private var isInDoubt = false
+    /// No request so far may have its effect any more.
+    private var isPastHorizon = false
+    /// An answer under a key was such that the record must be looked up before anything is sent.
     private var mustLookUp = false
-    /// Some attempt ended without an answer, and no look-up found nothing since (`retry` asks for it).
-    private var isUnanswered = false
     private var cancelIsRequested = false
     private var isProved = false
 
@@ -34,17 +41,17 @@ struct JobAutomaton {
             if state != nil { return .notFrom(state) }
             return next == .available || next == .blocked ? nil : .doesNotLeadTo(next)
         case .unblocked: return requires(.blocked)
-        case .claimed(let token, let step):
-            if step == .create, mustLookUp { return .createdInDoubt }
+        case .claimed(let token, _):
             if state != .available && state != .waiting { return .notFrom(state) }
             return usedTokens.contains(token) ? .tokenIsNotNew : nil
-        case .sent(let token):
-            if !policy.marksBeforeSend { return .notOfThisPolicy }
-            return fenceFault(token)
-        case .finished(let token, let outcome, let next): return fenceFault(token) ?? endFault(outcome, next)
-        case .takenOver(let token, let next): return fenceFault(token) ?? takeOverFault(next)
-        case .lateEvidence(let token, _):
-            let holds = state == .running && self.token == token
+        case .sent(let token): return fenceFault(token) ?? sendFault
+        case .finished(let token, let outcome, let next, let step):
+            return fenceFault(token) ?? endFault(outcome, next, then: step)
+        case .takenOver(let token, _, let next):
+            return fenceFault(token) ?? (next == .available ? nil : .doesNotLeadTo(next))
+        case .horizonPassed: return nil
+        case .lateEvidence(let token, _, _):
+            let holds = state == .running && attempt?.token == token
             return usedTokens.contains(token) && !holds ? nil : .evidenceIsNotLate
         case .provedLate:
             if let fault = requires(.uncertain) { return fault }
@@ -54,8 +61,9 @@ struct JobAutomaton {
             return next == .completed || next == .failed ? nil : .doesNotLeadTo(next)
         case .cancelRequested: return state == .running || state == .available ? nil : .notFrom(state)
         case .cancelled:
+            if state == .available, isInDoubt { return .doesNotLeadTo(.cancelled) }
             return state == .blocked || state == .available || state == .waiting ? nil : .notFrom(state)
-        case .expired: return requires(.available)
+        case .expired: return requires(.available) ?? (isInDoubt ? .doesNotLeadTo(.failed) : nil)
         case .resolved(let happened, let next):
             if let fault = requires(.uncertain) { return fault }
             let follows = happened ? next == .completed : next == (cancelIsRequested ? .cancelled : .available)
@@ -68,57 +76,53 @@ struct JobAutomaton {
 
     private func fenceFault(_ token: Int) -> TraceFault? {
         if state != .running { return usedTokens.contains(token) ? .tokenIsOld : .notFrom(state) }
-        return self.token == token ? nil : .tokenIsOld
+        return attempt?.token == token ? nil : .tokenIsOld
     }
 
-    /// A wish to cancel is heard where nothing may exist: nothing was sent, a look-up found nothing, or the provider refused.
-    private func isCancel(after outcome: AttemptOutcome, _ next: RowState) -> Bool {
-        guard next == .cancelled, cancelIsRequested else { return false }
-        return switch outcome {
-        case .notFound, .rejected, .invalidPayload: true
-        case .notSent, .throttled, .unauthorized: !wasSent
-        case .succeeded, .adopted, .unavailable, .ambiguous: false
-        }
-    }
-
-    private func takeOverFault(_ next: RowState) -> TraceFault? {
-        let follows =
-            switch next {
-            case .available: !(policy == .neither && isMarked)
-            case .uncertain: policy == .neither ? isMarked : policy == .keyedBlind
-            case .cancelled: cancelIsRequested && policy.marksBeforeSend && !isMarked && !wasSent
-            case .completed: isProved
-            case .blocked, .running, .waiting, .failed: false
-            }
-        return follows ? nil : .doesNotLeadTo(next)
+    private var sendFault: TraceFault? {
+        if attempt?.isCancelled == true { return .createdAfterCancel }
+        return isInDoubt && (mustLookUp || !policy.hasKey) ? .createdInDoubt : nil
     }
 
     /// Whether an attempt that ended so may lead to `next`; expiry inside a decision included.
-    private func endFault(_ outcome: AttemptOutcome, _ next: RowState) -> TraceFault? {
-        // A look-up needs no mark, and can be turned away as a create can.
-        if policy.marksBeforeSend, step == .create, !isMarked, outcome.needsSend { return .sentWithoutMark }
-        if next == .completed, isProved { return nil }
-        let mayExist = wasSent || !policy.marksBeforeSend
-        let looked = step == .lookUp && policy.canLookUp
+    private func endFault(_ outcome: AttemptOutcome, _ next: RowState, then step: CallStep) -> TraceFault? {
+        guard let attempt else { return .notFrom(state) }
+        if attempt.step == .create, !attempt.isSent, outcome.needsSend { return .answeredWithoutSend }
+        let proof = isProof(outcome, next, then: step, by: attempt)
+        if proof, isInDoubt, !attempt.isPastHorizon { return .believedTooEarly }
+        let staysInDoubt = remainsInDoubt(after: outcome, proof, attempt)
+        let looked = attempt.step == .lookUp && policy.canLookUp
         let follows: Bool =
-            switch (outcome, next) {
-            case (.succeeded, .completed), (.succeeded, .waiting): step == .create
-            case (.adopted, .completed), (.adopted, .waiting): looked
-            case (.notFound, .available), (.notFound, .failed), (.notFound, .uncertain): looked
-            case (.rejected, .available), (.rejected, .uncertain): looked
-            case (.rejected, .failed), (.invalidPayload, .failed): true
-            case (.unauthorized, .available), (.throttled, .available), (.notSent, .available): true
-            case (.unauthorized, .failed), (.throttled, .failed), (.notSent, .failed): true
-            case (.unauthorized, .uncertain), (.throttled, .uncertain), (.notSent, .uncertain): mayExist
-            case (.unavailable, .available): policy != .neither
-            case (.unavailable, .uncertain): policy != .neither
-            case (.ambiguous, .available): policy != .neither
-            case (.ambiguous, .uncertain): !policy.canLookUp || wasSent
-            // A claim that came at the very end of its time.
-            case (.ambiguous, .failed): step == .lookUp && !wasSent
-            default: false
+            switch next {
+            case .completed, .waiting:
+                isProved || (outcome == .succeeded ? attempt.step == .create : outcome == .adopted && looked)
+            case .available: outcome != .succeeded && outcome != .adopted && (outcome != .notFound || looked)
+            // A creation with an id that another job has needs a person.
+            case .uncertain: outcome != .adopted && (staysInDoubt || outcome == .succeeded)
+            case .failed: outcome != .succeeded && outcome != .adopted && !staysInDoubt
+            case .cancelled: cancelIsRequested && outcome != .succeeded && outcome != .adopted && !staysInDoubt
+            case .blocked, .running: false
             }
-        return follows || isCancel(after: outcome, next) ? nil : .doesNotLeadTo(next)
+        let needsPerson = policy == .neither && attempt.step == .create && outcome.leavesDoubt && next == .available
+        return follows && !needsPerson ? nil : .doesNotLeadTo(next)
+    }
+
+    /// Whether the end was taken for a proof that no request before the claim had an effect or will have one.
+    private func isProof(
+        _ outcome: AttemptOutcome, _ next: RowState, then step: CallStep, by attempt: Attempt
+    ) -> Bool {
+        let ends = next == .failed || next == .cancelled
+        return switch (attempt.step, outcome) {
+        case (.lookUp, .notFound): ends || (next == .available && step == .create && !attempt.lateSend)
+        case (.create, .rejected): ends && policy.hasKey
+        default: false
+        }
+    }
+
+    private func remainsInDoubt(after outcome: AttemptOutcome, _ proof: Bool, _ attempt: Attempt) -> Bool {
+        if attempt.lateSend { return true }
+        if proof { return false }
+        return isInDoubt || (attempt.step == .create && outcome.leavesDoubt)
     }
 
     private mutating func apply(_ event: JobEvent) {
@@ -126,53 +130,51 @@ struct JobAutomaton {
         case .enqueued(let next): state = next
         case .unblocked: state = .available
         case .claimed(let token, let step):
-            self.step = step
             state = .running
-            self.token = token
             usedTokens.insert(token)
-            isMarked = false
-        case .sent: isMarked = true
-        case .finished(_, let outcome, let next):
-            ended(outcome)
+            attempt = Attempt(
+                token: token, step: step, isCancelled: cancelIsRequested, isPastHorizon: isPastHorizon)
+        case .sent: attempt?.isSent = true
+        case .finished(_, let outcome, let next, let step):
+            ended(outcome, next, then: step)
             state = next
-        case .takenOver(_, let next):
-            wasSent = wasSent || isMarked || !policy.marksBeforeSend
-            mustLookUp = mustLookUp || (policy == .lookUp && isMarked)
-            isUnanswered = true
+        case .takenOver(_, let step, let next):
+            if step == .create, attempt?.isSent == true || policy.hasKey { mayHaveSent() }
+            isInDoubt = isInDoubt || attempt?.lateSend == true
             state = next
-        case .lateEvidence(_, let proves):
+        case .horizonPassed: isPastHorizon = true
+        case .lateEvidence(_, let proves, let reached):
             isProved = isProved || proves
-            isUnanswered = isUnanswered || !proves
+            guard reached else { return }
+            if state == .running { attempt?.lateSend = true } else { mayHaveSent() }
         case .provedLate: state = .completed
         case .decided(let next): state = next
         case .cancelRequested: cancelIsRequested = true
         case .cancelled: state = .cancelled
         case .expired: state = .failed
         case .resolved(let happened, let next):
-            if !happened {
-                wasSent = false
-                mustLookUp = false
-            }
+            if !happened { (isInDoubt, mustLookUp) = (false, false) }
             state = next
         case .retried:
             state = .available
             cancelIsRequested = false
-            wasSent = wasSent && isUnanswered
         }
     }
 
-    private mutating func ended(_ outcome: AttemptOutcome) {
-        wasSent = wasSent || outcome.leavesDoubt
-        isUnanswered = isUnanswered || outcome.leavesDoubt
-        switch (step, outcome) {
+    private mutating func ended(_ outcome: AttemptOutcome, _ next: RowState, then step: CallStep) {
+        guard let attempt else { return }
+        let proof = isProof(outcome, next, then: step, by: attempt)
+        let reached = attempt.step == .create && outcome.leavesDoubt
+        let remains = remainsInDoubt(after: outcome, proof, attempt)
+        if reached || attempt.lateSend { mayHaveSent() }
+        isInDoubt = remains
         // Under a key only a puzzling answer must be looked into: what was not answered is sent again.
-        case (.create, .unavailable): mustLookUp = mustLookUp || policy == .lookUp
-        case (.create, .ambiguous): mustLookUp = mustLookUp || policy.canLookUp
-        case (.lookUp, .notFound):
-            mustLookUp = false
-            isUnanswered = false
-        case (.lookUp, .rejected): mustLookUp = mustLookUp && !policy.hasKey
-        default: break
-        }
+        if !remains || (attempt.step == .lookUp && outcome == .rejected) { mustLookUp = false }
+        if reached, outcome == .ambiguous, policy.canLookUp { mustLookUp = true }
+    }
+
+    private mutating func mayHaveSent() {
+        isInDoubt = true
+        isPastHorizon = false
     }
 }

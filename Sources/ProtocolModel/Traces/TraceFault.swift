@@ -10,10 +10,12 @@ package enum TraceFault: Hashable {
     case evidenceIsNotLate
     /// The change of state does not follow from what happened.
     case doesNotLeadTo(RowState)
-    /// A provider that must be told of first was told of without a mark.
-    case sentWithoutMark
-    /// A create although an earlier one may have had its effect and nobody has looked since.
+    /// An answer came to a create that was not sent.
+    case answeredWithoutSend
+    /// A create although an earlier one may have had its effect, and neither its key nor a look-up makes that harmless.
     case createdInDoubt
-    /// The policy knows no such event.
-    case notOfThisPolicy
+    /// A create for a claim that was made after a wish to cancel.
+    case createdAfterCancel
+    /// "Nothing found" or a refusal was believed while an earlier request could still have its effect.
+    case believedTooEarly
 }

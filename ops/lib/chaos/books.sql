@@ -25,19 +25,25 @@ JOIN chaos.bodies b ON b.job_id = j.id
 LEFT JOIN chaos.ledger l ON l.body_sha256 = b.body_sha256
 WHERE j.state = 'completed' AND (l.provider_id IS DISTINCT FROM j.provider_id)
 
--- invariant: failed and cancelled mean no effect, or say that there may be one
+-- invariant: failed and cancelled mean no effect
 SELECT j.id, j.state || ' ' || coalesce(j.last_error, '') || ', but ' || l.provider_id || ' exists' FROM onboarding.jobs j
 JOIN chaos.bodies b ON b.job_id = j.id
 JOIN chaos.ledger l ON l.body_sha256 = b.body_sha256
 WHERE j.state IN ('failed', 'cancelled')
-    -- Where nothing can be looked up a cancelled job says so, and a person must ask.
-    AND NOT (j.state = 'cancelled' AND j.kind = 'iron.customer.create' AND NOT j.payload ? 'external_id'
-        AND j.last_error LIKE '%an earlier request may have reached the provider')
+
+-- invariant: nothing that creates was sent for a claim made after a cancel
+SELECT a.job_id, 'claim ' || a.claim_token || ' sent a create' FROM onboarding.attempts a
+WHERE a.step = 'create' AND a.sent_at >= a.claimed_at AND (
+    SELECT s.to_state = 'cancelled' OR s.from_state = s.to_state FROM onboarding.state_changes s
+    WHERE s.job_id = a.job_id AND s.at < a.claimed_at ORDER BY s.at DESC LIMIT 1)
+    AND a.job_id NOT IN (SELECT job_id FROM chaos.astray)
 
 -- invariant: uncertain only where the provider gives no way to know, or time ran out before it could be asked
 SELECT j.id, j.kind || ': ' || coalesce(j.last_error, '') FROM onboarding.jobs j
 WHERE j.state = 'uncertain' AND j.provider <> 'connect' AND NOT (j.kind = 'iron.customer.create' AND NOT j.payload ? 'external_id')
     AND NOT (j.expires_at IS NOT NULL AND coalesce(j.last_error, '') ~ 'expire[sd]')
+    -- The provider answered with another job's id.
+    AND coalesce(j.last_error, '') NOT LIKE '%the id of a record that another job has%'
 
 -- invariant: an uncertain Connect job was sent, and its last send was not answered plainly
 SELECT j.id, CASE WHEN s.outcome IS NULL THEN 'nothing was sent' ELSE 'its last send ended ' || s.outcome || ' with HTTP ' || coalesce(s.http_status, 0) END
@@ -49,8 +55,9 @@ LEFT JOIN LATERAL (
             SELECT max(c.at) FROM onboarding.state_changes c
             WHERE c.job_id = j.id AND c.to_state = 'available' AND c.from_state IN ('failed', 'cancelled', 'uncertain')), '-infinity')
     ORDER BY a.claimed_at DESC LIMIT 1) s ON true
-WHERE j.state = 'uncertain' AND j.provider = 'connect' AND (
-    s.outcome IS NULL OR s.outcome NOT IN ('lost', 'ambiguous', 'unavailable')
+WHERE j.state = 'uncertain' AND j.provider = 'connect'
+    AND coalesce(j.last_error, '') NOT LIKE '%the id of a record that another job has%' AND (
+    s.outcome IS NULL OR (s.outcome NOT IN ('lost', 'ambiguous', 'unavailable') AND coalesce(s.http_status, 0) <> 503)
     OR (s.http_status BETWEEN 200 AND 299 AND s.provider_id IS NOT NULL)
     OR (s.http_status BETWEEN 400 AND 499 AND s.http_status NOT IN (408, 409, 425)))
 
@@ -87,7 +94,7 @@ CROSS JOIN LATERAL (VALUES
     ('a send between claim and end', a.outcome <> 'lost' AND (a.sent_at < a.claimed_at OR a.sent_at > a.finished_at)),
     ('what it led to', NOT a.late AND a.next_state IS NULL),
     ('what is next', NOT a.late AND a.next_state = 'available' AND (a.next_step IS NULL OR a.next_run_at IS NULL))) AS x (what, is_wrong)
-WHERE x.is_wrong
+WHERE x.is_wrong AND a.job_id NOT IN (SELECT s.job_id FROM chaos.astray s)
 
 -- invariant: all bodies that arrived for a job are its payload
 -- By the key that it carried, or by the id that came back.
@@ -109,6 +116,7 @@ WHERE a.body_sha256 <> b.body_sha256
     AND a.claimed_at > coalesce((
         SELECT max(s.at) FROM onboarding.state_changes s
         WHERE s.job_id = a.job_id AND s.to_state = 'available' AND s.from_state IN ('failed', 'cancelled')), '-infinity')
+    AND a.job_id NOT IN (SELECT s.job_id FROM chaos.astray s)
 
 -- invariant: all requests of a job carried a key that stood in its row
 SELECT b.job_id, 'ledger ' || l.idempotency_key FROM chaos.ledger l
@@ -125,13 +133,14 @@ WHERE NOT EXISTS (SELECT 1 FROM chaos.keys k WHERE k.job_id = a.job_id AND k.key
 
 -- invariant: nothing was written under an old token
 SELECT a.job_id, 'claim ' || a.claim_token || ' ended after a later claim began' FROM onboarding.attempts a
-WHERE NOT a.late AND EXISTS (
+WHERE NOT a.late AND a.job_id NOT IN (SELECT s.job_id FROM chaos.astray s) AND EXISTS (
     SELECT 1 FROM onboarding.attempts b
     WHERE b.job_id = a.job_id AND NOT b.late AND b.claimed_at > a.claimed_at AND b.claimed_at < a.finished_at)
 
 -- invariant: one end of a job, and it is the last unless somebody retried it
 SELECT a.job_id, a.next_state || ' was followed by another claim' FROM onboarding.attempts a
-WHERE NOT a.late AND a.next_state IN ('completed', 'failed', 'cancelled') AND EXISTS (
+WHERE NOT a.late AND a.next_state IN ('completed', 'failed', 'cancelled') AND a.job_id NOT IN (SELECT s.job_id FROM chaos.astray s)
+    AND EXISTS (
     SELECT 1 FROM onboarding.attempts b WHERE b.job_id = a.job_id AND NOT b.late AND b.claimed_at > a.finished_at
         AND NOT EXISTS (
             SELECT 1 FROM onboarding.state_changes s
@@ -144,7 +153,7 @@ SELECT x.id, 'claimed while another of its key ran' FROM (
         PARTITION BY j.provider, j.order_key ORDER BY a.claimed_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS busy_until
     FROM onboarding.jobs j
     JOIN onboarding.attempts a ON a.job_id = j.id AND NOT a.late
-    WHERE j.order_key IS NOT NULL) x
+    WHERE j.order_key IS NOT NULL AND a.job_id NOT IN (SELECT s.job_id FROM chaos.astray s)) x
 WHERE x.busy_until > x.claimed_at
 
 -- invariant: jobs of one order key ran in the order of their numbers
@@ -162,13 +171,15 @@ SELECT j.id, 'claimed while job ' || e.id || ' of its key came first and had not
 JOIN onboarding.attempts a ON a.job_id = j.id AND NOT a.late
 JOIN turns e ON e.provider = j.provider AND e.order_key = j.order_key AND e.id < j.id AND e.is_open
     AND e.at + e.grace < a.claimed_at AND coalesce(e.until, 'infinity') > a.claimed_at
-WHERE j.order_key IS NOT NULL
+WHERE j.order_key IS NOT NULL AND a.job_id NOT IN (SELECT s.job_id FROM chaos.astray s)
+    AND e.id NOT IN (SELECT s.job_id FROM chaos.astray s)
 
 -- invariant: nothing runs before the job that it waits for
 SELECT j.id, 'claimed before job ' || p.id || ' was completed' FROM onboarding.jobs j
 JOIN onboarding.jobs p ON p.id = j.after_job_id
 JOIN onboarding.attempts a ON a.job_id = j.id AND NOT a.late
-WHERE p.state <> 'completed' OR a.claimed_at < p.finished_at
+WHERE p.state <> 'completed' OR (a.claimed_at < p.finished_at AND a.job_id NOT IN (SELECT s.job_id FROM chaos.astray s)
+    AND p.id NOT IN (SELECT s.job_id FROM chaos.astray s))
 
 -- invariant: no personal data outside the payload
 SELECT x.job_id, 'in ' || x.place FROM (

@@ -1,5 +1,15 @@
 -- What the fault campaign puts into its own database, beside the schema: never into another.
 CREATE SCHEMA chaos;
+CREATE TABLE chaos.campaign AS SELECT clock_timestamp() AS started_at;
+
+-- Jobs to which something happened while the database's clock was wrong: their times say nothing of an order.
+CREATE VIEW chaos.astray AS
+SELECT DISTINCT x.job_id FROM (
+    SELECT j.id AS job_id, unnest(ARRAY[j.created_at, j.updated_at, j.claimed_at, j.finished_at]) AS at FROM onboarding.jobs j
+    UNION ALL SELECT a.job_id, unnest(ARRAY[a.claimed_at, a.sent_at, a.finished_at]) FROM onboarding.attempts a
+    UNION ALL SELECT s.job_id, s.at FROM onboarding.state_changes s) x
+CROSS JOIN chaos.campaign c
+WHERE x.at NOT BETWEEN c.started_at AND clock_timestamp();
 
 -- What is disturbed at this moment, set by the campaign: seconds of pause, or a probability.
 CREATE TABLE chaos.settings (name text PRIMARY KEY, value double precision NOT NULL);
@@ -107,6 +117,44 @@ BEGIN
 END;
 $$;
 
+-- What operators withdraw: up to two jobs at each step, with the number of each. What has ended meanwhile is left.
+CREATE FUNCTION chaos.cancel_some() RETURNS TABLE (step text, count bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    job record;
+    steps text[] := '{}';
+BEGIN
+    FOR job IN
+        SELECT x.id, x.step FROM (
+            SELECT j.id, s.step, row_number() OVER (PARTITION BY s.step ORDER BY random()) AS place
+            FROM onboarding.jobs j
+            CROSS JOIN LATERAL (SELECT CASE
+                WHEN j.state = 'blocked' THEN 'blocked'
+                WHEN j.state = 'available' AND j.last_sent_at IS NULL THEN 'unsent'
+                WHEN j.state = 'available' THEN 'in doubt, to ' || j.step
+                WHEN j.step = 'look_up' THEN 'while looked up'
+                WHEN j.marked_at >= j.claimed_at THEN 'after the mark'
+                WHEN j.last_sent_at IS NOT NULL THEN 'while sent again'
+                ELSE 'while claimed' END AS step) s
+            WHERE j.state IN ('available', 'running', 'blocked')) x
+        WHERE x.place <= 2
+    LOOP
+        BEGIN
+            PERFORM onboarding.cancel(job.id, 'campaign');
+            steps := steps || job.step;
+        EXCEPTION WHEN object_not_in_prerequisite_state OR lock_not_available THEN NULL;
+        END;
+    END LOOP;
+    RETURN QUERY SELECT s, count(*) FROM unnest(steps) AS s GROUP BY s;
+END;
+$$;
+
+-- Cancels the head of an order key, or any job of one.
+CREATE FUNCTION chaos.cancel_of_a_key() RETURNS text LANGUAGE sql AS $$
+    SELECT onboarding.cancel(j.id, 'campaign') FROM onboarding.jobs j
+    WHERE j.order_key IS NOT NULL AND j.state IN ('available', 'running') ORDER BY j.state DESC, j.id LIMIT 1;
+$$;
+
 -- What operators do about jobs that have failed or were cancelled: about half get an address that is not refused.
 CREATE FUNCTION chaos.retry_some(wanted integer) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
@@ -158,8 +206,11 @@ BEGIN
 END;
 $$;
 
--- A job of four megabytes.
+-- A job of eight megabytes, which is more than the kernels at both ends of a connection take.
 CREATE FUNCTION chaos.enqueue_large() RETURNS bigint LANGUAGE sql AS $$
-    SELECT onboarding.enqueue('iron.customer.create', jsonb_build_object('customer_type', 'Person',
-        'email', gen_random_uuid() || '@example.com', 'external_id', gen_random_uuid(), 'large', repeat('x', 4000000)));
+    SELECT CASE WHEN random() < 0.3 THEN onboarding.enqueue('iron.customer.create', jsonb_build_object('customer_type', 'Person',
+        'email', gen_random_uuid() || '@example.com', 'external_id', gen_random_uuid(), 'large', repeat('x', 8000000)), priority => 0)
+    ELSE onboarding.enqueue('axisfi.customer.create', jsonb_build_object(
+        'partner_customer_id', 'partner-customer-' || gen_random_uuid(), 'business_details', jsonb_build_object(
+            'business_name', repeat('x', 8000000)), 'registration_address', '{}'::jsonb), priority => 0) END;
 $$;
