@@ -437,7 +437,9 @@ BEGIN
             run_at = CASE WHEN r.state = 'available' AND (r.outcome <> 'not_sent' OR r.counted OR r.delay_ms > 0)
                 THEN now() + CASE WHEN j.cancel_requested_at IS NOT NULL AND r.next_step = 'create' THEN 0
                     ELSE r.delay_ms END * interval '1 ms' ELSE j.run_at END,
-            first_sent_at = CASE WHEN r.key_use <> 'same' THEN NULL
+            -- A key that a fenced-out worker has used since the claim stays, and so does its age.
+            first_sent_at = CASE WHEN r.key_use <> 'same'
+                    AND NOT onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven) THEN NULL
                 WHEN r.reached THEN coalesce(j.first_sent_at, j.claimed_at) ELSE j.first_sent_at END,
             -- A byte of what was not answered can have left until now.
             last_sent_at = CASE WHEN NOT onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven) THEN NULL
@@ -1640,7 +1642,10 @@ BEGIN
     ELSIF verdict = 'did_not_happen' THEN
         new_state := CASE WHEN job.cancel_requested_at IS NULL THEN 'available' ELSE 'cancelled' END;
         UPDATE onboarding.jobs j
-        SET state = new_state, step = 'create', backoff_step = 0,
+        SET state = new_state, backoff_step = 0,
+            -- Looked for once more by then, where that is possible: what came after the verdict is found.
+            step = CASE WHEN (SELECT k.lost_answer FROM onboarding.kinds k WHERE k.kind = job.kind) = 'none'
+                THEN 'create' ELSE 'look_up' END,
             run_at = greatest(now(), job.last_sent_at + onboarding.effect_horizon(job.provider)),
             first_sent_at = NULL, last_sent_at = NULL, last_create_status = NULL, request_sha256 = NULL,
             mute_look_ups = 0, mute_since = NULL, attempt = least(j.attempt, j.max_attempts - 1),
@@ -1773,7 +1778,7 @@ CREATE FUNCTION onboarding.rotate_keys(job_ids bigint[], tokens bigint[], key_us
     UPDATE onboarding.jobs j
     SET idempotency_key = gen_random_uuid()
     FROM unnest(job_ids, tokens, key_uses) AS r (job_id, token, key_use)
-    WHERE j.id = r.job_id AND j.claim_token = r.token AND r.key_use = 'new' AND j.state = 'available';
+    WHERE j.id = r.job_id AND j.claim_token = r.token AND r.key_use = 'new' AND j.state = 'available' AND j.last_sent_at IS NULL;
 $$;
 
 CREATE FUNCTION onboarding.same_job(kind text, unique_key text, payload jsonb, parameters jsonb) RETURNS bigint
@@ -1936,7 +1941,8 @@ BEGIN
     END IF;
     WITH lost AS (
         SELECT j.id, j.claimed_by, j.claimed_at,
-            j.step = 'create' AND (k.lost_answer = 'same_key' OR j.marked_at >= j.claimed_at) IS TRUE AS is_sent
+            -- Whatever the step says: one that cannot be looked up may have been sent.
+            (k.lost_answer = 'same_key' OR j.marked_at >= j.claimed_at) IS TRUE AS is_sent
         FROM onboarding.providers p
         JOIN onboarding.jobs j ON j.provider = p.provider AND j.claimed_at >= since
         JOIN onboarding.kinds k ON k.kind = j.kind
@@ -1957,7 +1963,7 @@ BEGIN
             last_outcome = 'lost', last_error = 'its worker is gone: taken over',
             first_sent_at = CASE WHEN l.is_sent THEN coalesce(j.first_sent_at, j.claimed_at) ELSE j.first_sent_at END,
             last_sent_at = CASE WHEN l.is_sent THEN clock_timestamp() ELSE j.last_sent_at END,
-            last_create_status = CASE WHEN l.is_sent THEN NULL ELSE j.last_create_status END
+            last_create_status = CASE WHEN l.is_sent AND j.step = 'create' THEN NULL ELSE j.last_create_status END
         FROM lost l
         WHERE j.id = ANY (ARRAY[l.id])
         RETURNING j.id, j.claim_token, j.claimed_at, j.marked_at, j.idempotency_key, j.attempt, j.step, j.claimed_by,

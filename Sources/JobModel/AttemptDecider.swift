@@ -70,7 +70,9 @@ private struct Situation {
         return claim.effectHorizon - age
     }
     var counts: Bool { step == .create }
-    var attemptsAreUsedUp: Bool { claim.attempt >= claim.maxAttempts }
+    /// Attempts so far. The claim has counted one that turned out to be a look-up.
+    var attempts: Int { claim.step == .create && step == .lookUp ? claim.attempt - 1 : claim.attempt }
+    var attemptsAreUsedUp: Bool { attempts >= claim.maxAttempts }
 
     func decision() -> Decision {
         switch result.outcome {
@@ -98,10 +100,6 @@ private struct Situation {
     }
 
     private func afterNotFound() -> Decision {
-        // A conflict is a definite answer: the first request created nothing, and the record in its way is not the job's.
-        if claim.lastCreateStatus == 409, claim.attempt <= 1 {
-            return absent(.failed, reason: "the provider reports a conflict and shows no record that matches")
-        }
         if let left = untilHorizon {
             // The record is looked for meanwhile: most effects come soon.
             var decision = again(
@@ -109,6 +107,9 @@ private struct Situation {
                 wait: min(left, max(wait, .seconds(1))))
             decision.muteLookUps = 0
             return decision
+        }
+        if claim.lastCreateStatus == 409, attempts <= 1 {
+            return absent(.failed, reason: "the provider reports a conflict and shows no record that matches")
         }
         guard !attemptsAreUsedUp else {
             return absent(.failed, reason: "attempts used up; a look-up found no record")
@@ -200,14 +201,22 @@ private struct Situation {
         if attemptsAreUsedUp { return outOf("attempts") }
         switch policy.resend {
         case .underSameKey:
-            guard result.outcome != .ambiguous else { return lookUpOrUncertain(wait: .zero) }
+            guard result.outcome != .ambiguous else { return afterConflict() }
             if repliesLookReplayed, canLookUp { return lookUpOrUncertain(wait: wait) }
             return again(.create, reason: "send again under the same key", counted: true)
-        case .afterLookUp:
-            return lookUpOrUncertain(wait: wait)
-        case .never:
+        case .afterLookUp where result.outcome == .ambiguous:
+            return afterConflict()
+        case .afterLookUp, .never:
             return lookUpOrUncertain(wait: wait)
         }
+    }
+
+    /// A conflict is a definite answer: its own request created nothing, and where no earlier one may have, the record in its
+    /// way is not the job's. Any other answer that is not understood leaves the doubt that every request leaves.
+    private func afterConflict() -> Decision {
+        var decision = lookUpOrUncertain(wait: result.httpStatus == 409 ? .zero : wait)
+        decision.provesAbsence = result.httpStatus == 409 && !claim.isInDoubt && decision.nextStep == .lookUp
+        return decision
     }
 
     private func lookUpOrUncertain(wait: Duration) -> Decision {

@@ -80,6 +80,21 @@ import Testing
         #expect(decision.delay == .zero)
     }
 
+    @Test func `a conflict leaves no doubt about its own request, and none of the doubt that was there before goes`() {
+        for policy in [Policies.sameKey, Policies.lookUpFirst] {
+            #expect(decide(.ambiguous, policy: policy, status: 409).provesAbsence)
+            #expect(!decide(.ambiguous, policy: policy, status: 302).provesAbsence)
+            let doubtful = makeClaim(attempt: 2, firstSentAge: .seconds(9))
+            #expect(!decide(.ambiguous, for: doubtful, policy: policy, status: 409).provesAbsence)
+        }
+        #expect(decide(.ambiguous, policy: Policies.never, status: 409).state == .uncertain)
+    }
+
+    @Test func `a look-up in place of a create uses up no attempt`() {
+        let claim = makeClaim(attempt: 3, maxAttempts: 3, firstSentAge: .seconds(190))
+        #expect(decide(.notFound, for: claim, doing: .lookUp, reached: false).nextStep == .create)
+    }
+
     @Test func `a look-up that finds nothing sends again under the same key`() {
         for status in [nil, 409, 502] {
             let decision = decide(
@@ -192,8 +207,11 @@ import Testing
             step: .lookUp, attempt: 2, firstSentAge: .seconds(190), lastSentAge: .seconds(190), lastCreateStatus: 409,
             backoffStep: 3)
         #expect(decide(.notFound, for: claim, doing: .lookUp, reached: false).delay == .seconds(16))
-        let first = makeClaim(step: .lookUp, firstSentAge: .seconds(9), lastCreateStatus: 409)
+        var first = makeClaim(step: .lookUp, firstSentAge: .seconds(9), isInDoubt: false, lastCreateStatus: 409)
         #expect(decide(.notFound, for: first, doing: .lookUp, reached: false).state == .failed)
+        // A request before it that asked for patience, and was not counted, may still have its effect.
+        first.lastSentAge = .seconds(9)
+        #expect(decide(.notFound, for: first, doing: .lookUp, reached: false).nextStep == .lookUp)
         let ending = makeClaim(
             step: .lookUp, attempt: 2, firstSentAge: .seconds(190), lastSentAge: .seconds(190), remaining: .seconds(5),
             lastCreateStatus: 409,
@@ -251,7 +269,6 @@ import Testing
                 backoffStep: Int.random(in: 0...12, using: &random))
             let outcome = outcomes.randomElement(using: &random)!
             let step: Step = outcome == .notFound || Bool.random(using: &random) ? .lookUp : .create
-            if outcome == .notFound, claim.lastCreateStatus == 409, claim.attempt <= 1 { continue }
             var result = CallResult(outcome, mayHaveReached: step == .create)
             result.retryAfter = Bool.random(using: &random) ? .seconds(30) : nil
             let canLookUp = policy.offersLookUp && Bool.random(using: &random)

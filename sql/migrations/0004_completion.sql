@@ -111,7 +111,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     UPDATE onboarding.jobs j
     SET idempotency_key = gen_random_uuid()
     FROM unnest(job_ids, tokens, key_uses) AS r (job_id, token, key_use)
-    WHERE j.id = r.job_id AND j.claim_token = r.token AND r.key_use = 'new' AND j.state = 'available';
+    WHERE j.id = r.job_id AND j.claim_token = r.token AND r.key_use = 'new' AND j.state = 'available' AND j.last_sent_at IS NULL;
 $$;
 
 -- Where an attempt leads once a wish to cancel is heard: nothing more is created, and nothing that may

