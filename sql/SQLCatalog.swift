@@ -32,7 +32,11 @@ package enum SQLCatalog {
         Migration(version: 15, name: "readers", sql: text(PackageResources._015_readers_sql)),
         Migration(version: 16, name: "plans", sql: text(PackageResources._016_plans_sql)),
         Migration(version: 17, name: "effects", sql: text(PackageResources._017_effects_sql)),
+        Migration(version: 20, name: "restores", sql: text(PackageResources._020_restores_sql)),
     ]
+
+    /// What the migrations make, as `pg_dump` prints it; a test holds it against them.
+    package static let snapshot = text(PackageResources.schema_sql)
 
     /// The statements that the rooms run, by the name of their file.
     package static let queries: [String: String] = [
@@ -64,6 +68,8 @@ package enum SQLCatalog {
         "renew_lease": text(PackageResources.renew_lease_sql),
         "repair_blocked": text(PackageResources.repair_blocked_sql),
         "repair_order_keys": text(PackageResources.repair_order_keys_sql),
+        "repair_restored": text(PackageResources.repair_restored_sql),
+        "schema_objects": text(PackageResources.schema_objects_sql),
         "schema_version": text(PackageResources.schema_version_sql),
         "status": text(PackageResources.status_sql),
         "take_over": text(PackageResources.take_over_sql),
