@@ -3,23 +3,36 @@ CREATE SCHEMA onboarding;
 CREATE FUNCTION onboarding.add_partition(parent text, month timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     start timestamptz := date_trunc('month', month, 'UTC');
     name text := format('%s_%s', parent, to_char(start AT TIME ZONE 'UTC', 'YYYYMM'));
+    rest regclass := to_regclass(format('onboarding.%I', parent || '_rest'));
+    bounds text := format('%1$I >= %2$L AND %1$I < %3$L',
+        CASE parent WHEN 'attempts' THEN 'claimed_at' ELSE 'at' END, start, start + interval '1 month');
     is_covered boolean;
+    early bigint := 0;
 BEGIN
     -- The first partition has no start; what lies before its end is its.
     SELECT coalesce(bool_or(onboarding.partition_end(i.inhrelid) > start), false) INTO is_covered
     FROM pg_catalog.pg_inherits i WHERE i.inhparent = format('onboarding.%I', parent)::regclass AND i.inhrelid = to_regclass(format('onboarding.%I', parent || '_first'));
     IF is_covered OR to_regclass(format('onboarding.%I', name)) IS NOT NULL THEN RETURN false; END IF;
+    IF rest IS NOT NULL THEN
+        EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', rest);
+        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s WHERE %s LIMIT 100001) AS s', rest, bounds) INTO early;
+        IF early > 100000 THEN RETURN false; END IF;
+    END IF;
     EXECUTE format('CREATE TABLE onboarding.%I (LIKE onboarding.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES) '
         'WITH (fillfactor = 100, autovacuum_vacuum_insert_scale_factor = 0.1)', name, parent);
+    IF early > 0 THEN
+        EXECUTE format('WITH moved AS (DELETE FROM %s WHERE %s RETURNING *) INSERT INTO onboarding.%I SELECT * FROM moved',
+            rest, bounds, name);
+    END IF;
     EXECUTE format('ALTER TABLE onboarding.%I ATTACH PARTITION onboarding.%I FOR VALUES FROM (%L) TO (%L)',
         parent, name, start, start + interval '1 month');
     RETURN true;
 END;
-$$;
+$_$;
 
 CREATE FUNCTION onboarding.advance_order_key(provider_name text, key text) RETURNS boolean
     LANGUAGE plpgsql
@@ -126,6 +139,7 @@ DECLARE
     after_kind text;
     entry record;
 BEGIN
+    IF NEW.payload_bytes > 0 THEN RETURN NEW; END IF;
     SELECT k.required_fields INTO required FROM onboarding.kinds k WHERE k.kind = NEW.kind;
     IF NOT FOUND THEN
         PERFORM onboarding.refuse('kind', format('%L is not known; known are %s', NEW.kind,
@@ -558,6 +572,25 @@ CREATE FUNCTION onboarding.counted_at_once() RETURNS bigint
     LANGUAGE sql IMMUTABLE
     AS $$SELECT 100000$$;
 
+CREATE FUNCTION onboarding.doubt_unfinished(provider text, reason text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    p onboarding.providers := onboarding.lock_provider(provider);
+    doubted bigint;
+BEGIN
+    IF coalesce(btrim(reason), '') = '' THEN PERFORM onboarding.refuse('reason', 'is needed: it is kept'); END IF;
+    UPDATE onboarding.jobs j
+    SET last_sent_at = clock_timestamp(), first_sent_at = coalesce(j.first_sent_at, j.created_at), updated_at = now()
+    WHERE j.provider = p.provider AND j.state IN ('blocked', 'available', 'running', 'uncertain');
+    GET DIAGNOSTICS doubted = ROW_COUNT;
+    INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+    VALUES (p.provider, session_user, 'doubted', left(doubt_unfinished.reason, 500));
+    RETURN doubted;
+END;
+$$;
+
 CREATE FUNCTION onboarding.effect_horizon(provider_name text) RETURNS interval
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -943,6 +976,29 @@ BEGIN
             DELETE FROM onboarding.jobs j USING old o WHERE j.id = o.id RETURNING 1
         )
         SELECT jobs_deleted + count(*) INTO jobs_deleted FROM gone;
+    END LOOP;
+END;
+$$;
+
+CREATE FUNCTION onboarding.make_roles() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    role_name text;
+BEGIN
+    FOREACH role_name IN ARRAY ARRAY['onboarding_enqueuer', 'onboarding_worker', 'onboarding_operator', 'onboarding_monitor'] LOOP
+        IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles r WHERE r.rolname = role_name) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+            EXCEPTION
+                -- Roles belong to the whole server: another database's migration may make them at this moment.
+                WHEN duplicate_object OR unique_violation THEN NULL;
+                WHEN insufficient_privilege THEN
+                    RAISE EXCEPTION 'onboarding: may not create the role %; ask an administrator for: CREATE ROLE % NOLOGIN', role_name, role_name
+                        USING ERRCODE = 'insufficient_privilege';
+            END;
+        END IF;
     END LOOP;
 END;
 $$;
@@ -1344,6 +1400,42 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.repair_restored() RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    empty text := concat_ws(', ',
+        CASE WHEN NOT EXISTS (SELECT FROM onboarding.providers) THEN 'onboarding.providers' END,
+        CASE WHEN NOT EXISTS (SELECT FROM onboarding.kinds) THEN 'onboarding.kinds' END,
+        CASE WHEN NOT EXISTS (SELECT FROM onboarding.maintenance) THEN 'onboarding.maintenance' END);
+    place record;
+BEGIN
+    IF empty <> '' THEN
+        RAISE EXCEPTION 'onboarding: no rows are in %: the database was restored without them; restore these rows as well', empty
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('onboarding.repair_restored', 0));
+    FOR place IN
+        SELECT format('onboarding.%I', s.name)::regclass AS sequence, s.newest
+        FROM (VALUES
+            ('jobs_id_seq', (SELECT max(j.id) FROM onboarding.jobs j)),
+            ('state_change_ids', (SELECT max(c.id) FROM onboarding.state_changes c)),
+            ('provider_events_id_seq', (SELECT max(e.id) FROM onboarding.provider_events e))) AS s (name, newest)
+    LOOP
+        IF place.newest > coalesce(pg_sequence_last_value(place.sequence), 0) THEN
+            PERFORM setval(place.sequence, place.newest);
+            RETURN NEXT format('%s was behind its table: it goes on after %s', place.sequence, place.newest);
+        END IF;
+    END LOOP;
+    UPDATE onboarding.maintenance m SET running_since = f.at
+    FROM (SELECT onboarding.first_running('-infinity') AS at) AS f WHERE m.running_since > f.at;
+    IF FOUND THEN RETURN NEXT 'running jobs were claimed earlier than this database knew: they are looked for again'; END IF;
+END;
+$$;
+
 CREATE FUNCTION onboarding.resolve(job_id bigint, verdict text, provider_id text DEFAULT NULL::text, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1685,6 +1777,24 @@ BEGIN
     RETURN taken;
 END;
 $$;
+
+CREATE FUNCTION onboarding.take_restored_row() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    columns text := (
+        SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped);
+    replaced bigint;
+BEGIN
+    EXECUTE format('UPDATE %1$s AS t SET (%2$s) = (SELECT %2$s FROM (SELECT ($1).*) AS r) WHERE t.%3$I = ($1).%3$I',
+        TG_RELID::regclass, columns, TG_ARGV[0]) USING NEW;
+    GET DIAGNOSTICS replaced = ROW_COUNT;
+    IF replaced > 0 THEN RETURN NULL; END IF;
+    RETURN NEW;
+END;
+$_$;
 
 CREATE FUNCTION onboarding.taken_ids(job_ids bigint[], outcomes text[], provider_ids text[]) RETURNS bigint[]
     LANGUAGE plpgsql STABLE
@@ -2349,7 +2459,7 @@ ALTER INDEX onboarding.state_changes_job_idx ATTACH PARTITION onboarding.state_c
 
 ALTER INDEX onboarding.state_changes_pkey ATTACH PARTITION onboarding.state_changes_rest_pkey;
 
-CREATE CONSTRAINT TRIGGER jobs_check_dependent AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.state = 'blocked'::text)) EXECUTE FUNCTION onboarding.check_dependent();
+CREATE CONSTRAINT TRIGGER jobs_check_dependent AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'blocked'::text) AND (new.created_at >= now()))) EXECUTE FUNCTION onboarding.check_dependent();
 
 CREATE TRIGGER jobs_check_new BEFORE INSERT ON onboarding.jobs FOR EACH ROW EXECUTE FUNCTION onboarding.check_new_job();
 
@@ -2367,9 +2477,17 @@ CREATE TRIGGER jobs_legal_transition AFTER UPDATE OF state ON onboarding.jobs FO
 
 CREATE CONSTRAINT TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'available'::text) AND (NOT new.is_behind) AND (new.run_at <= clock_timestamp()))) EXECUTE FUNCTION onboarding.notify_jobs();
 
+CREATE TRIGGER kinds_take_restored BEFORE INSERT ON onboarding.kinds FOR EACH ROW EXECUTE FUNCTION onboarding.take_restored_row('kind');
+
+CREATE TRIGGER maintenance_take_restored BEFORE INSERT ON onboarding.maintenance FOR EACH ROW EXECUTE FUNCTION onboarding.take_restored_row('is_only_row');
+
+CREATE TRIGGER migrations_take_restored BEFORE INSERT ON onboarding.migrations FOR EACH ROW EXECUTE FUNCTION onboarding.take_restored_row('version');
+
 CREATE TRIGGER providers_rebook_rate BEFORE UPDATE OF rate_per_second, burst ON onboarding.providers FOR EACH ROW WHEN (((new.rate_per_second IS NOT NULL) AND (new.rate_due_at IS NOT NULL))) EXECUTE FUNCTION onboarding.rebook_rate();
 
-CREATE TRIGGER state_changes_count_end AFTER INSERT ON onboarding.state_changes FOR EACH ROW WHEN ((new.to_state = ANY (ARRAY['completed'::text, 'failed'::text]))) EXECUTE FUNCTION onboarding.count_end();
+CREATE TRIGGER providers_take_restored BEFORE INSERT ON onboarding.providers FOR EACH ROW EXECUTE FUNCTION onboarding.take_restored_row('provider');
+
+CREATE TRIGGER state_changes_count_end AFTER INSERT ON onboarding.state_changes FOR EACH ROW WHEN (((new.to_state = ANY (ARRAY['completed'::text, 'failed'::text])) AND (new.at >= now()))) EXECUTE FUNCTION onboarding.count_end();
 
 ALTER TABLE ONLY onboarding.jobs
     ADD CONSTRAINT jobs_after_job_known FOREIGN KEY (after_job_id) REFERENCES onboarding.jobs(id);
@@ -2429,6 +2547,9 @@ GRANT ALL ON FUNCTION onboarding.count_whole_backlog() TO onboarding_worker;
 GRANT ALL ON FUNCTION onboarding.count_whole_backlog() TO onboarding_operator;
 
 REVOKE ALL ON FUNCTION onboarding.counted_at_once() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.doubt_unfinished(provider text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.doubt_unfinished(provider text, reason text) TO onboarding_operator;
 
 REVOKE ALL ON FUNCTION onboarding.effect_horizon(provider_name text) FROM PUBLIC;
 
@@ -2632,6 +2753,8 @@ REVOKE ALL ON FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made
 GRANT ALL ON FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made integer, OUT partitions_dropped integer, OUT jobs_deleted integer) TO onboarding_worker;
 GRANT ALL ON FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made integer, OUT partitions_dropped integer, OUT jobs_deleted integer) TO onboarding_operator;
 
+REVOKE ALL ON FUNCTION onboarding.make_roles() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[], request_digests bytea[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[], request_digests bytea[]) TO onboarding_worker;
 
@@ -2684,6 +2807,9 @@ GRANT ALL ON FUNCTION onboarding.repair_blocked(max_jobs integer, INOUT from_id 
 REVOKE ALL ON FUNCTION onboarding.repair_order_keys(max_keys integer, INOUT from_provider text, INOUT from_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.repair_order_keys(max_keys integer, INOUT from_provider text, INOUT from_key text) TO onboarding_worker;
 
+REVOKE ALL ON FUNCTION onboarding.repair_restored() FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.repair_restored() TO onboarding_worker;
+
 REVOKE ALL ON FUNCTION onboarding.resolve(job_id bigint, verdict text, provider_id text, note text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.resolve(job_id bigint, verdict text, provider_id text, note text) TO onboarding_operator;
 
@@ -2713,6 +2839,8 @@ REVOKE ALL ON FUNCTION onboarding.state_after(wanted text, is_cancelled boolean,
 
 REVOKE ALL ON FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer, thoroughly boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer, thoroughly boolean) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.take_restored_row() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.taken_ids(job_ids bigint[], outcomes text[], provider_ids text[]) FROM PUBLIC;
 
