@@ -39,10 +39,21 @@ DECLARE
         CASE WHEN NOT EXISTS (SELECT FROM onboarding.providers) THEN 'onboarding.providers' END,
         CASE WHEN NOT EXISTS (SELECT FROM onboarding.kinds) THEN 'onboarding.kinds' END,
         CASE WHEN NOT EXISTS (SELECT FROM onboarding.maintenance) THEN 'onboarding.maintenance' END);
+    -- Rows of before this installation, beside settings that nobody has touched since it was made.
+    unset text := (
+        SELECT string_agg(p.provider, ', ' ORDER BY p.provider)
+        FROM onboarding.migrations m JOIN onboarding.providers p ON p.updated_at = m.applied_at
+        WHERE m.version = 1
+          AND EXISTS (SELECT FROM onboarding.provider_events e WHERE e.provider = p.provider AND e.at < m.applied_at));
     place record;
 BEGIN
     IF empty <> '' THEN
         RAISE EXCEPTION 'onboarding: no rows are in %: the database was restored without them; restore these rows as well', empty
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF unset <> '' THEN
+        RAISE EXCEPTION 'onboarding: the pauses and limits of % were not restored: restore the rows of onboarding.providers, '
+            'without --disable-triggers, or pause and resume each by hand', unset
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('onboarding.repair_restored', 0));

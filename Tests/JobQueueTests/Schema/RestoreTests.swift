@@ -299,17 +299,34 @@ import Testing
         }
     }
 
+    @Test func `a pause that was not restored is asked for`() async throws {
+        try await withSource { _, sourceURL in
+            let dump = try await PostgresTools.dump(sourceURL, ["--data-only", "--disable-triggers"])
+            try await withTestDatabase { url in
+                #expect(try await PostgresTools.replay(dump, into: url).count == 4)
+                try await withSession(url) { session in
+                    try await Self.expectRefusal(session, "the pauses and limits of iron")
+                    try await session.run("SELECT onboarding.pause_provider('iron')")
+                    _ = try await SchemaMigrator(session.connection).repair()
+                }
+            }
+        }
+    }
+
+    private static func expectRefusal(_ session: Session, _ words: String) async throws {
+        do throws(PostgresError) {
+            _ = try await SchemaMigrator(session.connection).repair()
+            Issue.record("it was not refused: \(words)")
+        } catch {
+            #expect(error.message.contains(words))
+        }
+    }
+
     @Test func `settings that were not restored are asked for`() async throws {
         for table in ["providers", "kinds", "maintenance"] {
             try await withSessions { sessions in
                 try await sessions[0].run("TRUNCATE onboarding.\(table) CASCADE")
-                do throws(PostgresError) {
-                    _ = try await SchemaMigrator(sessions[0].connection).repair()
-                    Issue.record("\(table) may be empty")
-                } catch {
-                    #expect(
-                        error.message.contains("onboarding.\(table)") && error.message.contains("restore these rows"))
-                }
+                try await Self.expectRefusal(sessions[0], "no rows are in onboarding.")
             }
         }
     }
