@@ -102,7 +102,8 @@ import Testing
         SELECT id, id, now() - interval '1 hour', gen_random_uuid(), 1, 'create', 'old', 'unavailable', id % 2 = 0 FROM s;
         INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, at)
         SELECT id, 'available', 'failed', 'somebody', now() - interval '1 minute' FROM s;
-        INSERT INTO onboarding.provider_events (provider, actor, event) SELECT 'iron', 'somebody', 'paused' FROM s;
+        INSERT INTO onboarding.provider_events (provider, actor, event, at)
+        SELECT 'iron', 'somebody', 'paused', now() - interval '1 day' FROM s;
         INSERT INTO onboarding.late_successes (job_id, claim_token, provider_id, worker) VALUES (104, 3, 'p-x', 'old');
         INSERT INTO onboarding.shared_ids (job_id, other_job_id) VALUES (102, 109);
         SELECT setval('onboarding.jobs_id_seq', 198), setval('onboarding.state_change_ids', 500);
