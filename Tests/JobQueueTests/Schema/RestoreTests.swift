@@ -68,7 +68,8 @@ import Testing
             expected: ["because other objects depend on it", "already", "multiple primary keys"], isWhole: false),
     ]
 
-    /// Jobs in every state and of every past, which no trigger has seen; dependents before the jobs that they wait for.
+    /// Jobs in every state and of every past, which no trigger has seen; dependents before the jobs that they wait for, some
+    /// of which have ended a moment ago.
     private static let source = """
         SET session_replication_role = replica;
         UPDATE onboarding.providers SET effect_horizon = '30 s' WHERE provider = 'axisfi';
@@ -94,7 +95,7 @@ import Testing
             CASE WHEN state = 'completed' THEN 'p-' || id END, id % 9, CASE WHEN id % 2 = 0 THEN 'look_up' ELSE 'create' END,
             'unavailable', 503, 503, '\\x01', '\\x02',
             -- The head of each key runs or waits, or has ended.
-            CASE WHEN id % 2 = 0 THEN 'key-' || id / 14 END, id % 2 = 0 AND id % 14 > 3, CASE WHEN state = 'blocked' THEN id + 2 END,
+            CASE WHEN id % 2 = 0 THEN 'key-' || id / 14 END, id % 2 = 0 AND id % 14 > 3, CASE WHEN state = 'blocked' THEN id + CASE WHEN id % 2 = 0 THEN 2 ELSE 4 END END,
             'unique-' || id, 'reference', now() - interval '1 hour' + id * interval '1 s', now() - interval '3 hours', id % 4,
             id % 3, now() - interval '1 hour', 'because'
         FROM s;
