@@ -72,6 +72,8 @@ import Testing
     /// of which have ended a moment ago.
     private static let source = """
         SET session_replication_role = replica;
+        UPDATE onboarding.migrations SET applied_at = now() - interval '2 days';
+        UPDATE onboarding.providers SET updated_at = now() - interval '1 day';
         UPDATE onboarding.providers SET effect_horizon = '30 s' WHERE provider = 'axisfi';
         UPDATE onboarding.providers SET paused_until = 'infinity', pause_reason = 'holiday' WHERE provider = 'juicyway';
         UPDATE onboarding.kinds SET keep_finished = '90 days' WHERE kind = 'iron.customer.create';
@@ -272,7 +274,7 @@ import Testing
     @Test func `rights that a restore left out are given again`() async throws {
         let rights = """
             SELECT concat_ws(' ', o.name, a.grantee::regrole, a.privilege_type) FROM (
-                SELECT p.oid::regprocedure::text, p.proacl FROM pg_proc p WHERE p.pronamespace = 'onboarding'::regnamespace
+                SELECT p.oid::regprocedure::text, coalesce(p.proacl, acldefault('f', p.proowner)) FROM pg_proc p WHERE p.pronamespace = 'onboarding'::regnamespace
                 UNION ALL SELECT c.oid::regclass::text, c.relacl FROM pg_class c WHERE c.relnamespace = 'onboarding'::regnamespace
                     AND c.relname !~ '_(first|2)'
                 UNION ALL SELECT a.attrelid::regclass || '.' || a.attname, a.attacl FROM pg_attribute a
@@ -376,12 +378,12 @@ import Testing
             try await a.run(
                 """
                 INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, idempotency_key, attempt, step, worker, outcome)
-                SELECT 1, d, \(month) + d * interval '10 days', gen_random_uuid(), 1, 'create', 'w', 'succeeded' FROM generate_series(0, 4) d;
+                SELECT 1, d, \(month) + d * interval '1 month', gen_random_uuid(), 1, 'create', 'w', 'succeeded' FROM generate_series(0, 1) d;
                 INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, at) VALUES (1, 'a', 'failed', 'c', \(month));
                 SELECT onboarding.add_partition('attempts', \(month)), onboarding.add_partition('state_changes', \(month));
                 """)
             #expect(try await a.value("SELECT count(*) FROM onboarding.attempts_rest") == "1")
-            #expect(try await a.value("SELECT count(*) FROM onboarding.attempts") == "5")
+            #expect(try await a.value("SELECT count(*) FROM onboarding.attempts") == "2")
             #expect(try await a.value("SELECT count(*) FROM onboarding.state_changes_rest") == "0")
         }
     }
