@@ -36,6 +36,8 @@ import Testing
             #expect(try await PostgresTools.restore(done, into: migrated, ["--data-only", "--table=jobs"]) == [])
             let again = try await Self.run(stage, migrated, ["work", "--until-idle"])
             #expect(again.exitCode == 0 && again.errors.contains("jobs_id_seq"), "\(again.errors.suffix(2000))")
+            #expect(
+                try await Self.value(migrated, "count(*) FILTER (WHERE state = 'completed' AND attempt = 1)") == "75")
             #expect(try stage.simulator.effects().count == 75)
             #expect(try stage.simulator.keysWithSeveralEffects() == [])
 
@@ -59,6 +61,14 @@ import Testing
         await connection.close()
         string["dbname"] = name
         return string.keywordForm
+    }
+
+    /// The value of an expression over the jobs of a database.
+    private static func value(_ url: String, _ expression: String) async throws -> String {
+        let connection = try await Connection.open(ConnectionConfiguration(connectionString: url))
+        let rows = try await connection.query(Statement("SELECT (\(expression))::text FROM onboarding.jobs"))
+        await connection.close()
+        return try rows[0].decode(String.self, at: 0)
     }
 
     private static func run(_ stage: Stage, _ url: String, _ arguments: [String]) async throws -> Program.Ended {
