@@ -44,8 +44,9 @@ let package = Package(
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(
-            name: "SQLCatalog", path: "sql", exclude: ["schema.sql"], sources: ["SQLCatalog.swift"],
-            resources: [.embedInCode("migrations"), .embedInCode("queries")], swiftSettings: strict),
+            name: "SQLCatalog", path: "sql", sources: ["SQLCatalog.swift"],
+            resources: [.embedInCode("migrations"), .embedInCode("queries"), .embedInCode("schema.sql")],
+            swiftSettings: strict),
         .target(name: "JobModel", swiftSettings: strict),
         .target(
             name: "Postgres", dependencies: ["CPostgres", locks, logging],

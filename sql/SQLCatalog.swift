@@ -34,7 +34,11 @@ package enum SQLCatalog {
         Migration(version: 17, name: "effects", sql: text(PackageResources._017_effects_sql)),
         Migration(version: 18, name: "locks", sql: text(PackageResources._018_locks_sql)),
         Migration(version: 19, name: "limits", sql: text(PackageResources._019_limits_sql)),
+        Migration(version: 20, name: "restores", sql: text(PackageResources._020_restores_sql)),
     ]
+
+    /// What the migrations make, as `pg_dump` prints it; a test holds it against them.
+    package static let snapshot = text(PackageResources.schema_sql)
 
     /// The statements that the rooms run, by the name of their file.
     package static let queries: [String: String] = [
@@ -68,6 +72,8 @@ package enum SQLCatalog {
         "repair_blocked": text(PackageResources.repair_blocked_sql),
         "repair_ends": text(PackageResources.repair_ends_sql),
         "repair_order_keys": text(PackageResources.repair_order_keys_sql),
+        "repair_restored": text(PackageResources.repair_restored_sql),
+        "schema_objects": text(PackageResources.schema_objects_sql),
         "schema_version": text(PackageResources.schema_version_sql),
         "status": text(PackageResources.status_sql),
         "take_over": text(PackageResources.take_over_sql),

@@ -3,23 +3,36 @@ CREATE SCHEMA onboarding;
 CREATE FUNCTION onboarding.add_partition(parent text, month timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     start timestamptz := date_trunc('month', month, 'UTC');
     name text := format('%s_%s', parent, to_char(start AT TIME ZONE 'UTC', 'YYYYMM'));
+    rest regclass := to_regclass(format('onboarding.%I', parent || '_rest'));
+    bounds text := format('%1$I >= %2$L AND %1$I < %3$L',
+        CASE parent WHEN 'attempts' THEN 'claimed_at' ELSE 'at' END, start, start + interval '1 month');
     is_covered boolean;
+    early bigint := 0;
 BEGIN
     -- The first partition has no start; what lies before its end is its.
     SELECT coalesce(bool_or(onboarding.partition_end(i.inhrelid) > start), false) INTO is_covered
     FROM pg_catalog.pg_inherits i WHERE i.inhparent = format('onboarding.%I', parent)::regclass AND i.inhrelid = to_regclass(format('onboarding.%I', parent || '_first'));
     IF is_covered OR to_regclass(format('onboarding.%I', name)) IS NOT NULL THEN RETURN false; END IF;
+    IF rest IS NOT NULL THEN
+        EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', rest);
+        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s WHERE %s LIMIT 100001) AS s', rest, bounds) INTO early;
+        IF early > 100000 THEN RETURN false; END IF;
+    END IF;
     EXECUTE format('CREATE TABLE onboarding.%I (LIKE onboarding.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES) '
         'WITH (fillfactor = 100, autovacuum_vacuum_insert_scale_factor = 0.1)', name, parent);
+    IF early > 0 THEN
+        EXECUTE format('WITH moved AS (DELETE FROM %s WHERE %s RETURNING *) INSERT INTO onboarding.%I SELECT * FROM moved',
+            rest, bounds, name);
+    END IF;
     EXECUTE format('ALTER TABLE onboarding.%I ATTACH PARTITION onboarding.%I FOR VALUES FROM (%L) TO (%L)',
         parent, name, start, start + interval '1 month');
     RETURN true;
 END;
-$$;
+$_$;
 
 CREATE FUNCTION onboarding.advance_order_key(provider_name text, key text) RETURNS boolean
     LANGUAGE plpgsql
@@ -125,6 +138,7 @@ CREATE FUNCTION onboarding.cancel(job_id bigint, reason text DEFAULT NULL::text)
 DECLARE
     job onboarding.jobs := onboarding.lock_job(job_id);
     reason text := left(cancel.reason, 500);
+    new_state text;
 BEGIN
     IF job.state IN ('completed', 'failed', 'cancelled') THEN
         RAISE EXCEPTION 'onboarding: job % is % already', job.id, job.state USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -133,14 +147,16 @@ BEGIN
         RAISE EXCEPTION 'onboarding: job % is uncertain; say what happened with resolve()', job.id
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    IF job.state = 'running' OR (job.state = 'available' AND job.last_sent_at IS NOT NULL) THEN
+    IF job.state = 'running' OR job.last_sent_at IS NOT NULL THEN
         UPDATE onboarding.jobs j
         SET cancel_requested_at = now(), updated_at = now(),
-            run_at = CASE WHEN j.state = 'available' THEN least(j.run_at, now()) ELSE j.run_at END
-        WHERE j.id = job.id;
-        PERFORM onboarding.log_state_change(job.id, job.state, job.state, 'cancel requested: ' || coalesce(reason, ''));
+            state = CASE WHEN j.state = 'running' THEN 'running' ELSE 'available' END,
+            run_at = CASE WHEN j.state = 'running' THEN j.run_at ELSE least(j.run_at, now()) END
+        WHERE j.id = job.id
+        RETURNING j.state INTO new_state;
+        PERFORM onboarding.log_state_change(job.id, job.state, new_state, 'cancel requested: ' || coalesce(reason, ''));
         PERFORM pg_notify('onboarding_jobs', '');
-        RETURN job.state;
+        RETURN new_state;
     END IF;
     UPDATE onboarding.jobs j
     SET state = 'cancelled', cancel_requested_at = now(), finished_at = now(), updated_at = now(),
@@ -174,6 +190,7 @@ DECLARE
     after_kind text;
     entry record;
 BEGIN
+    IF NEW.payload_bytes > 0 THEN RETURN NEW; END IF;
     SELECT k.required_fields INTO required FROM onboarding.kinds k WHERE k.kind = NEW.kind;
     IF NOT FOUND THEN
         PERFORM onboarding.refuse('kind', format('%L is not known; known are %s', NEW.kind,
@@ -625,6 +642,25 @@ CREATE FUNCTION onboarding.counted_at_once() RETURNS bigint
     LANGUAGE sql IMMUTABLE
     AS $$SELECT 100000$$;
 
+CREATE FUNCTION onboarding.doubt_unfinished(provider text, reason text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    p onboarding.providers := onboarding.lock_provider(provider);
+    doubted bigint;
+BEGIN
+    IF coalesce(btrim(reason), '') = '' THEN PERFORM onboarding.refuse('reason', 'is needed: it is kept'); END IF;
+    UPDATE onboarding.jobs j
+    SET last_sent_at = clock_timestamp(), first_sent_at = coalesce(j.first_sent_at, j.created_at), updated_at = now()
+    WHERE j.provider = p.provider AND j.state IN ('blocked', 'available', 'running', 'uncertain');
+    GET DIAGNOSTICS doubted = ROW_COUNT;
+    INSERT INTO onboarding.provider_events (provider, actor, event, reason)
+    VALUES (p.provider, session_user, 'doubted', left(doubt_unfinished.reason, 500));
+    RETURN doubted;
+END;
+$$;
+
 CREATE FUNCTION onboarding.effect_horizon(provider_name text) RETURNS interval
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -833,7 +869,7 @@ CREATE FUNCTION onboarding.learnt_rate(p onboarding.providers, t timestamp with 
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT p.adaptive_rate * (1 + 0.25 * s.age / p.rate_doubling + (s.age / p.rate_doubling) ^ 3)
+    SELECT least(100000, p.adaptive_rate * (1 + 0.25 * s.age / p.rate_doubling + (s.age / p.rate_doubling) ^ 3))
     FROM (SELECT greatest(0, extract(epoch FROM t - greatest(p.throttled_at, onboarding.hold_end(p, t))))::double precision) AS s (age)
     WHERE s.age <= 300;
 $$;
@@ -1011,6 +1047,29 @@ BEGIN
             DELETE FROM onboarding.jobs j USING old o WHERE j.id = o.id RETURNING 1
         )
         SELECT jobs_deleted + count(*) INTO jobs_deleted FROM gone;
+    END LOOP;
+END;
+$$;
+
+CREATE FUNCTION onboarding.make_roles() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    role_name text;
+BEGIN
+    FOREACH role_name IN ARRAY ARRAY['onboarding_enqueuer', 'onboarding_worker', 'onboarding_operator', 'onboarding_monitor'] LOOP
+        IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles r WHERE r.rolname = role_name) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+            EXCEPTION
+                -- Roles belong to the whole server: another database's migration may make them at this moment.
+                WHEN duplicate_object OR unique_violation THEN NULL;
+                WHEN insufficient_privilege THEN
+                    RAISE EXCEPTION 'onboarding: may not create the role %; ask an administrator for: CREATE ROLE % NOLOGIN', role_name, role_name
+                        USING ERRCODE = 'insufficient_privilege';
+            END;
+        END IF;
     END LOOP;
 END;
 $$;
@@ -1615,6 +1674,53 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.repair_restored() RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    empty text := concat_ws(', ',
+        CASE WHEN NOT EXISTS (SELECT FROM onboarding.providers) THEN 'onboarding.providers' END,
+        CASE WHEN NOT EXISTS (SELECT FROM onboarding.kinds) THEN 'onboarding.kinds' END,
+        CASE WHEN NOT EXISTS (SELECT FROM onboarding.maintenance) THEN 'onboarding.maintenance' END);
+    -- Rows of before this installation, beside settings that nobody has touched since it was made.
+    unset text := (
+        SELECT string_agg(p.provider, ', ' ORDER BY p.provider)
+        FROM onboarding.migrations m JOIN onboarding.providers p ON p.updated_at = m.applied_at
+        WHERE m.version = 1
+          AND EXISTS (SELECT FROM onboarding.provider_events e WHERE e.provider = p.provider AND e.at < m.applied_at));
+    place record;
+BEGIN
+    IF empty <> '' THEN
+        RAISE EXCEPTION 'onboarding: no rows are in %: the database was restored without them; restore these rows as well', empty
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF unset <> '' THEN
+        RAISE EXCEPTION 'onboarding: the pauses and limits of % were not restored: restore the rows of onboarding.providers, '
+            'without --disable-triggers, or pause and resume each by hand', unset
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('onboarding.repair_restored', 0));
+    FOR place IN
+        SELECT format('onboarding.%I', s.name)::regclass AS sequence, s.newest
+        FROM (VALUES
+            ('jobs_id_seq', (SELECT max(j.id) FROM onboarding.jobs j)),
+            ('state_change_ids', (SELECT max(c.id) FROM onboarding.state_changes c)),
+            ('provider_events_id_seq', (SELECT max(e.id) FROM onboarding.provider_events e))) AS s (name, newest)
+    LOOP
+        IF place.newest > coalesce(pg_sequence_last_value(place.sequence), 0) THEN
+            PERFORM setval(place.sequence, place.newest);
+            RETURN NEXT format('%s was behind its table: it goes on after %s', place.sequence, place.newest);
+        END IF;
+    END LOOP;
+    UPDATE onboarding.maintenance m SET running_since = f.at
+    FROM (SELECT onboarding.first_running('-infinity') AS at) AS f WHERE m.running_since > f.at;
+    IF FOUND THEN RETURN NEXT 'running jobs were claimed earlier than this database knew: they are looked for again'; END IF;
+END;
+$$;
+
 CREATE FUNCTION onboarding.resolve(job_id bigint, verdict text, provider_id text DEFAULT NULL::text, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1817,26 +1923,28 @@ DECLARE
 BEGIN
     WHILE ended IS NOT NULL LOOP
         WITH free AS (
-            SELECT j.id, a.id AS after_id, a.state
+            SELECT j.id, a.id AS after_id, a.state, a.state = 'completed' OR j.last_sent_at IS NOT NULL AS goes_on
             FROM onboarding.jobs j
             JOIN onboarding.jobs a ON a.id = j.after_job_id AND a.state IN ('completed', 'failed', 'cancelled')
             WHERE j.after_job_id = ANY (ended) AND coalesce(j.state, '') = 'blocked'
             FOR NO KEY UPDATE OF j SKIP LOCKED
         ), settled AS (
             UPDATE onboarding.jobs j
-            SET state = CASE WHEN f.state = 'completed' THEN 'available' ELSE 'cancelled' END,
-                run_at = CASE WHEN f.state = 'completed' THEN greatest(j.run_at, now()) ELSE j.run_at END,
-                finished_at = CASE WHEN f.state = 'completed' THEN NULL ELSE now() END,
+            -- One that is in doubt, in a database from a backup, is looked up before it is cancelled.
+            SET state = CASE WHEN f.goes_on THEN 'available' ELSE 'cancelled' END,
+                run_at = CASE WHEN f.goes_on THEN greatest(j.run_at, now()) ELSE j.run_at END,
+                finished_at = CASE WHEN f.goes_on THEN NULL ELSE now() END,
+                cancel_requested_at = CASE WHEN f.state = 'completed' THEN j.cancel_requested_at ELSE now() END,
                 last_error = CASE WHEN f.state = 'completed' THEN j.last_error
                     ELSE format('job %s, which this one waits for, ended %s', f.after_id, f.state) END,
                 updated_at = now()
             FROM free f
             WHERE j.id = ANY (ARRAY[f.id])
-            RETURNING j.id, j.state, j.last_error, f.after_id
+            RETURNING j.id, j.state, j.last_error, f.after_id, f.state AS after_state
         ), logged AS (
             INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
             SELECT s.id, 'blocked', s.state, session_user,
-                CASE WHEN s.state = 'available' THEN format('job %s completed', s.after_id) ELSE s.last_error END
+                CASE WHEN s.after_state = 'completed' THEN format('job %s completed', s.after_id) ELSE s.last_error END
             FROM settled s
             RETURNING job_id, to_state
         )
@@ -1999,6 +2107,24 @@ BEGIN
     RETURN taken;
 END;
 $$;
+
+CREATE FUNCTION onboarding.take_restored_row() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    columns text := (
+        SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped);
+    replaced bigint;
+BEGIN
+    EXECUTE format('UPDATE %1$s AS t SET (%2$s) = (SELECT %2$s FROM (SELECT ($1).*) AS r) WHERE t.%3$I = ($1).%3$I',
+        TG_RELID::regclass, columns, TG_ARGV[0]) USING NEW;
+    GET DIAGNOSTICS replaced = ROW_COUNT;
+    IF replaced > 0 THEN RETURN NULL; END IF;
+    RETURN NEW;
+END;
+$_$;
 
 CREATE FUNCTION onboarding.taken_ids(job_ids bigint[], outcomes text[], provider_ids text[]) RETURNS bigint[]
     LANGUAGE plpgsql STABLE
@@ -2712,11 +2838,11 @@ ALTER INDEX onboarding.state_changes_job_idx ATTACH PARTITION onboarding.state_c
 
 ALTER INDEX onboarding.state_changes_pkey ATTACH PARTITION onboarding.state_changes_rest_pkey;
 
-CREATE CONSTRAINT TRIGGER jobs_check_dependent AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.state = 'blocked'::text)) EXECUTE FUNCTION onboarding.check_dependent();
+CREATE CONSTRAINT TRIGGER jobs_check_dependent AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'blocked'::text) AND (new.created_at >= now()))) EXECUTE FUNCTION onboarding.check_dependent();
 
 CREATE TRIGGER jobs_check_new BEFORE INSERT ON onboarding.jobs FOR EACH ROW EXECUTE FUNCTION onboarding.check_new_job();
 
-CREATE CONSTRAINT TRIGGER jobs_check_order AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.is_behind) EXECUTE FUNCTION onboarding.check_order();
+CREATE CONSTRAINT TRIGGER jobs_check_order AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.is_behind AND (new.created_at >= now()))) EXECUTE FUNCTION onboarding.check_order();
 
 CREATE TRIGGER jobs_legal_transition AFTER UPDATE OF state ON onboarding.jobs FOR EACH ROW WHEN (((old.state <> new.state) AND (NOT
         CASE old.state
@@ -2732,7 +2858,15 @@ CREATE TRIGGER jobs_legal_transition AFTER UPDATE OF state ON onboarding.jobs FO
 
 CREATE CONSTRAINT TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'available'::text) AND (NOT new.is_behind) AND (new.run_at <= clock_timestamp()))) EXECUTE FUNCTION onboarding.notify_jobs();
 
-CREATE TRIGGER state_changes_count_end AFTER INSERT ON onboarding.state_changes FOR EACH ROW WHEN ((new.to_state = ANY (ARRAY['completed'::text, 'failed'::text]))) EXECUTE FUNCTION onboarding.count_end();
+CREATE TRIGGER kinds_take_restored BEFORE INSERT ON onboarding.kinds FOR EACH ROW EXECUTE FUNCTION onboarding.take_restored_row('kind');
+
+CREATE TRIGGER maintenance_take_restored BEFORE INSERT ON onboarding.maintenance FOR EACH ROW EXECUTE FUNCTION onboarding.take_restored_row('is_only_row');
+
+CREATE TRIGGER migrations_take_restored BEFORE INSERT ON onboarding.migrations FOR EACH ROW EXECUTE FUNCTION onboarding.take_restored_row('version');
+
+CREATE TRIGGER providers_take_restored BEFORE INSERT ON onboarding.providers FOR EACH ROW EXECUTE FUNCTION onboarding.take_restored_row('provider');
+
+CREATE TRIGGER state_changes_count_end AFTER INSERT ON onboarding.state_changes FOR EACH ROW WHEN (((new.to_state = ANY (ARRAY['completed'::text, 'failed'::text])) AND (new.at >= now()))) EXECUTE FUNCTION onboarding.count_end();
 
 ALTER TABLE ONLY onboarding.jobs
     ADD CONSTRAINT jobs_after_job_known FOREIGN KEY (after_job_id) REFERENCES onboarding.jobs(id);
@@ -2808,6 +2942,9 @@ GRANT ALL ON FUNCTION onboarding.count_whole_backlog() TO onboarding_worker;
 GRANT ALL ON FUNCTION onboarding.count_whole_backlog() TO onboarding_operator;
 
 REVOKE ALL ON FUNCTION onboarding.counted_at_once() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.doubt_unfinished(provider text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.doubt_unfinished(provider text, reason text) TO onboarding_operator;
 
 REVOKE ALL ON FUNCTION onboarding.effect_horizon(provider_name text) FROM PUBLIC;
 
@@ -3011,6 +3148,8 @@ REVOKE ALL ON FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made
 GRANT ALL ON FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made integer, OUT partitions_dropped integer, OUT jobs_deleted integer) TO onboarding_worker;
 GRANT ALL ON FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made integer, OUT partitions_dropped integer, OUT jobs_deleted integer) TO onboarding_operator;
 
+REVOKE ALL ON FUNCTION onboarding.make_roles() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[], request_digests bytea[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[], request_digests bytea[]) TO onboarding_worker;
 
@@ -3075,6 +3214,9 @@ GRANT ALL ON FUNCTION onboarding.repair_ends(max_ends integer) TO onboarding_wor
 REVOKE ALL ON FUNCTION onboarding.repair_order_keys(max_keys integer, INOUT from_provider text, INOUT from_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.repair_order_keys(max_keys integer, INOUT from_provider text, INOUT from_key text) TO onboarding_worker;
 
+REVOKE ALL ON FUNCTION onboarding.repair_restored() FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.repair_restored() TO onboarding_worker;
+
 REVOKE ALL ON FUNCTION onboarding.resolve(job_id bigint, verdict text, provider_id text, note text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.resolve(job_id bigint, verdict text, provider_id text, note text) TO onboarding_operator;
 
@@ -3108,6 +3250,8 @@ REVOKE ALL ON FUNCTION onboarding.state_after(wanted text, is_cancelled boolean,
 
 REVOKE ALL ON FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer, thoroughly boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.take_over(reaper text, suspects bigint[], max_jobs integer, thoroughly boolean) TO onboarding_worker;
+
+REVOKE ALL ON FUNCTION onboarding.take_restored_row() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.taken_ids(job_ids bigint[], outcomes text[], provider_ids text[]) FROM PUBLIC;
 

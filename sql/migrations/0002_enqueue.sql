@@ -23,6 +23,8 @@ BEGIN
 END;
 $$;
 
+-- Checks a new job and fills in what callers do not write. A row that comes with its size is none: callers may not write
+-- that column, and a new job has 0 there. It comes from a dump, and is kept exactly as it is, ended or in doubt.
 CREATE FUNCTION onboarding.check_new_job() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -31,6 +33,7 @@ DECLARE
     after_kind text;
     entry record;
 BEGIN
+    IF NEW.payload_bytes > 0 THEN RETURN NEW; END IF;
     SELECT k.required_fields INTO required FROM onboarding.kinds k WHERE k.kind = NEW.kind;
     IF NOT FOUND THEN
         PERFORM onboarding.refuse('kind', format('%L is not known; known are %s', NEW.kind,
@@ -154,9 +157,10 @@ BEGIN
 END;
 $$;
 
+-- A row that is older than its transaction comes from a dump: what was settled between it and others is in the dump, too.
 CREATE CONSTRAINT TRIGGER jobs_check_dependent AFTER INSERT ON onboarding.jobs
 DEFERRABLE INITIALLY DEFERRED
-FOR EACH ROW WHEN (NEW.state = 'blocked') EXECUTE FUNCTION onboarding.check_dependent();
+FOR EACH ROW WHEN (NEW.state = 'blocked' AND NEW.created_at >= now()) EXECUTE FUNCTION onboarding.check_dependent();
 
 -- The job that has the unique key already; refused where it is another job than the one meant.
 CREATE FUNCTION onboarding.same_job(kind text, unique_key text, payload jsonb, parameters jsonb) RETURNS bigint

@@ -1,7 +1,9 @@
 -- Group roles without login (design, section 3.5). Nobody but the functions changes a row.
 INSERT INTO onboarding.migrations (version, name) VALUES (7, 'roles');
 
-DO $$
+-- Makes the group roles that the server does not have. Roles are not in a database's dump. Called by migrations alone.
+CREATE FUNCTION onboarding.make_roles() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     role_name text;
 BEGIN
@@ -20,6 +22,7 @@ BEGIN
     END LOOP;
 END;
 $$;
+SELECT onboarding.make_roles();
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA onboarding FROM PUBLIC;
 GRANT USAGE ON SCHEMA onboarding TO onboarding_enqueuer, onboarding_worker, onboarding_operator, onboarding_monitor;

@@ -295,6 +295,7 @@ REVOKE ALL ON FUNCTION onboarding.count_backlog, onboarding.known_backlog, onboa
     onboarding.count_whole_backlog, onboarding.count_end FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION onboarding.count_whole_backlog TO onboarding_worker, onboarding_operator;
 
--- The table in which others write comes last.
+-- The table in which others write comes last. A row that is older than its transaction comes from a dump: it was counted when
+-- it was written.
 CREATE TRIGGER state_changes_count_end AFTER INSERT ON onboarding.state_changes
-FOR EACH ROW WHEN (NEW.to_state IN ('completed', 'failed')) EXECUTE FUNCTION onboarding.count_end();
+FOR EACH ROW WHEN (NEW.to_state IN ('completed', 'failed') AND NEW.at >= now()) EXECUTE FUNCTION onboarding.count_end();

@@ -350,6 +350,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     job onboarding.jobs := onboarding.lock_job(job_id);
     reason text := left(cancel.reason, 500);
+    new_state text;
 BEGIN
     IF job.state IN ('completed', 'failed', 'cancelled') THEN
         RAISE EXCEPTION 'onboarding: job % is % already', job.id, job.state USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -358,14 +359,16 @@ BEGIN
         RAISE EXCEPTION 'onboarding: job % is uncertain; say what happened with resolve()', job.id
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    IF job.state = 'running' OR (job.state = 'available' AND job.last_sent_at IS NOT NULL) THEN
+    IF job.state = 'running' OR job.last_sent_at IS NOT NULL THEN
         UPDATE onboarding.jobs j
         SET cancel_requested_at = now(), updated_at = now(),
-            run_at = CASE WHEN j.state = 'available' THEN least(j.run_at, now()) ELSE j.run_at END
-        WHERE j.id = job.id;
-        PERFORM onboarding.log_state_change(job.id, job.state, job.state, 'cancel requested: ' || coalesce(reason, ''));
+            state = CASE WHEN j.state = 'running' THEN 'running' ELSE 'available' END,
+            run_at = CASE WHEN j.state = 'running' THEN j.run_at ELSE least(j.run_at, now()) END
+        WHERE j.id = job.id
+        RETURNING j.state INTO new_state;
+        PERFORM onboarding.log_state_change(job.id, job.state, new_state, 'cancel requested: ' || coalesce(reason, ''));
         PERFORM pg_notify('onboarding_jobs', '');
-        RETURN job.state;
+        RETURN new_state;
     END IF;
     UPDATE onboarding.jobs j
     SET state = 'cancelled', cancel_requested_at = now(), finished_at = now(), updated_at = now(),

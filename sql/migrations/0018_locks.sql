@@ -63,26 +63,28 @@ DECLARE
 BEGIN
     WHILE ended IS NOT NULL LOOP
         WITH free AS (
-            SELECT j.id, a.id AS after_id, a.state
+            SELECT j.id, a.id AS after_id, a.state, a.state = 'completed' OR j.last_sent_at IS NOT NULL AS goes_on
             FROM onboarding.jobs j
             JOIN onboarding.jobs a ON a.id = j.after_job_id AND a.state IN ('completed', 'failed', 'cancelled')
             WHERE j.after_job_id = ANY (ended) AND coalesce(j.state, '') = 'blocked'
             FOR NO KEY UPDATE OF j SKIP LOCKED
         ), settled AS (
             UPDATE onboarding.jobs j
-            SET state = CASE WHEN f.state = 'completed' THEN 'available' ELSE 'cancelled' END,
-                run_at = CASE WHEN f.state = 'completed' THEN greatest(j.run_at, now()) ELSE j.run_at END,
-                finished_at = CASE WHEN f.state = 'completed' THEN NULL ELSE now() END,
+            -- One that is in doubt, in a database from a backup, is looked up before it is cancelled.
+            SET state = CASE WHEN f.goes_on THEN 'available' ELSE 'cancelled' END,
+                run_at = CASE WHEN f.goes_on THEN greatest(j.run_at, now()) ELSE j.run_at END,
+                finished_at = CASE WHEN f.goes_on THEN NULL ELSE now() END,
+                cancel_requested_at = CASE WHEN f.state = 'completed' THEN j.cancel_requested_at ELSE now() END,
                 last_error = CASE WHEN f.state = 'completed' THEN j.last_error
                     ELSE format('job %s, which this one waits for, ended %s', f.after_id, f.state) END,
                 updated_at = now()
             FROM free f
             WHERE j.id = ANY (ARRAY[f.id])
-            RETURNING j.id, j.state, j.last_error, f.after_id
+            RETURNING j.id, j.state, j.last_error, f.after_id, f.state AS after_state
         ), logged AS (
             INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
             SELECT s.id, 'blocked', s.state, session_user,
-                CASE WHEN s.state = 'available' THEN format('job %s completed', s.after_id) ELSE s.last_error END
+                CASE WHEN s.after_state = 'completed' THEN format('job %s completed', s.after_id) ELSE s.last_error END
             FROM settled s
             RETURNING job_id, to_state
         )
@@ -171,7 +173,7 @@ BEGIN
 END;
 $$;
 CREATE CONSTRAINT TRIGGER jobs_check_order AFTER INSERT ON onboarding.jobs
-DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.is_behind) EXECUTE FUNCTION onboarding.check_order();
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.is_behind AND NEW.created_at >= now()) EXECUTE FUNCTION onboarding.check_order();
 
 -- Whether anything of these providers is due, running, waits for its next attempt, or is blocked on such; or whether an end is
 -- still to be told to what waits for it.

@@ -29,10 +29,11 @@ LANGUAGE sql IMMUTABLE AS $$
         THEN p.held_until END;
 $$;
 
--- The rate that refusals taught, as it has grown since the last hold; null: none, or none for five minutes.
+-- The rate that refusals taught, as it has grown since the last hold, at most a hundred thousand calls a second; null: none, or
+-- none for five minutes.
 CREATE FUNCTION onboarding.learnt_rate(p onboarding.providers, t timestamptz) RETURNS double precision
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT p.adaptive_rate * (1 + 0.25 * s.age / p.rate_doubling + (s.age / p.rate_doubling) ^ 3)
+    SELECT least(100000, p.adaptive_rate * (1 + 0.25 * s.age / p.rate_doubling + (s.age / p.rate_doubling) ^ 3))
     FROM (SELECT greatest(0, extract(epoch FROM t - greatest(p.throttled_at, onboarding.hold_end(p, t))))::double precision) AS s (age)
     WHERE s.age <= 300;
 $$;

@@ -11,6 +11,10 @@ package struct SchemaMigrator: Sendable {
         case behind([Int])
         /// The schema is of a later program, of this version.
         case newer(Int)
+        /// It was restored in part: these objects are missing, or switched off.
+        case incomplete([String])
+        /// It was restored where these roles were missing, or without privileges.
+        case withoutRights([String])
     }
 
     /// The advisory lock that lets one migrator work at a time; the number is this project's own.
@@ -33,11 +37,17 @@ package struct SchemaMigrator: Sendable {
     package func standing() async throws(PostgresError) -> Standing {
         let version = try await version()
         if version > Self.newest { return .newer(version) }
-        let missing = SQLCatalog.migrations.map(\.version).filter { $0 > version }
-        return missing.isEmpty ? .current : .behind(missing)
+        let present = try await objects()
+        if version == 0, present.contains("jobs") { return .incomplete(["the rows of the table migrations"]) }
+        let pending = SQLCatalog.migrations.map(\.version).filter { $0 > version }
+        guard pending.isEmpty else { return .behind(pending) }
+        let missing = SchemaSnapshot.objects.subtracting(present)
+        guard missing.isEmpty else { return .incomplete(missing.sorted()) }
+        let strangers = SchemaSnapshot.roles.subtracting(present)
+        return strangers.isEmpty ? .current : .withoutRights(strangers.sorted())
     }
 
-    /// Runs what is missing and returns the versions that were run.
+    /// Runs what is missing and returns the versions that were run. Gives the roles their rights where a restore did not.
     ///
     /// Safe to call from many processes at once: the others wait. A step that fails leaves its
     /// transaction undone and those before it done.
@@ -46,6 +56,11 @@ package struct SchemaMigrator: Sendable {
             script: "SET lock_timeout = 0; SELECT pg_advisory_lock(\(Self.lock))", timeout: Self.patience)
         do {
             let done = try await runMissing()
+            if case .withoutRights = try await standing() {
+                let rights = SchemaSnapshot.rights.joined(separator: "\n")
+                try await connection.run(
+                    script: "BEGIN; SELECT onboarding.make_roles();\n\(rights)\nCOMMIT;", timeout: Self.patience)
+            }
             try await connection.run(script: "SELECT pg_advisory_unlock(\(Self.lock))")
             return done
         } catch {
@@ -53,6 +68,18 @@ package struct SchemaMigrator: Sendable {
             _ = try? await connection.run(script: "ROLLBACK; SELECT pg_advisory_unlock(\(Self.lock))")
             throw error
         }
+    }
+
+    /// Repairs what a restore of single tables, or of data alone, has left behind, and returns a sentence for each repair.
+    package func repair() async throws(PostgresError) -> [String] {
+        try await connection.query(Statement(SQLCatalog.query("repair_restored"))).map { row throws(PostgresError) in
+            try row.decode(String.self, at: 0)
+        }
+    }
+
+    private func objects() async throws(PostgresError) -> Set<String> {
+        let rows = try await connection.query(Statement(SQLCatalog.query("schema_objects")))
+        return Set(try rows.map { row throws(PostgresError) in try row.decode(String.self, at: 0) })
     }
 
     private func runMissing() async throws(PostgresError) -> [Int] {

@@ -16,21 +16,55 @@ struct Migrate: AsyncParsableCommand {
         let standing = try await database.withConnection { connection throws(PostgresError) in
             try await SchemaMigrator(connection).standing()
         }
-        switch standing {
-        case .current:
-            print("The schema is up to date at version \(SchemaMigrator.newest).")
+        if let refusal = standing.refusal { throw refusal }
+        if check {
+            if let work = standing.work { throw Failure(.answerIsNo, work) }
+            return print("The schema is up to date at version \(SchemaMigrator.newest).")
+        }
+        let (done, repairs) = try await database.withConnection { connection throws(PostgresError) in
+            let migrator = SchemaMigrator(connection)
+            return (standing == .current ? [] : try await migrator.migrate(), try await migrator.repair())
+        }
+        for repair in repairs { print("Repaired after a restore: \(repair).") }
+        print(
+            done.isEmpty
+                ? "The schema is up to date at version \(SchemaMigrator.newest)."
+                : "Ran \(done.count) migrations; the schema is at version \(SchemaMigrator.newest).")
+    }
+}
+
+extension SchemaMigrator.Standing {
+    /// Why nothing can work with this schema, and what to do; nil where something can.
+    var refusal: Failure? {
+        switch self {
         case .newer(let version):
-            throw Failure(
+            Failure(
                 .wrongConfiguration,
                 "the database's schema has version \(version), newer than this program's \(SchemaMigrator.newest): run a newer onboard"
             )
-        case .behind(let missing):
-            let list = missing.map(String.init).joined(separator: ", ")
-            if check { throw Failure(.answerIsNo, "the schema lacks the migrations \(list): run `onboard migrate`") }
-            let done = try await database.withConnection { connection throws(PostgresError) in
-                try await SchemaMigrator(connection).migrate()
-            }
-            print("Ran \(done.count) migrations; the schema is at version \(SchemaMigrator.newest).")
+        case .incomplete(let missing):
+            Failure(
+                .wrongConfiguration,
+                "the database's schema was restored in part and lacks \(Self.list(missing)): restore the whole schema "
+                    + "onboarding into a database without it, or its data alone into a migrated one")
+        default: nil
         }
+    }
+
+    /// What `onboard migrate` has to do; nil for nothing.
+    var work: String? {
+        switch self {
+        case .behind(let missing):
+            "the schema lacks the migrations \(Self.list(missing.map(String.init))): run `onboard migrate`"
+        case .withoutRights(let roles):
+            "the schema was restored without the rights of \(Self.list(roles)): run `onboard migrate`"
+        default: nil
+        }
+    }
+
+    private static func list(_ names: [String]) -> String {
+        names.count > 20
+            ? names.prefix(3).joined(separator: ", ") + " and \(names.count - 3) more"
+            : names.joined(separator: ", ")
     }
 }

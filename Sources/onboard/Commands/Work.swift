@@ -33,7 +33,9 @@ struct Work: AsyncParsableCommand {
         configuration.longestCall = http.timeout
         let logger = try Self.logger(settings)
         let connection = try ConnectionConfiguration(settings, applicationName: "onboard work")
-        try await checkSchema()
+        for repair in try await checkSchema() {
+            logger.notice("repaired after a restore", metadata: ["repair": .string(repair)])
+        }
 
         let caller = HTTPProviderCaller(endpoints: endpoints, configuration: http)
         let host = configuration.host
@@ -72,21 +74,15 @@ struct Work: AsyncParsableCommand {
         try await group.run()
     }
 
-    private func checkSchema() async throws(Failure) {
+    /// Refuses a schema that this program cannot work with, and repairs what a restore has left behind.
+    private func checkSchema() async throws(Failure) -> [String] {
         let standing = try await database.withConnection { connection throws(PostgresError) in
             try await SchemaMigrator(connection).standing()
         }
-        switch standing {
-        case .current: return
-        case .behind:
-            throw Failure(
-                .wrongConfiguration,
-                "the database's schema is not at version \(SchemaMigrator.newest): run `onboard migrate`")
-        case .newer(let version):
-            throw Failure(
-                .wrongConfiguration,
-                "the database's schema has version \(version), newer than this program's \(SchemaMigrator.newest): run a newer onboard"
-            )
+        if let refusal = standing.refusal { throw refusal }
+        if let work = standing.work { throw Failure(.wrongConfiguration, work) }
+        return try await database.withConnection { connection throws(PostgresError) in
+            try await SchemaMigrator(connection).repair()
         }
     }
 

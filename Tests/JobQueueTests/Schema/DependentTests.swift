@@ -38,6 +38,23 @@ import Testing
         }
     }
 
+    @Test func `a dependent in doubt is found out before it is cancelled`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(
+                SQL.enqueue() + SQL.enqueue("iron.customer.create", SQL.person, "after_job_id => 1")
+                    + SQL.enqueue("iron.customer.create", SQL.person, "after_job_id => 1"))
+            try await session.run("SELECT onboarding.doubt_unfinished('iron', 'restored'); SELECT onboarding.cancel(3)")
+            try await session.run(
+                "UPDATE onboarding.jobs SET last_sent_at = NULL WHERE id = 1; SELECT onboarding.cancel(1)")
+            let expected = "cancelled true, available true, available true"
+            #expect(
+                try await session.value(
+                    "SELECT string_agg(state || ' ' || (cancel_requested_at IS NOT NULL), ', ' ORDER BY id) FROM onboarding.jobs"
+                ) == expected)
+        }
+    }
+
     @Test func `a job that ends between the insert of its dependent and the commit still releases it`() async throws {
         try await withSessions(2) { sessions in
             let (caller, worker) = (sessions[0], sessions[1])
