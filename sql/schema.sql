@@ -871,7 +871,8 @@ CREATE FUNCTION onboarding.learnt_rate(p onboarding.providers, t timestamp with 
     AS $$
     SELECT least(100000, p.adaptive_rate * (1 + 0.25 * s.age / p.rate_doubling + (s.age / p.rate_doubling) ^ 3))
     FROM (SELECT greatest(0, extract(epoch FROM t - greatest(p.throttled_at, onboarding.hold_end(p, t))))::double precision) AS s (age)
-    WHERE s.age <= 300;
+    -- `least` ignores null.
+    WHERE s.age <= 300 AND p.adaptive_rate IS NOT NULL;
 $$;
 
 CREATE FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) RETURNS void

@@ -35,7 +35,8 @@ CREATE FUNCTION onboarding.learnt_rate(p onboarding.providers, t timestamptz) RE
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT least(100000, p.adaptive_rate * (1 + 0.25 * s.age / p.rate_doubling + (s.age / p.rate_doubling) ^ 3))
     FROM (SELECT greatest(0, extract(epoch FROM t - greatest(p.throttled_at, onboarding.hold_end(p, t))))::double precision) AS s (age)
-    WHERE s.age <= 300;
+    -- `least` ignores null.
+    WHERE s.age <= 300 AND p.adaptive_rate IS NOT NULL;
 $$;
 
 -- The rate and burst that hold now: the operator's, or what refusals taught if that is less. Null: none.
