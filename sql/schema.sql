@@ -1234,7 +1234,7 @@ CREATE FUNCTION onboarding.note_shared_ids(job_ids bigint[]) RETURNS void
     INSERT INTO onboarding.shared_ids (job_id, other_job_id)
     SELECT j.id, o.id
     FROM onboarding.jobs j
-    JOIN onboarding.jobs o ON o.provider_id = ANY (ARRAY[j.provider_id]) AND o.kind = j.kind AND o.id <> j.id
+    JOIN onboarding.jobs o ON o.provider_id = ANY (ARRAY[j.provider_id]) AND o.provider = j.provider AND o.id <> j.id
     WHERE j.id = ANY (job_ids) AND j.provider_id IS NOT NULL
     ON CONFLICT DO NOTHING;
 $$;
@@ -2144,11 +2144,11 @@ BEGIN
         WHERE r.outcome = 'succeeded' AND (
             (SELECT count(*) FROM onboarding.jobs o
                 WHERE o.provider_id = ANY (ARRAY[r.provider_id]) AND o.id <> r.job_id
-                  AND o.kind = (SELECT m.kind FROM onboarding.jobs m WHERE m.id = ANY (ARRAY[r.job_id]))) > 0
+                  AND o.provider = (SELECT m.provider FROM onboarding.jobs m WHERE m.id = ANY (ARRAY[r.job_id]))) > 0
             OR (repeats AND EXISTS (
                 SELECT 1 FROM unnest(job_ids, provider_ids) WITH ORDINALITY AS p (job_id, provider_id, place)
                 JOIN onboarding.jobs a ON a.id = p.job_id
-                JOIN onboarding.jobs b ON b.id = r.job_id AND b.kind = a.kind
+                JOIN onboarding.jobs b ON b.id = r.job_id AND b.provider = a.provider
                 WHERE p.provider_id = r.provider_id AND p.place < r.place))));
 END;
 $$;

@@ -118,8 +118,9 @@ import Testing
                 try await bench.enqueue(count: 10)
                 let start = ContinuousClock.now
                 try await bench.until(
-                    "(SELECT bool_and(state = 'completed') FROM onboarding.jobs)", within: .seconds(30))
-                #expect(ContinuousClock.now - start < .seconds(20))
+                    "(SELECT bool_and(state = 'completed') FROM onboarding.jobs)", within: .seconds(90))
+                // Nothing waits for the ten minutes; what is left is the machine's.
+                #expect(ContinuousClock.now - start < .seconds(80))
             }
             #expect(
                 try await bench.value(
