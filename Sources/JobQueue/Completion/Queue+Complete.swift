@@ -27,7 +27,8 @@ extension Queue {
                 .texts(results.map { Self.bounded($0.error, 500) }), .texts(decisions.map(\.reason)),
                 .bigints(attempts.map(\.sentAge?.milliseconds)), .bigints(decisions.map(\.providerHold?.milliseconds)),
                 .texts(attempts.map(\.job.claim.idempotencyKey)), .byteas(attempts.map(\.job.claim.bodySHA256)),
-                .byteas(results.map(\.requestSHA256)),
+                // What is done is not sent again: its digest is not kept.
+                .byteas(attempts.map { $0.decision.state == .completed ? nil : $0.result.requestSHA256 }),
             ])
         var written: [WrittenAttempt] = []
         for row in rows {

@@ -30,7 +30,7 @@ FROM onboarding.complete(:ids::bigint[], :tokens::bigint[], array_fill('limit'::
     array_fill(NULL::text, ARRAY[:n::integer]), :made::text[], array_fill(NULL::text, ARRAY[:n::integer]),
     array_fill(NULL::text, ARRAY[:n::integer]), array_fill('created at the provider'::text, ARRAY[:n::integer]),
     array_fill(1::bigint, ARRAY[:n::integer]), array_fill(NULL::bigint, ARRAY[:n::integer]), :keys::text[],
-    :digests::bytea[], :digests::bytea[]) AS c;
+    :digests::bytea[], array_fill(NULL::bytea, ARRAY[:n::integer])) AS c;
 \\endif
 """
 
