@@ -1044,6 +1044,8 @@ BEGIN
             FOR UPDATE SKIP LOCKED
         ), evidence AS (
             DELETE FROM onboarding.late_successes l USING old o WHERE l.job_id = o.id
+        ), shared AS (
+            DELETE FROM onboarding.shared_ids s USING old o WHERE s.job_id = o.id OR s.other_job_id = o.id
         ), gone AS (
             DELETE FROM onboarding.jobs j USING old o WHERE j.id = o.id RETURNING 1
         )
@@ -2877,12 +2879,6 @@ ALTER TABLE ONLY onboarding.kinds
 
 ALTER TABLE ONLY onboarding.provider_events
     ADD CONSTRAINT provider_events_provider_fkey FOREIGN KEY (provider) REFERENCES onboarding.providers(provider);
-
-ALTER TABLE ONLY onboarding.shared_ids
-    ADD CONSTRAINT shared_ids_job_id_fkey FOREIGN KEY (job_id) REFERENCES onboarding.jobs(id) ON DELETE CASCADE;
-
-ALTER TABLE ONLY onboarding.shared_ids
-    ADD CONSTRAINT shared_ids_other_job_id_fkey FOREIGN KEY (other_job_id) REFERENCES onboarding.jobs(id) ON DELETE CASCADE;
 
 GRANT USAGE ON SCHEMA onboarding TO onboarding_enqueuer;
 GRANT USAGE ON SCHEMA onboarding TO onboarding_worker;

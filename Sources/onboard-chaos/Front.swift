@@ -1,7 +1,7 @@
 import Foundation
 import TestKit
 
-/// An nginx in front of the simulator that speaks TLS and HTTP/2, as providers' own fronts do.
+/// An nginx in front of the simulator that speaks TLS, as providers' own fronts do.
 ///
 /// Workers behind it share few connections, whose end hits many calls at once; what the simulator cuts comes to them as 502.
 final class Front: Sendable {
@@ -19,7 +19,7 @@ final class Front: Sendable {
     static func start(to target: String) async throws -> Front? {
         let program = URL(fileURLWithPath: "/usr/sbin/nginx")
         guard FileManager.default.isExecutableFile(atPath: program.path) else {
-            say("nginx is not installed: workers call without TLS and HTTP/2")
+            say("nginx is not installed: workers call without TLS")
             return nil
         }
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("onboard-front-\(UUID().uuidString)")

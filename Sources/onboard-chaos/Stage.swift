@@ -188,7 +188,7 @@ final class Stage: Sendable {
     /// Starts a worker whose sessions bear its name.
     ///
     /// - Parameters:
-    ///   - overFront: whether it calls the providers over TLS and HTTP/2, where that is to be had.
+    ///   - overFront: whether it calls the providers over TLS, where that is to be had.
     ///   - clockOffset: such as `+1h`, by which its clock is wrong.
     func startWorker(_ name: String, overFront: Bool = false, clockOffset: String? = nil) throws -> Program {
         let hosts =

@@ -1,3 +1,6 @@
+-- The simulator does nothing later than it answers: a lost answer need not be waited for for two minutes.
+UPDATE onboarding.providers SET effect_horizon = '5 s';
+
 -- 220 jobs over all five kinds, as callers would put them in.
 
 -- A chain: the identification runs when the customer is there, under the id that the provider gave it.

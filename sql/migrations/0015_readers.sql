@@ -52,6 +52,8 @@ BEGIN
             FOR UPDATE SKIP LOCKED
         ), evidence AS (
             DELETE FROM onboarding.late_successes l USING old o WHERE l.job_id = o.id
+        ), shared AS (
+            DELETE FROM onboarding.shared_ids s USING old o WHERE s.job_id = o.id OR s.other_job_id = o.id
         ), gone AS (
             DELETE FROM onboarding.jobs j USING old o WHERE j.id = o.id RETURNING 1
         )

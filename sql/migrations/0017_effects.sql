@@ -87,8 +87,8 @@ RETURN CASE WHEN wanted IN ('completed', 'waiting', 'uncertain') THEN wanted
 
 -- Second records that a job is known to have at a provider, and ids that two jobs share.
 CREATE TABLE onboarding.shared_ids (
-    job_id bigint NOT NULL REFERENCES onboarding.jobs (id) ON DELETE CASCADE,
-    other_job_id bigint NOT NULL REFERENCES onboarding.jobs (id) ON DELETE CASCADE,
+    job_id bigint NOT NULL,
+    other_job_id bigint NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (job_id, other_job_id)
 );
