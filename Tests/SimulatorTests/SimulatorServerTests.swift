@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(10))) func `a late effect comes after its connection was cut`() async throws {
-        var configuration = lateEffect(after: 1500)
+        var configuration = lateEffect(after: 12000)
         configuration.faults[0].cutAfter = 100
         try await withServer(configuration) { client, base in
             await #expect(throws: (any Error).self) {
