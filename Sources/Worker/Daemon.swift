@@ -60,7 +60,7 @@ package final class Daemon: Service {
         let marker = Marker(queue: queue)
         let announcer = Announcer(queue: queue, logger: logger)
         let completer = Completer(
-            queue: queue, trust: trust, announcer: announcer, logger: logger,
+            queue: queue, announcer: announcer, logger: logger,
             unended: { slots.withLockedValue { $0.unended } }
         ) { attempt in
             let (openings, hasReady, isEmpty) = slots.withLockedValue { slots in

@@ -63,7 +63,7 @@ package final class ClaimedJob: Sendable {
     package let worker: WorkerID
     /// When the claim was made, on the database's clock, as the journal wants it back.
     package let claimedAt: String
-    /// A moment before the claim was made: what the claim's ages and its remaining time are counted from.
+    /// The monotonic time just before the claim. The job's remaining time is counted from here.
     package let claimedAfter: ContinuousClock.Instant
 
     /// Puts them together.

@@ -27,7 +27,7 @@ extension Queue {
                 .texts(results.map { Self.bounded($0.error, 500) }), .texts(decisions.map(\.reason)),
                 .bigints(attempts.map(\.sentAge?.milliseconds)), .bigints(decisions.map(\.providerHold?.milliseconds)),
                 .texts(attempts.map(\.job.claim.idempotencyKey)), .byteas(attempts.map(\.job.claim.bodySHA256)),
-                // What is done is not sent again: its digest is not kept.
+                // A completed job is never sent again, so its request digest is not stored.
                 .byteas(attempts.map { $0.decision.state == .completed ? nil : $0.result.requestSHA256 }),
             ])
         var written: [WrittenAttempt] = []

@@ -4,7 +4,7 @@ package import Postgres
 extension Queue {
     /// Signs a worker on; false when its name is taken.
     ///
-    /// - Parameter callTimeout: how long its calls may take: so long after one the provider may still be at work on it.
+    /// - Parameter callTimeout: the longest that one of its provider calls may take; the effect horizon depends on it.
     package func register(
         _ worker: WorkerID, host: String, version: String, slots: Int, providers: [ProviderName], lease: Duration,
         callTimeout: Duration

@@ -24,7 +24,7 @@ package struct OperatorDesk: Sendable {
     /// The queue's state, a row a provider.
     package func status() async throws(PostgresError) -> Table { try await table("status") }
 
-    /// What a person should look at, with the statement that shows it; empty where all is well.
+    /// Counts that need a person's attention, each with the statement that shows the rows; empty if there are none.
     package func needsPerson() async throws(PostgresError) -> Table { try await table("needs_person") }
 
     /// Jobs, newest first, at most `limit`; a filter that is nil lets all through.
@@ -71,7 +71,7 @@ package struct OperatorDesk: Sendable {
         try await table("job_resolve", [.bigint(id.value), .text(verdict), .text(providerID), .text(note)]).rows[0][0]
     }
 
-    /// Ends the doubt about many jobs; a row a verdict: the job, its state afterwards, or what is wrong with the verdict.
+    /// Resolves many uncertain jobs. Returns one row for each verdict: the job and its new state, or the problem.
     ///
     /// - Parameter verdicts: a JSON array of objects with `job_id`, `verdict` and `provider_id`.
     package func resolve(verdicts: String, note: String?) async throws(PostgresError) -> Table {

@@ -64,7 +64,6 @@ final class Completer: Sendable {
     private static let parkingTime: Duration = .seconds(1)
 
     private let queue: Queue
-    private let trust: LeaseTrust
     private let logger: Logger
     private let unended: @Sendable () -> Int
     private let announcer: Announcer
@@ -76,11 +75,10 @@ final class Completer: Sendable {
     ///   - unended: how many jobs in hand have calls that have not ended or not begun.
     ///   - written: called for each attempt once its end is written or known to be late.
     init(
-        queue: Queue, trust: LeaseTrust, announcer: Announcer, logger: Logger, unended: @escaping @Sendable () -> Int,
+        queue: Queue, announcer: Announcer, logger: Logger, unended: @escaping @Sendable () -> Int,
         written: @escaping @Sendable (CompletedAttempt) -> Void
     ) {
         self.queue = queue
-        self.trust = trust
         self.announcer = announcer
         self.logger = logger
         self.unended = unended
