@@ -1745,7 +1745,8 @@ BEGIN
         END IF;
         new_state := 'completed';
         UPDATE onboarding.jobs j
-        SET state = 'completed', provider_id = resolve.provider_id, finished_at = now(), updated_at = now(), last_error = NULL
+        SET state = 'completed', provider_id = resolve.provider_id, last_outcome = 'adopted', last_error = NULL,
+            finished_at = now(), updated_at = now()
         WHERE j.id = job.id;
         PERFORM onboarding.note_shared_ids(ARRAY[job.id]);
     ELSIF verdict = 'did_not_happen' THEN
@@ -2811,7 +2812,11 @@ CREATE INDEX jobs_order_idx ON onboarding.jobs USING btree (provider, order_key,
 
 CREATE UNIQUE INDEX jobs_order_running_idx ON onboarding.jobs USING btree (provider, order_key) WHERE ((order_key IS NOT NULL) AND (state = 'running'::text));
 
-CREATE INDEX jobs_provider_id_idx ON onboarding.jobs USING btree (provider_id) WHERE (provider_id IS NOT NULL);
+CREATE UNIQUE INDEX jobs_provider_id_key ON onboarding.jobs USING btree (provider_id, provider, (
+CASE
+    WHEN (last_outcome = 'succeeded'::text) THEN (0)::bigint
+    ELSE id
+END)) WHERE (provider_id IS NOT NULL);
 
 CREATE INDEX jobs_reference_idx ON onboarding.jobs USING btree (reference) WHERE (reference IS NOT NULL);
 

@@ -87,6 +87,23 @@ import Testing
         }
     }
 
+    @Test func `of answers that all bring one id, at once and to several workers, one completes its job`() async throws
+    {
+        try await withBench { bench in
+            try await bench.enqueue(count: 200)
+            let caller = ScriptedCaller { _, claim in
+                var result = ScriptedCaller.created(claim)
+                result.providerID = "record"
+                return result
+            }
+            try await bench.with((0..<3).map { _ in bench.daemon(caller) }) {
+                try await bench.until(
+                    "(SELECT count(*) = 200 FROM onboarding.jobs WHERE finished_at IS NOT NULL OR state = 'uncertain')")
+            }
+            #expect(try await bench.states() == "completed=1 uncertain=199")
+        }
+    }
+
     @Test func `a limit of calls in flight holds across workers`() async throws {
         try await withBench { bench in
             try await bench.run("UPDATE onboarding.providers SET max_in_flight = 3 WHERE provider = 'iron'")

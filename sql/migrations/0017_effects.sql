@@ -32,8 +32,10 @@ DROP INDEX onboarding.jobs_expiry_idx;
 CREATE INDEX jobs_expiry_idx ON onboarding.jobs (expires_at)
     WHERE expires_at IS NOT NULL AND state = 'available' AND last_sent_at IS NULL;
 
--- Who else has a provider's id.
-CREATE INDEX jobs_provider_id_idx ON onboarding.jobs (provider_id) WHERE provider_id IS NOT NULL;
+-- Who else has a provider's id. Two answers that come at once with one id cannot both complete a job: `taken_ids` cannot see
+-- what has not committed, this can. What a look-up or a person adopts may be shared.
+CREATE UNIQUE INDEX jobs_provider_id_key ON onboarding.jobs
+    (provider_id, provider, (CASE WHEN last_outcome = 'succeeded' THEN 0 ELSE id END)) WHERE provider_id IS NOT NULL;
 
 -- How long after its last byte a request to the provider may have its effect: what the provider's row says, and where that
 -- is the default or more, at least eight seconds more than the longest call of a live worker. Less than the default is
@@ -478,7 +480,8 @@ BEGIN
         END IF;
         new_state := 'completed';
         UPDATE onboarding.jobs j
-        SET state = 'completed', provider_id = resolve.provider_id, finished_at = now(), updated_at = now(), last_error = NULL
+        SET state = 'completed', provider_id = resolve.provider_id, last_outcome = 'adopted', last_error = NULL,
+            finished_at = now(), updated_at = now()
         WHERE j.id = job.id;
         PERFORM onboarding.note_shared_ids(ARRAY[job.id]);
     ELSIF verdict = 'did_not_happen' THEN

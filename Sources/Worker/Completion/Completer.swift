@@ -144,6 +144,7 @@ final class Completer: Sendable {
 
     private func write(_ batch: [CompletedAttempt]) async {
         var backoff = Duration.milliseconds(50)
+        var races = 0
         while !Task.isCancelled {
             do throws(PostgresError) {
                 do throws(PostgresError) {
@@ -153,7 +154,10 @@ final class Completer: Sendable {
                 }
                 return
             } catch {
-                if error.isRowsFault {
+                // Another worker has just written the same provider's id: seen now, the job needs a person.
+                let isRace = error.sqlState == .uniqueViolation && races < 3
+                if isRace { races += 1 }
+                if error.isRowsFault, !isRace {
                     await writeApart(batch, error)
                     return
                 }

@@ -368,6 +368,23 @@ import Testing
         }
     }
 
+    @Test func `of two answers with one id that are written at once, one completes its job`() async throws {
+        try await withSessions(2) { sessions in
+            let (first, second) = (sessions[0], sessions[1])
+            for _ in 1...2 { try await first.run(SQL.enqueue()) }
+            try await first.run(SQL.worker("a"))
+            _ = try await first.column(SQL.claim("a"))
+            try await first.run("BEGIN")
+            _ = try await first.column(SQL.complete("a", 1, providerID: "c-1"))
+            let error = await second.error(SQL.complete("a", 2, providerID: "c-1"))
+            #expect(error?.sqlState == .lockNotAvailable)
+            try await first.run("COMMIT")
+            _ = try await second.column(SQL.complete("a", 2, providerID: "c-1"))
+            #expect(
+                try await second.column("SELECT state FROM onboarding.jobs ORDER BY id") == ["completed", "uncertain"])
+        }
+    }
+
     @Test func `why tells of a worker that is gone, and of the burst that is left`() async throws {
         try await withSessions { sessions in
             let a = sessions[0]
