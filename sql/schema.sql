@@ -73,7 +73,10 @@ BEGIN
         IF pg_try_advisory_xact_lock(hashtextextended(place.provider || ' ' || place.order_key, 7463)) THEN
             was_behind := onboarding.advance_order_key(place.provider, place.order_key);
         END IF;
-        IF was_behind IS NULL THEN INSERT INTO onboarding.unsettled_ends (job_id) VALUES (place.job_id); END IF;
+        -- Without the key's lock, or in a snapshot that does not see its head's end, nothing was learnt: it is looked at again.
+        IF was_behind IS NULL OR current_setting('transaction_isolation') <> 'read committed' THEN
+            INSERT INTO onboarding.unsettled_ends (job_id) VALUES (place.job_id);
+        END IF;
         released := released OR was_behind IS TRUE;
     END LOOP;
     IF released THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
@@ -333,7 +336,7 @@ BEGIN
         WITH claimed AS (
             UPDATE onboarding.jobs j
             SET state = 'running', claim_token = 1 + (random() * 9007199254740990)::bigint, claimed_by = worker_id,
-                claimed_at = clock_timestamp(), updated_at = t, lease_expires_at = t + lease_ms * interval '1 ms',
+                claimed_at = clock_timestamp(), marked_at = NULL, late_doubt = false, updated_at = t, lease_expires_at = t + lease_ms * interval '1 ms',
                 attempt = j.attempt + CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
                 body_sha256 = coalesce(j.body_sha256, sha256(convert_to(j.payload::text, 'UTF8')))
             WHERE j.id = ANY (ARRAY(
@@ -348,6 +351,8 @@ BEGIN
                           AND (probe IS NULL OR q.id = probe)
                           AND (q.run_at, q.id) > (coalesce(c.run_at, '-infinity'::timestamptz), coalesce(c.id, 0))
                           AND (q.expires_at IS NULL OR q.expires_at > t OR q.last_sent_at IS NOT NULL)
+                          AND (q.denied_at IS NULL
+                              OR onboarding.sent_age_ms(q.denied_at, t, watched_since, set_back_at) >= horizon)
                           AND (q.order_key IS NULL OR (
                               q.id = (SELECT o.id FROM onboarding.jobs o
                                   WHERE o.provider = provider_name AND o.order_key = q.order_key
@@ -377,7 +382,7 @@ BEGIN
             NULL::text, NULL::integer
         FROM claimed c
         LEFT JOIN LATERAL (
-            SELECT l.provider_id, l.provider_status FROM onboarding.late_successes l
+            SELECT l.provider_id, l.provider_status FROM onboarding.evidence l
             WHERE c.last_outcome IS NOT NULL AND l.job_id = c.id
             ORDER BY l.at DESC LIMIT 1) e ON true;
         GET DIAGNOSTICS taken = ROW_COUNT;
@@ -443,7 +448,7 @@ BEGIN
     ), written AS (
         UPDATE onboarding.jobs j
         SET state = onboarding.state_after(r.state, j.cancel_requested_at IS NOT NULL,
-                onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven)),
+                onboarding.is_in_doubt(j.last_sent_at, j.late_doubt, r.reached, r.proven)),
             step = r.next_step,
             attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT r.counted THEN 1 ELSE 0 END,
             -- What is given back as it was claimed keeps its place; a throttle is the provider's matter, not the job's.
@@ -456,10 +461,10 @@ BEGIN
                     ELSE r.delay_ms END * interval '1 ms' ELSE j.run_at END,
             -- A key that a fenced-out worker has used since the claim stays, and so does its age.
             first_sent_at = CASE WHEN r.key_use <> 'same'
-                    AND NOT onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven) THEN NULL
+                    AND NOT onboarding.is_in_doubt(j.last_sent_at, j.late_doubt, r.reached, r.proven) THEN NULL
                 WHEN r.reached THEN coalesce(j.first_sent_at, j.claimed_at) ELSE j.first_sent_at END,
             -- A byte of what was not answered can have left until now.
-            last_sent_at = CASE WHEN NOT onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven) THEN NULL
+            last_sent_at = CASE WHEN NOT onboarding.is_in_doubt(j.last_sent_at, j.late_doubt, r.reached, r.proven) THEN NULL
                 WHEN r.reached THEN now() ELSE j.last_sent_at END,
             request_sha256 = CASE WHEN r.key_use <> 'same' THEN NULL
                 WHEN r.reached THEN coalesce(j.request_sha256, r.request_digest) ELSE j.request_sha256 END,
@@ -473,12 +478,12 @@ BEGIN
                 ELSE j.last_create_status END,
             last_error = CASE WHEN r.state = 'completed' THEN NULL
                 WHEN r.state <> 'cancelled' AND onboarding.state_after(r.state, j.cancel_requested_at IS NOT NULL,
-                    onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven)) = 'cancelled'
+                    onboarding.is_in_doubt(j.last_sent_at, j.late_doubt, r.reached, r.proven)) = 'cancelled'
                     THEN 'cancelled as asked; the last attempt ended ' || r.outcome
                 ELSE coalesce(r.error || ': ', '') || r.reason END,
             lease_expires_at = NULL, updated_at = now(),
             finished_at = CASE WHEN onboarding.state_after(r.state, j.cancel_requested_at IS NOT NULL,
-                onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven))
+                onboarding.is_in_doubt(j.last_sent_at, j.late_doubt, r.reached, r.proven))
                 IN ('completed', 'failed', 'cancelled') THEN now() END
         FROM result r
         WHERE j.id = ANY (ARRAY[r.job_id]) AND j.claim_token = r.token AND coalesce(j.state, '') = 'running'
@@ -795,9 +800,9 @@ CREATE FUNCTION onboarding.hold_end(p onboarding.providers, t timestamp with tim
         THEN p.held_until END;
 $$;
 
-CREATE FUNCTION onboarding.is_in_doubt(last_sent_at timestamp with time zone, claimed_at timestamp with time zone, sent boolean, proven boolean) RETURNS boolean
+CREATE FUNCTION onboarding.is_in_doubt(last_sent_at timestamp with time zone, late_doubt boolean, sent boolean, proven boolean) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    RETURN CASE WHEN proven THEN COALESCE((last_sent_at > claimed_at), false) ELSE (sent OR (last_sent_at IS NOT NULL)) END;
+    RETURN CASE WHEN proven THEN late_doubt ELSE (sent OR (last_sent_at IS NOT NULL)) END;
 
 CREATE FUNCTION onboarding.keep_late(job_ids bigint[], tokens bigint[], workers text[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], reached boolean[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], sent_ages_ms bigint[], keys text[], digests bytea[], written_tokens bigint[]) RETURNS TABLE(job_id bigint, claim_token bigint, written boolean, job_state text)
     LANGUAGE plpgsql
@@ -838,10 +843,13 @@ BEGIN
         ON CONFLICT DO NOTHING
     ), doubt AS (
         UPDATE onboarding.jobs j
-        SET last_sent_at = greatest(j.last_sent_at, clock_timestamp()), first_sent_at = coalesce(j.first_sent_at, j.claimed_at)
+        SET late_doubt = true,
+            last_sent_at = CASE WHEN j.state IN ('available', 'running', 'uncertain')
+                THEN greatest(j.last_sent_at, clock_timestamp()) ELSE j.last_sent_at END,
+            first_sent_at = coalesce(j.first_sent_at, j.claimed_at)
         FROM missed m
         WHERE j.id = ANY (ARRAY[m.job_id]) AND m.reached AND NOT m.is_known AND NOT m.is_kept
-          AND coalesce(j.state, '') IN ('available', 'running', 'uncertain')
+          AND coalesce(j.state, '') IN ('available', 'running', 'uncertain', 'failed', 'cancelled')
     )
     SELECT m.job_id, m.token, m.is_known, NULL::text FROM missed m;
 END;
@@ -939,6 +947,8 @@ CREATE TABLE onboarding.jobs (
     parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
     payload jsonb NOT NULL,
     marked_at timestamp with time zone,
+    late_doubt boolean DEFAULT false NOT NULL,
+    denied_at timestamp with time zone,
     mute_since timestamp with time zone,
     mute_look_ups smallint DEFAULT 0 NOT NULL,
     request_sha256 bytea,
@@ -1099,12 +1109,8 @@ CREATE FUNCTION onboarding.may_exist(job onboarding.jobs) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT job.last_sent_at IS NOT NULL
-        OR EXISTS (SELECT 1 FROM onboarding.late_successes l WHERE l.job_id = job.id)
-        OR EXISTS (
-            SELECT 1 FROM onboarding.attempts a
-            WHERE a.job_id = job.id AND a.late AND a.step = 'create' AND a.finished_at >= job.finished_at
-              AND a.outcome IN ('unavailable', 'ambiguous', 'throttled'));
+    SELECT job.last_sent_at IS NOT NULL OR job.late_doubt
+        OR EXISTS (SELECT 1 FROM onboarding.late_successes l WHERE l.job_id = job.id);
 $$;
 
 CREATE FUNCTION onboarding.milliseconds(span interval) RETURNS bigint
@@ -1121,6 +1127,10 @@ CREATE FUNCTION onboarding.milliseconds_until(moment timestamp with time zone, t
         ELSE greatest(1, ceil(extract(epoch FROM moment - t) * 1000))::integer END;
 $$;
 
+CREATE FUNCTION onboarding.not_after(moment timestamp with time zone, t timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN (moment > t) THEN t ELSE moment END;
+
 CREATE FUNCTION onboarding.note_clock_jump(jump_ms bigint) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1135,10 +1145,12 @@ BEGIN
         clock_set_back_at = CASE WHEN jump_ms < 0
             THEN greatest(m.clock_set_back_at, t + least(-jump_ms, 172800000) * interval '1 ms') ELSE m.clock_set_back_at END;
     IF jump_ms >= 0 THEN RETURN 0; END IF;
-    UPDATE onboarding.jobs j SET run_at = t + (j.run_at - j.updated_at), updated_at = t
+    -- All but what a caller has asked for at a later time, and nobody has tried yet.
+    UPDATE onboarding.jobs j SET run_at = t + greatest(interval '0', j.run_at - j.updated_at), updated_at = t
     WHERE j.id = ANY (ARRAY(
         SELECT q.id FROM onboarding.jobs q
-        WHERE q.state = 'available' AND q.backoff_step > 0 AND q.run_at > t AND q.updated_at > t AND q.run_at > q.updated_at
+        WHERE q.state = 'available' AND q.run_at > t AND q.updated_at > t
+          AND (q.last_outcome IS NOT NULL OR q.run_at <= q.updated_at)
         LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED));
     GET DIAGNOSTICS moved = ROW_COUNT;
     IF moved > 0 THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
@@ -1456,29 +1468,20 @@ END;
 $$;
 
 CREATE FUNCTION onboarding.probe_job(provider_name text, t timestamp with time zone) RETURNS bigint
-    LANGUAGE plpgsql STABLE
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
-    SET enable_sort TO 'off'
     SET jit TO 'off'
     AS $$
-DECLARE
-    probe bigint;
-BEGIN
-    IF (SELECT p.circuit_failures > 0 AND p.circuit_failures % 2 = 0 FROM onboarding.providers p WHERE p.provider = provider_name) THEN
-        SELECT q.id INTO probe FROM onboarding.jobs q
-        WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.run_at <= t
+    SELECT d.id
+    FROM generate_series(0, 9) AS p (priority)
+    CROSS JOIN LATERAL (
+        SELECT q.id FROM onboarding.jobs q
+        WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.priority = p.priority AND q.run_at <= t
           AND (q.expires_at IS NULL OR q.expires_at > t OR q.last_sent_at IS NOT NULL) AND q.last_outcome IS DISTINCT FROM 'unauthorized'
-        ORDER BY q.priority DESC, q.run_at DESC, q.id DESC LIMIT 1;
-    ELSE
-        SELECT q.id INTO probe FROM onboarding.jobs q
-        WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.run_at <= t
-          AND (q.expires_at IS NULL OR q.expires_at > t OR q.last_sent_at IS NOT NULL) AND q.last_outcome IS DISTINCT FROM 'unauthorized'
-        ORDER BY q.priority, q.run_at, q.id LIMIT 1;
-    END IF;
-    RETURN probe;
-END;
+        ORDER BY q.run_at, q.id LIMIT 100) d
+    ORDER BY random() LIMIT 1;
 $$;
 
 CREATE FUNCTION onboarding.queue_counts() RETURNS TABLE(provider text, due bigint, scheduled bigint, running bigint, waiting bigint, uncertain bigint, blocked bigint, completed_last_hour bigint, failed_last_hour bigint, oldest_due_age_seconds double precision)
@@ -1551,24 +1554,27 @@ CREATE FUNCTION onboarding.refuse_length(field text, value text) RETURNS void
     SELECT onboarding.refuse(field, format('must have 1 to 255 characters, not %s', length(value)));
 $$;
 
-CREATE FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer, call_ms integer DEFAULT 0) RETURNS boolean
+CREATE FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer, call_ms integer DEFAULT 0, OUT is_new boolean, OUT unwatched_ms bigint) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     t timestamptz := clock_timestamp();
-    is_new boolean;
 BEGIN
     INSERT INTO onboarding.worker_leases (id, host, version, last_seen_at, lease_expires_at, concurrency, providers, call_timeout)
     VALUES (worker_id, host_name, program_version, t, t + lease_ms * interval '1 ms', slots, served, call_ms * interval '1 ms')
     ON CONFLICT (id) DO NOTHING
     RETURNING true INTO is_new;
-    UPDATE onboarding.maintenance m SET clock_watched_since = t
-    WHERE is_new AND NOT EXISTS (
+    IF is_new AND NOT EXISTS (
         SELECT 1 FROM onboarding.worker_leases w
-        WHERE w.id <> worker_id AND w.lease_expires_at > t AND w.last_seen_at <= t);
+        WHERE w.id <> worker_id AND w.lease_expires_at > t AND w.last_seen_at <= t)
+    THEN
+        unwatched_ms := least(0, onboarding.milliseconds(t - (
+            SELECT greatest(max(w.last_seen_at), max(m.clock_seen_at))
+            FROM onboarding.maintenance m LEFT JOIN onboarding.worker_leases w ON w.id <> worker_id)));
+        unwatched_ms := coalesce(unwatched_ms, 0);
+    END IF;
     PERFORM onboarding.shorten_leases(t);
-    RETURN is_new;
 END;
 $$;
 
@@ -1577,11 +1583,9 @@ CREATE FUNCTION onboarding.remove_worker(worker_id text) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    IF onboarding.has_running(worker_id) THEN
-        UPDATE onboarding.worker_leases w SET lease_expires_at = '-infinity', draining = true WHERE w.id = worker_id;
-    ELSE
-        DELETE FROM onboarding.worker_leases w WHERE w.id = worker_id;
-    END IF;
+    DELETE FROM onboarding.worker_leases w WHERE w.id = worker_id;
+    PERFORM 1 FROM onboarding.maintenance FOR NO KEY UPDATE SKIP LOCKED;
+    IF FOUND THEN UPDATE onboarding.maintenance m SET clock_seen_at = clock_timestamp(); END IF;
 END;
 $$;
 
@@ -1756,9 +1760,9 @@ BEGIN
             -- Looked for once more by then, where that is possible: what came after the verdict is found.
             step = CASE WHEN (SELECT k.lost_answer FROM onboarding.kinds k WHERE k.kind = job.kind) = 'none'
                 THEN 'create' ELSE 'look_up' END,
-            run_at = greatest(now(), job.last_sent_at + onboarding.effect_horizon(job.provider)),
+            run_at = greatest(now(), onboarding.not_after(job.last_sent_at, now()) + onboarding.effect_horizon(job.provider)),
             first_sent_at = NULL, last_sent_at = NULL, last_create_status = NULL, request_sha256 = NULL,
-            mute_look_ups = 0, mute_since = NULL, attempt = least(j.attempt, j.max_attempts - 1),
+            denied_at = greatest(job.denied_at, job.last_sent_at), mute_look_ups = 0, mute_since = NULL, attempt = least(j.attempt, j.max_attempts - 1),
             expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
             idempotency_key = gen_random_uuid(), updated_at = now(),
             finished_at = CASE WHEN new_state = 'cancelled' THEN now() END
@@ -1859,7 +1863,8 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     UPDATE onboarding.jobs j
-    SET state = 'available', run_at = now(), attempt = 0, backoff_step = 0, cancel_requested_at = NULL, finished_at = NULL,
+    SET state = 'available', run_at = greatest(now(), onboarding.not_after(j.denied_at, now()) + onboarding.effect_horizon(j.provider)),
+        attempt = 0, backoff_step = 0, cancel_requested_at = NULL, finished_at = NULL,
         expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
         idempotency_key = new_key, payload = new_payload, payload_bytes = octet_length(new_payload::text),
         body_sha256 = CASE WHEN is_new THEN NULL ELSE j.body_sha256 END,
@@ -1979,11 +1984,11 @@ BEGIN
     WITH free AS (
         SELECT j.id FROM onboarding.jobs j
         WHERE j.id = ANY (job_ids) AND coalesce(j.state, '') = 'uncertain'
-          AND EXISTS (SELECT 1 FROM onboarding.late_successes l WHERE l.job_id = j.id)
+          AND EXISTS (SELECT 1 FROM onboarding.evidence l WHERE l.job_id = j.id)
         FOR NO KEY UPDATE OF j SKIP LOCKED
     ), evidence AS (
         SELECT DISTINCT ON (l.job_id) l.job_id, l.provider_id, l.provider_status, l.worker
-        FROM free f JOIN onboarding.late_successes l ON l.job_id = f.id
+        FROM free f JOIN onboarding.evidence l ON l.job_id = f.id
         ORDER BY l.job_id, l.at DESC
     ), settled AS (
         UPDATE onboarding.jobs j
@@ -2054,7 +2059,7 @@ BEGIN
     WITH lost AS (
         SELECT j.id, j.claimed_by, j.claimed_at,
             -- Whatever the step says: one that cannot be looked up may have been sent.
-            (k.lost_answer = 'same_key' OR j.marked_at >= j.claimed_at) IS TRUE AS is_sent
+            (k.lost_answer = 'same_key' OR j.marked_at IS NOT NULL) IS TRUE AS is_sent
         FROM onboarding.providers p
         JOIN onboarding.jobs j ON j.provider = p.provider AND j.claimed_at >= since
         JOIN onboarding.kinds k ON k.kind = j.kind
@@ -2083,7 +2088,7 @@ BEGIN
     ), journal AS (
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, attempt, step,
             worker, outcome, next_state, next_step, next_run_at, reason, body_sha256)
-        SELECT f.id, f.claim_token, f.claimed_at, CASE WHEN f.marked_at >= f.claimed_at THEN f.marked_at END,
+        SELECT f.id, f.claim_token, f.claimed_at, f.marked_at,
             f.idempotency_key, f.attempt, f.step, f.claimed_by, 'lost', 'available', f.step, f.run_at, f.last_error,
             f.body_sha256
         FROM freed f
@@ -2147,7 +2152,8 @@ BEGIN
         WHERE r.outcome = 'succeeded' AND (
             (SELECT count(*) FROM onboarding.jobs o
                 WHERE o.provider_id = ANY (ARRAY[r.provider_id]) AND o.id <> r.job_id
-                  AND o.provider = (SELECT m.provider FROM onboarding.jobs m WHERE m.id = ANY (ARRAY[r.job_id]))) > 0
+                  -- No condition of the index: it is asked for only where somebody has the id.
+                  AND o.provider IS NOT DISTINCT FROM (SELECT m.provider FROM onboarding.jobs m WHERE m.id = ANY (ARRAY[r.job_id]))) > 0
             OR (repeats AND EXISTS (
                 SELECT 1 FROM unnest(job_ids, provider_ids) WITH ORDINALITY AS p (job_id, provider_id, place)
                 JOIN onboarding.jobs a ON a.id = p.job_id
@@ -2459,6 +2465,20 @@ CREATE TABLE onboarding.ended_by_minute (
     failed bigint NOT NULL
 );
 
+CREATE VIEW onboarding.evidence AS
+ SELECT l.job_id,
+    l.claim_token,
+    l.provider_id,
+    l.provider_status,
+    l.worker,
+    l.at
+   FROM onboarding.late_successes l
+  WHERE (NOT (EXISTS ( SELECT 1
+           FROM onboarding.jobs o
+          WHERE ((o.provider_id = l.provider_id) AND (o.id <> l.job_id) AND (o.provider = ( SELECT j.provider
+                   FROM onboarding.jobs j
+                  WHERE (j.id = l.job_id)))))));
+
 CREATE VIEW onboarding.failed_jobs AS
  SELECT j.id AS job_id,
     j.kind,
@@ -2528,6 +2548,7 @@ CREATE TABLE onboarding.maintenance (
     counted_until timestamp with time zone,
     running_since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     clock_watched_since timestamp with time zone,
+    clock_seen_at timestamp with time zone,
     clock_set_back_at timestamp with time zone,
     CONSTRAINT maintenance_is_only_row_check CHECK (is_only_row),
     CONSTRAINT maintenance_keep_history_check CHECK ((keep_history >= '31 days'::interval))
@@ -2968,7 +2989,7 @@ GRANT ALL ON FUNCTION onboarding.hold_end(p onboarding.providers, t timestamp wi
 GRANT ALL ON FUNCTION onboarding.hold_end(p onboarding.providers, t timestamp with time zone) TO onboarding_monitor;
 GRANT ALL ON FUNCTION onboarding.hold_end(p onboarding.providers, t timestamp with time zone) TO onboarding_worker;
 
-REVOKE ALL ON FUNCTION onboarding.is_in_doubt(last_sent_at timestamp with time zone, claimed_at timestamp with time zone, sent boolean, proven boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION onboarding.is_in_doubt(last_sent_at timestamp with time zone, late_doubt boolean, sent boolean, proven boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.keep_late(job_ids bigint[], tokens bigint[], workers text[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], reached boolean[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], sent_ages_ms bigint[], keys text[], digests bytea[], written_tokens bigint[]) FROM PUBLIC;
 
@@ -3161,6 +3182,8 @@ REVOKE ALL ON FUNCTION onboarding.milliseconds(span interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.milliseconds_until(moment timestamp with time zone, t timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION onboarding.not_after(moment timestamp with time zone, t timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.note_clock_jump(jump_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.note_clock_jump(jump_ms bigint) TO onboarding_worker;
 
@@ -3198,8 +3221,8 @@ REVOKE ALL ON FUNCTION onboarding.refuse_illegal_transition() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.refuse_length(field text, value text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer, call_ms integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer, call_ms integer) TO onboarding_worker;
+REVOKE ALL ON FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer, call_ms integer, OUT is_new boolean, OUT unwatched_ms bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.register_worker(worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer, call_ms integer, OUT is_new boolean, OUT unwatched_ms bigint) TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.remove_worker(worker_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.remove_worker(worker_id text) TO onboarding_worker;

@@ -110,9 +110,13 @@ package func withTestDatabase<R>(migrated: Bool = true, _ body: (String) async t
     return try result.get()
 }
 
-/// Gives the body the connection string of a migrated database on a server of its own, whose clock it can move.
-package func withMovableClock<R>(_ body: (String, PostgresServer) async throws -> R) async throws -> R {
-    let server = try PostgresServer(settings: ["fsync = off", "full_page_writes = off"], hasMovableClock: true)
+/// Gives the body the connection string of a migrated database on a server of its own, whose clock it can move or which no
+/// other test disturbs.
+package func withOwnServer<R>(
+    hasMovableClock: Bool = false, _ body: (String, PostgresServer) async throws -> R
+) async throws -> R {
+    let server = try PostgresServer(
+        settings: ["fsync = off", "full_page_writes = off"], hasMovableClock: hasMovableClock)
     try await server.start()
     let string = try server.connectionString
     try await TestDatabase.migrate(string)

@@ -79,7 +79,7 @@ struct FaultDriver: Sendable {
             try stage.simulator.setFaults(point.rules)
             let condition =
                 point == .killBetweenMarkAndAnswer
-                ? "marked_at >= claimed_at" : "claimed_at < now() - interval '200 ms'"
+                ? "marked_at IS NOT NULL" : "claimed_at < now() - interval '200 ms'"
             let killed = try await killWhen("state = 'running' AND \(condition)", victim)
             try stage.simulator.setFaults([])
             return killed

@@ -25,7 +25,7 @@ import Testing
             try stage.simulator.setFaults([Self.late])
             try await stage.run(Load.axisfi(1, prefix: "slow"))
             try await eventually("the slow call begins") {
-                try await stage.count("marked_at > claimed_at AND state = 'running'") == 1
+                try await stage.count("marked_at IS NOT NULL AND state = 'running'") == 1
             }
             try await Task.sleep(for: .milliseconds(300))
             victim.signal(SIGKILL)

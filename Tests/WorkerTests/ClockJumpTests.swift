@@ -10,7 +10,7 @@ import Testing
 /// Workers on a database whose clock jumps.
 @Suite(.serialized) struct ClockJumpTests {
     private func withBench(_ body: (Bench, PostgresServer) async throws -> Void) async throws {
-        try await withMovableClock { connectionString, server in
+        try await withOwnServer(hasMovableClock: true) { connectionString, server in
             let database = ConnectionConfiguration(connectionString: connectionString)
             let connection = try await Connection.open(database)
             var failure: (any Error)?
@@ -85,15 +85,10 @@ import Testing
                 "juicyway.customer.create",
                 #"{"first_name": "A", "last_name": "B", "email": "a@b.c", "phone": "1", "type": "individual", "billing_address": {}}"#
             )
-            let refusals = NIOLockedValueBox(1)
+            let isRefusing = NIOLockedValueBox(true)
             let caller = ScriptedCaller { _, claim in
-                let isRefused =
-                    claim.kind.provider == ProviderName("juicyway")
-                    && refusals.withLockedValue {
-                        $0 -= 1
-                        return $0 >= 0
-                    }
-                return isRefused ? CallResult(.unavailable, mayHaveReached: false) : ScriptedCaller.created(claim)
+                claim.kind.provider == ProviderName("juicyway") && isRefusing.withLockedValue { $0 }
+                    ? CallResult(.unavailable, mayHaveReached: false) : ScriptedCaller.created(claim)
             }
             #expect(
                 try await bench.value(
@@ -115,6 +110,7 @@ import Testing
                     WHERE provider = 'iron';
                     """)
                 try server.moveClock(by: .seconds(-600))
+                isRefusing.withLockedValue { $0 = false }
                 try await bench.enqueue(count: 10)
                 let start = ContinuousClock.now
                 try await bench.until(

@@ -137,7 +137,7 @@ BEGIN
         WITH claimed AS (
             UPDATE onboarding.jobs j
             SET state = 'running', claim_token = 1 + (random() * 9007199254740990)::bigint, claimed_by = worker_id,
-                claimed_at = clock_timestamp(), updated_at = t, lease_expires_at = t + lease_ms * interval '1 ms',
+                claimed_at = clock_timestamp(), marked_at = NULL, late_doubt = false, updated_at = t, lease_expires_at = t + lease_ms * interval '1 ms',
                 attempt = j.attempt + CASE WHEN j.step = 'create' THEN 1 ELSE 0 END,
                 body_sha256 = coalesce(j.body_sha256, sha256(convert_to(j.payload::text, 'UTF8')))
             WHERE j.id = ANY (ARRAY(
@@ -152,6 +152,8 @@ BEGIN
                           AND (probe IS NULL OR q.id = probe)
                           AND (q.run_at, q.id) > (coalesce(c.run_at, '-infinity'::timestamptz), coalesce(c.id, 0))
                           AND (q.expires_at IS NULL OR q.expires_at > t OR q.last_sent_at IS NOT NULL)
+                          AND (q.denied_at IS NULL
+                              OR onboarding.sent_age_ms(q.denied_at, t, watched_since, set_back_at) >= horizon)
                           AND (q.order_key IS NULL OR (
                               q.id = (SELECT o.id FROM onboarding.jobs o
                                   WHERE o.provider = provider_name AND o.order_key = q.order_key
@@ -181,7 +183,7 @@ BEGIN
             NULL::text, NULL::integer
         FROM claimed c
         LEFT JOIN LATERAL (
-            SELECT l.provider_id, l.provider_status FROM onboarding.late_successes l
+            SELECT l.provider_id, l.provider_status FROM onboarding.evidence l
             WHERE c.last_outcome IS NOT NULL AND l.job_id = c.id
             ORDER BY l.at DESC LIMIT 1) e ON true;
         GET DIAGNOSTICS taken = ROW_COUNT;

@@ -140,7 +140,7 @@ BEGIN
     WITH lost AS (
         SELECT j.id, j.claimed_by, j.claimed_at,
             -- Whatever the step says: one that cannot be looked up may have been sent.
-            (k.lost_answer = 'same_key' OR j.marked_at >= j.claimed_at) IS TRUE AS is_sent
+            (k.lost_answer = 'same_key' OR j.marked_at IS NOT NULL) IS TRUE AS is_sent
         FROM onboarding.providers p
         JOIN onboarding.jobs j ON j.provider = p.provider AND j.claimed_at >= since
         JOIN onboarding.kinds k ON k.kind = j.kind
@@ -169,7 +169,7 @@ BEGIN
     ), journal AS (
         INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, sent_at, idempotency_key, attempt, step,
             worker, outcome, next_state, next_step, next_run_at, reason, body_sha256)
-        SELECT f.id, f.claim_token, f.claimed_at, CASE WHEN f.marked_at >= f.claimed_at THEN f.marked_at END,
+        SELECT f.id, f.claim_token, f.claimed_at, f.marked_at,
             f.idempotency_key, f.attempt, f.step, f.claimed_by, 'lost', 'available', f.step, f.run_at, f.last_error,
             f.body_sha256
         FROM freed f

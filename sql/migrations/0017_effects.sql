@@ -2,7 +2,8 @@
 --
 -- `last_sent_at` is set while an earlier request may have had its effect, or may still have it: the job is in doubt. It is
 -- null where nothing was sent, or where a look-up proved that nothing exists. While a job runs, its present request is
--- told by `marked_at` or, where a key makes a resend harmless, by `claimed_at`.
+-- told by `marked_at` or, where a key makes a resend harmless, by the claim itself. Nothing compares moments here, which a
+-- clock that was set back would make wrong: a claim takes back the marks of the one before.
 
 ALTER TABLE onboarding.providers
     ADD COLUMN effect_horizon interval NOT NULL DEFAULT '120 s'
@@ -12,7 +13,12 @@ GRANT UPDATE (effect_horizon) ON onboarding.providers TO onboarding_operator;
 ALTER TABLE onboarding.worker_leases ADD COLUMN call_timeout interval NOT NULL DEFAULT '0';
 
 ALTER TABLE onboarding.jobs
+    -- When the present claim's request was marked as about to leave.
     ADD COLUMN marked_at timestamptz,
+    -- Since the present claim a worker that had lost the job has told that its request may have had an effect.
+    ADD COLUMN late_doubt boolean NOT NULL DEFAULT false,
+    -- The last moment of a request of which a person said that it had no effect: nothing is created within its horizon.
+    ADD COLUMN denied_at timestamptz,
     ADD COLUMN mute_since timestamptz,
     ADD COLUMN mute_look_ups smallint NOT NULL DEFAULT 0,
     ADD COLUMN request_sha256 bytea,
@@ -49,36 +55,62 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM onboarding.providers p WHERE p.provider = provider_name;
 $$;
 
--- Signs a worker on; null when its name is taken. When no other worker lives, nobody has watched the database's clock: no
--- age from before is trusted (`sent_age_ms`).
+-- The moment, or `t` where it lies after it: it was written before the clock was set back. Null for none.
+CREATE FUNCTION onboarding.not_after(moment timestamptz, t timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN moment > t THEN t ELSE moment END;
+
+-- Signs a worker on. `is_new` is null when its name is taken. `unwatched_ms` is null while another worker watches the
+-- database's clock; else by how much the clock was set back meanwhile, as far as can be told, at most 0. The worker notes it
+-- (`note_clock_jump`): no age from before is trusted. Waits for nobody's row but that of its name.
 CREATE FUNCTION onboarding.register_worker(
     worker_id text, host_name text, program_version text, slots integer, served text[], lease_ms integer,
-    call_ms integer DEFAULT 0)
-RETURNS boolean
+    call_ms integer DEFAULT 0, OUT is_new boolean, OUT unwatched_ms bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     t timestamptz := clock_timestamp();
-    is_new boolean;
 BEGIN
     INSERT INTO onboarding.worker_leases (id, host, version, last_seen_at, lease_expires_at, concurrency, providers, call_timeout)
     VALUES (worker_id, host_name, program_version, t, t + lease_ms * interval '1 ms', slots, served, call_ms * interval '1 ms')
     ON CONFLICT (id) DO NOTHING
     RETURNING true INTO is_new;
-    UPDATE onboarding.maintenance m SET clock_watched_since = t
-    WHERE is_new AND NOT EXISTS (
+    IF is_new AND NOT EXISTS (
         SELECT 1 FROM onboarding.worker_leases w
-        WHERE w.id <> worker_id AND w.lease_expires_at > t AND w.last_seen_at <= t);
+        WHERE w.id <> worker_id AND w.lease_expires_at > t AND w.last_seen_at <= t)
+    THEN
+        unwatched_ms := least(0, onboarding.milliseconds(t - (
+            SELECT greatest(max(w.last_seen_at), max(m.clock_seen_at))
+            FROM onboarding.maintenance m LEFT JOIN onboarding.worker_leases w ON w.id <> worker_id)));
+        unwatched_ms := coalesce(unwatched_ms, 0);
+    END IF;
     PERFORM onboarding.shorten_leases(t);
-    RETURN is_new;
 END;
 $$;
+
+-- Signs a worker off. What the clock showed is kept for the next one to sign on, unless somebody holds the row.
+CREATE OR REPLACE FUNCTION onboarding.remove_worker(worker_id text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM onboarding.worker_leases w WHERE w.id = worker_id;
+    PERFORM 1 FROM onboarding.maintenance FOR NO KEY UPDATE SKIP LOCKED;
+    IF FOUND THEN UPDATE onboarding.maintenance m SET clock_seen_at = clock_timestamp(); END IF;
+END;
+$$;
+
+-- What workers that had lost their jobs brought of their own records. A record that another job has proves nothing of
+-- this one: a person looks.
+CREATE VIEW onboarding.evidence AS
+SELECT l.* FROM onboarding.late_successes l
+WHERE NOT EXISTS (
+    SELECT 1 FROM onboarding.jobs o
+    WHERE o.provider_id = l.provider_id AND o.id <> l.job_id
+      AND o.provider = (SELECT j.provider FROM onboarding.jobs j WHERE j.id = l.job_id));
 
 -- Whether a job is in doubt after an attempt: `sent`, the attempt's own request may have had its effect; `proven`, a look-up
 -- or an answer proved that no request before the claim had or will have one. What a fenced-out worker brought since the
 -- claim (`keep_late`) is not covered by that proof.
-CREATE FUNCTION onboarding.is_in_doubt(last_sent_at timestamptz, claimed_at timestamptz, sent boolean, proven boolean)
+CREATE FUNCTION onboarding.is_in_doubt(last_sent_at timestamptz, late_doubt boolean, sent boolean, proven boolean)
 RETURNS boolean LANGUAGE sql IMMUTABLE
-RETURN CASE WHEN proven THEN coalesce(last_sent_at > claimed_at, false) ELSE sent OR last_sent_at IS NOT NULL END;
+RETURN CASE WHEN proven THEN late_doubt ELSE sent OR last_sent_at IS NOT NULL END;
 
 -- The state that an attempt ends in, given what the worker decided. A job in doubt fails or is cancelled only once the
 -- doubt is over: until then its next claim finds out. One that was cancelled and is not in doubt is not tried again.
@@ -186,10 +218,13 @@ BEGIN
         ON CONFLICT DO NOTHING
     ), doubt AS (
         UPDATE onboarding.jobs j
-        SET last_sent_at = greatest(j.last_sent_at, clock_timestamp()), first_sent_at = coalesce(j.first_sent_at, j.claimed_at)
+        SET late_doubt = true,
+            last_sent_at = CASE WHEN j.state IN ('available', 'running', 'uncertain')
+                THEN greatest(j.last_sent_at, clock_timestamp()) ELSE j.last_sent_at END,
+            first_sent_at = coalesce(j.first_sent_at, j.claimed_at)
         FROM missed m
         WHERE j.id = ANY (ARRAY[m.job_id]) AND m.reached AND NOT m.is_known AND NOT m.is_kept
-          AND coalesce(j.state, '') IN ('available', 'running', 'uncertain')
+          AND coalesce(j.state, '') IN ('available', 'running', 'uncertain', 'failed', 'cancelled')
     )
     SELECT m.job_id, m.token, m.is_known, NULL::text FROM missed m;
 END;
@@ -209,7 +244,8 @@ BEGIN
         WHERE r.outcome = 'succeeded' AND (
             (SELECT count(*) FROM onboarding.jobs o
                 WHERE o.provider_id = ANY (ARRAY[r.provider_id]) AND o.id <> r.job_id
-                  AND o.provider = (SELECT m.provider FROM onboarding.jobs m WHERE m.id = ANY (ARRAY[r.job_id]))) > 0
+                  -- No condition of the index: it is asked for only where somebody has the id.
+                  AND o.provider IS NOT DISTINCT FROM (SELECT m.provider FROM onboarding.jobs m WHERE m.id = ANY (ARRAY[r.job_id]))) > 0
             OR (repeats AND EXISTS (
                 SELECT 1 FROM unnest(job_ids, provider_ids) WITH ORDINALITY AS p (job_id, provider_id, place)
                 JOIN onboarding.jobs a ON a.id = p.job_id
@@ -263,7 +299,7 @@ BEGIN
     ), written AS (
         UPDATE onboarding.jobs j
         SET state = onboarding.state_after(r.state, j.cancel_requested_at IS NOT NULL,
-                onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven)),
+                onboarding.is_in_doubt(j.last_sent_at, j.late_doubt, r.reached, r.proven)),
             step = r.next_step,
             attempt = j.attempt - CASE WHEN j.step = 'create' AND NOT r.counted THEN 1 ELSE 0 END,
             -- What is given back as it was claimed keeps its place; a throttle is the provider's matter, not the job's.
@@ -276,10 +312,10 @@ BEGIN
                     ELSE r.delay_ms END * interval '1 ms' ELSE j.run_at END,
             -- A key that a fenced-out worker has used since the claim stays, and so does its age.
             first_sent_at = CASE WHEN r.key_use <> 'same'
-                    AND NOT onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven) THEN NULL
+                    AND NOT onboarding.is_in_doubt(j.last_sent_at, j.late_doubt, r.reached, r.proven) THEN NULL
                 WHEN r.reached THEN coalesce(j.first_sent_at, j.claimed_at) ELSE j.first_sent_at END,
             -- A byte of what was not answered can have left until now.
-            last_sent_at = CASE WHEN NOT onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven) THEN NULL
+            last_sent_at = CASE WHEN NOT onboarding.is_in_doubt(j.last_sent_at, j.late_doubt, r.reached, r.proven) THEN NULL
                 WHEN r.reached THEN now() ELSE j.last_sent_at END,
             request_sha256 = CASE WHEN r.key_use <> 'same' THEN NULL
                 WHEN r.reached THEN coalesce(j.request_sha256, r.request_digest) ELSE j.request_sha256 END,
@@ -293,12 +329,12 @@ BEGIN
                 ELSE j.last_create_status END,
             last_error = CASE WHEN r.state = 'completed' THEN NULL
                 WHEN r.state <> 'cancelled' AND onboarding.state_after(r.state, j.cancel_requested_at IS NOT NULL,
-                    onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven)) = 'cancelled'
+                    onboarding.is_in_doubt(j.last_sent_at, j.late_doubt, r.reached, r.proven)) = 'cancelled'
                     THEN 'cancelled as asked; the last attempt ended ' || r.outcome
                 ELSE coalesce(r.error || ': ', '') || r.reason END,
             lease_expires_at = NULL, updated_at = now(),
             finished_at = CASE WHEN onboarding.state_after(r.state, j.cancel_requested_at IS NOT NULL,
-                onboarding.is_in_doubt(j.last_sent_at, j.claimed_at, r.reached, r.proven))
+                onboarding.is_in_doubt(j.last_sent_at, j.late_doubt, r.reached, r.proven))
                 IN ('completed', 'failed', 'cancelled') THEN now() END
         FROM result r
         WHERE j.id = ANY (ARRAY[r.job_id]) AND j.claim_token = r.token AND coalesce(j.state, '') = 'running'
@@ -387,12 +423,8 @@ $$;
 -- call of which nobody knows what it did, after the job had ended.
 CREATE FUNCTION onboarding.may_exist(job onboarding.jobs) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT job.last_sent_at IS NOT NULL
-        OR EXISTS (SELECT 1 FROM onboarding.late_successes l WHERE l.job_id = job.id)
-        OR EXISTS (
-            SELECT 1 FROM onboarding.attempts a
-            WHERE a.job_id = job.id AND a.late AND a.step = 'create' AND a.finished_at >= job.finished_at
-              AND a.outcome IN ('unavailable', 'ambiguous', 'throttled'));
+    SELECT job.last_sent_at IS NOT NULL OR job.late_doubt
+        OR EXISTS (SELECT 1 FROM onboarding.late_successes l WHERE l.job_id = job.id);
 $$;
 
 -- Makes a failed or cancelled job available again and returns the key that it will use: the old one, unless the provider
@@ -436,7 +468,8 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     UPDATE onboarding.jobs j
-    SET state = 'available', run_at = now(), attempt = 0, backoff_step = 0, cancel_requested_at = NULL, finished_at = NULL,
+    SET state = 'available', run_at = greatest(now(), onboarding.not_after(j.denied_at, now()) + onboarding.effect_horizon(j.provider)),
+        attempt = 0, backoff_step = 0, cancel_requested_at = NULL, finished_at = NULL,
         expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
         idempotency_key = new_key, payload = new_payload, payload_bytes = octet_length(new_payload::text),
         body_sha256 = CASE WHEN is_new THEN NULL ELSE j.body_sha256 END,
@@ -491,9 +524,9 @@ BEGIN
             -- Looked for once more by then, where that is possible: what came after the verdict is found.
             step = CASE WHEN (SELECT k.lost_answer FROM onboarding.kinds k WHERE k.kind = job.kind) = 'none'
                 THEN 'create' ELSE 'look_up' END,
-            run_at = greatest(now(), job.last_sent_at + onboarding.effect_horizon(job.provider)),
+            run_at = greatest(now(), onboarding.not_after(job.last_sent_at, now()) + onboarding.effect_horizon(job.provider)),
             first_sent_at = NULL, last_sent_at = NULL, last_create_status = NULL, request_sha256 = NULL,
-            mute_look_ups = 0, mute_since = NULL, attempt = least(j.attempt, j.max_attempts - 1),
+            denied_at = greatest(job.denied_at, job.last_sent_at), mute_look_ups = 0, mute_since = NULL, attempt = least(j.attempt, j.max_attempts - 1),
             expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
             idempotency_key = gen_random_uuid(), updated_at = now(),
             finished_at = CASE WHEN new_state = 'cancelled' THEN now() END
@@ -538,7 +571,7 @@ END;
 $$;
 
 REVOKE ALL ON FUNCTION onboarding.effect_horizon, onboarding.register_worker, onboarding.is_in_doubt, onboarding.state_after, onboarding.note_shared_ids, onboarding.mark_sent, onboarding.keep_late, onboarding.taken_ids, onboarding.complete,
-    onboarding.may_exist, onboarding.resolve, onboarding.resolve_jobs FROM PUBLIC;
+    onboarding.may_exist, onboarding.not_after, onboarding.resolve, onboarding.resolve_jobs FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION onboarding.register_worker, onboarding.mark_sent, onboarding.complete TO onboarding_worker;
 GRANT EXECUTE ON FUNCTION onboarding.resolve, onboarding.resolve_jobs TO onboarding_operator;
 

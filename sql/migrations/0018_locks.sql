@@ -46,7 +46,10 @@ BEGIN
         IF pg_try_advisory_xact_lock(hashtextextended(place.provider || ' ' || place.order_key, 7463)) THEN
             was_behind := onboarding.advance_order_key(place.provider, place.order_key);
         END IF;
-        IF was_behind IS NULL THEN INSERT INTO onboarding.unsettled_ends (job_id) VALUES (place.job_id); END IF;
+        -- Without the key's lock, or in a snapshot that does not see its head's end, nothing was learnt: it is looked at again.
+        IF was_behind IS NULL OR current_setting('transaction_isolation') <> 'read committed' THEN
+            INSERT INTO onboarding.unsettled_ends (job_id) VALUES (place.job_id);
+        END IF;
         released := released OR was_behind IS TRUE;
     END LOOP;
     IF released THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
@@ -113,11 +116,11 @@ BEGIN
     WITH free AS (
         SELECT j.id FROM onboarding.jobs j
         WHERE j.id = ANY (job_ids) AND coalesce(j.state, '') = 'uncertain'
-          AND EXISTS (SELECT 1 FROM onboarding.late_successes l WHERE l.job_id = j.id)
+          AND EXISTS (SELECT 1 FROM onboarding.evidence l WHERE l.job_id = j.id)
         FOR NO KEY UPDATE OF j SKIP LOCKED
     ), evidence AS (
         SELECT DISTINCT ON (l.job_id) l.job_id, l.provider_id, l.provider_status, l.worker
-        FROM free f JOIN onboarding.late_successes l ON l.job_id = f.id
+        FROM free f JOIN onboarding.evidence l ON l.job_id = f.id
         ORDER BY l.job_id, l.at DESC
     ), settled AS (
         UPDATE onboarding.jobs j

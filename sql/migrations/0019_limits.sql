@@ -19,6 +19,8 @@ WHERE EXISTS (SELECT 1 FROM onboarding.kinds k WHERE k.provider = p.provider AND
 ALTER TABLE onboarding.maintenance
     -- Ages from before are not known: nobody watched the clock, or it jumped.
     ADD clock_watched_since timestamptz,
+    -- What the clock showed when a worker last signed off.
+    ADD clock_seen_at timestamptz,
     -- What the clock may have shown before it was last set back.
     ADD clock_set_back_at timestamptz;
 
@@ -149,26 +151,18 @@ END;
 $$;
 
 -- Which due job probes an open circuit: none that was refused itself while there is another, for it may be refused alone.
--- Every second probe takes the last in the order, so that bad jobs that stand together do not keep the circuit open.
+-- Any of the first hundred of each priority: bad jobs that stand together, or are many, do not keep the circuit open.
 CREATE FUNCTION onboarding.probe_job(provider_name text, t timestamptz) RETURNS bigint
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
-DECLARE
-    probe bigint;
-BEGIN
-    IF (SELECT p.circuit_failures > 0 AND p.circuit_failures % 2 = 0 FROM onboarding.providers p WHERE p.provider = provider_name) THEN
-        SELECT q.id INTO probe FROM onboarding.jobs q
-        WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.run_at <= t
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+    SELECT d.id
+    FROM generate_series(0, 9) AS p (priority)
+    CROSS JOIN LATERAL (
+        SELECT q.id FROM onboarding.jobs q
+        WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.priority = p.priority AND q.run_at <= t
           AND (q.expires_at IS NULL OR q.expires_at > t OR q.last_sent_at IS NOT NULL) AND q.last_outcome IS DISTINCT FROM 'unauthorized'
-        ORDER BY q.priority DESC, q.run_at DESC, q.id DESC LIMIT 1;
-    ELSE
-        SELECT q.id INTO probe FROM onboarding.jobs q
-        WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.run_at <= t
-          AND (q.expires_at IS NULL OR q.expires_at > t OR q.last_sent_at IS NOT NULL) AND q.last_outcome IS DISTINCT FROM 'unauthorized'
-        ORDER BY q.priority, q.run_at, q.id LIMIT 1;
-    END IF;
-    RETURN probe;
-END;
+        ORDER BY q.run_at, q.id LIMIT 100) d
+    ORDER BY random() LIMIT 1;
 $$;
 
 -- How long ago a request may last have been sent, in milliseconds: never longer than the clock has been watched, for a jump
@@ -207,10 +201,12 @@ BEGIN
         clock_set_back_at = CASE WHEN jump_ms < 0
             THEN greatest(m.clock_set_back_at, t + least(-jump_ms, 172800000) * interval '1 ms') ELSE m.clock_set_back_at END;
     IF jump_ms >= 0 THEN RETURN 0; END IF;
-    UPDATE onboarding.jobs j SET run_at = t + (j.run_at - j.updated_at), updated_at = t
+    -- All but what a caller has asked for at a later time, and nobody has tried yet.
+    UPDATE onboarding.jobs j SET run_at = t + greatest(interval '0', j.run_at - j.updated_at), updated_at = t
     WHERE j.id = ANY (ARRAY(
         SELECT q.id FROM onboarding.jobs q
-        WHERE q.state = 'available' AND q.backoff_step > 0 AND q.run_at > t AND q.updated_at > t AND q.run_at > q.updated_at
+        WHERE q.state = 'available' AND q.run_at > t AND q.updated_at > t
+          AND (q.last_outcome IS NOT NULL OR q.run_at <= q.updated_at)
         LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED));
     GET DIAGNOSTICS moved = ROW_COUNT;
     IF moved > 0 THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;

@@ -2,20 +2,21 @@ package import JobModel
 package import Postgres
 
 extension Queue {
-    /// Signs a worker on; false when its name is taken.
+    /// Signs a worker on; nil when its name is taken.
     ///
     /// - Parameter callTimeout: the longest that one of its provider calls may take; the effect horizon depends on it.
     package func register(
         _ worker: WorkerID, host: String, version: String, slots: Int, providers: [ProviderName], lease: Duration,
         callTimeout: Duration
-    ) async throws(PostgresError) -> Bool {
-        let registered: Bool? = try await value(
+    ) async throws(PostgresError) -> Registration? {
+        let rows = try await run(
             "register_worker",
             [
                 .text(worker.value), .text(host), .text(version), .integer(slots), .texts(providers.map(\.value)),
                 .integer(Int(lease.milliseconds)), .integer(Int(callTimeout.milliseconds)),
             ])
-        return registered ?? false
+        guard let row = rows.first, try row.decode(Bool?.self, at: 0) == true else { return nil }
+        return Registration(unwatchedJump: try row.decode(Int64?.self, at: 1).map { .milliseconds($0) })
     }
 
     /// Renews a lease; not held when it has ended: the jobs are being taken over and must be dropped. And reads the
@@ -116,4 +117,10 @@ extension Queue {
 package struct OrderKey: Sendable, Equatable {
     let provider: String
     let key: String
+}
+
+/// A worker that was signed on.
+package struct Registration: Sendable {
+    /// By how much the database's clock was set back, at most zero, while nobody watched it; nil when another worker did.
+    package let unwatchedJump: Duration?
 }

@@ -42,6 +42,20 @@ final class DatabaseClock: Sendable {
             "the database's clock jumped; no age from before is believed", metadata: ["seconds": "\(jump.inSeconds)"])
     }
 
+    /// Nobody had watched the clock before this worker signed on; it was set back by `jump`, at most zero, as far as is known.
+    func wasUnwatched(jump: Duration) {
+        state.withLockedValue { state in
+            state.jumps += 1
+            state.isBack = jump < .zero
+            state.pending = jump
+        }
+        if jump < .zero {
+            logger.warning(
+                "the database's clock was set back while no worker lived; no age from before is believed",
+                metadata: ["seconds": "\(jump.inSeconds)"])
+        }
+    }
+
     /// Takes the ages out of what a claim brought that began after `jumps` jumps, unless the clock was steady until its end.
     func check(
         _ batch: inout ClaimBatch, since jumps: Int, from start: ContinuousClock.Instant,

@@ -21,7 +21,9 @@ struct Heartbeat: Sendable {
         let end = ContinuousClock.now + .seconds(30)
         while true {
             do {
-                return try await register()
+                try await register()
+                await noteClock()
+                return
             } catch let error as PostgresError where error.isConnectionLost && ContinuousClock.now < end {
                 logger.warning("could not sign on; trying again", metadata: ["error": "\(error)"])
                 try await Task.sleep(for: .milliseconds(500))
@@ -37,10 +39,13 @@ struct Heartbeat: Sendable {
         for _ in 0..<10 {
             let start = ContinuousClock.now
             let worker = trust.identity.worker
-            let isNew = try await queue.register(
+            let registration = try await queue.register(
                 worker, host: configuration.host, version: configuration.version, slots: configuration.concurrency,
                 providers: configuration.providers, lease: configuration.lease, callTimeout: configuration.longestCall)
-            if isNew { return trust.renewed(from: start) }
+            if let registration {
+                if let jump = registration.unwatchedJump { clock.wasUnwatched(jump: jump) }
+                return trust.renewed(from: start)
+            }
             logger.warning("the worker's name is taken; going on under another", metadata: ["worker": "\(worker)"])
             trust.lost(continuingAs: newWorkerID())
         }
@@ -79,13 +84,16 @@ struct Heartbeat: Sendable {
             logger.warning("could not renew the lease", metadata: ["worker": "\(worker)", "error": "\(error)"])
             return false
         }
+        await noteClock()
+        return true
+    }
+
+    /// The lease is held, whatever becomes of the note; ages count again when it is written.
+    private func noteClock() async {
         do {
-            // The lease is held, whatever becomes of the note; ages count again when it is written.
             try await clock.note(in: queue)
-            return true
         } catch {
-            logger.warning("could not note that the database's clock jumped", metadata: ["error": "\(error)"])
-            return true
+            logger.warning("could not note what the database's clock did", metadata: ["error": "\(error)"])
         }
     }
 }

@@ -97,37 +97,53 @@ import Testing
         }
     }
 
-    @Test func `who comes first does not trust ages, who comes second does not reset them`() async throws {
-        try await withSessions { sessions in
-            let session = sessions[0]
-            let watched = "SELECT clock_watched_since FROM onboarding.maintenance"
-            try await session.run(SQL.worker("a"))
-            let first = try await session.value(watched)
-            #expect(first != nil)
-            try await session.run(SQL.worker("b"))
-            #expect(try await session.value(watched) == first)
-            #expect(try await session.value("onboarding.register_worker('b', 'host', '0', 8, '{iron}', 1000)") == nil)
+    @Test func `who comes first is told that nobody watched the clock, and how far it was set back`() async throws {
+        try await withSessions(2) { sessions in
+            let (session, operator_) = (sessions[0], sessions[1])
+            func signOn(_ name: String) async throws -> String? {
+                try await session.value(
+                    "SELECT concat_ws(' ', is_new, unwatched_ms / 60000) FROM onboarding.register_worker('\(name)', 'host', '0', 8, '{iron}', 60000)"
+                )
+            }
+            // Somebody's open transaction does not keep a worker from signing on, nor off.
+            try await operator_.run("BEGIN; UPDATE onboarding.maintenance SET keep_history = '3 months'")
+            #expect(try await signOn("a") == "t 0")
+            #expect(try await signOn("b") == "t")
+            #expect(try await signOn("b") == "")
+            try await session.run("SELECT onboarding.remove_worker('b')")
+            try await operator_.run("COMMIT")
             // A lease that looks alive only because the clock was set back is nobody's.
             try await session.run(
-                "UPDATE onboarding.worker_leases SET last_seen_at = now() + interval '1 h', lease_expires_at = now() + interval '1 h 10 s';"
-                    + SQL.worker("c"))
-            #expect(try await session.value(watched) != first)
+                "UPDATE onboarding.worker_leases SET last_seen_at = now() + interval '1 h', lease_expires_at = now() + interval '1 h 10 s'"
+            )
+            #expect(try await signOn("c") == "t -59")
+            // The leases of workers that signed off are gone; what the last one saw is not.
+            try await session.run(
+                """
+                DELETE FROM onboarding.worker_leases WHERE id <> 'c'; SELECT onboarding.remove_worker('c');
+                UPDATE onboarding.maintenance SET clock_seen_at = clock_seen_at + interval '3 h'
+                """)
+            #expect(try await signOn("d") == "t -179")
         }
     }
 
-    @Test func `a backoff begins anew when the clock is set back, a caller's time does not`() async throws {
+    @Test func `what waits begins anew when the clock is set back, a caller's time does not`() async throws {
         try await withSessions { sessions in
             let session = sessions[0]
+            for _ in 1...4 { try await session.run(SQL.enqueue()) }
+            // One that backs off, one that a throttle put off, one that was just inserted, one for later.
             try await session.run(
-                SQL.enqueue() + SQL.enqueue()
-                    + "UPDATE onboarding.jobs SET run_at = now() + interval '1 h 20 s', updated_at = now() + interval '1 h', backoff_step = (id = 1)::integer"
-            )
-            #expect(try await session.value("onboarding.note_clock_jump(-3600000)") == "1")
+                """
+                UPDATE onboarding.jobs SET updated_at = now() + interval '1 h', run_at = now() + interval '1 h'
+                    + CASE id WHEN 3 THEN interval '0' ELSE interval '20 s' END,
+                    last_outcome = CASE id WHEN 1 THEN 'unavailable' WHEN 2 THEN 'throttled' END
+                """)
+            #expect(try await session.value("onboarding.note_clock_jump(-3600000)") == "3")
             #expect(try await session.value("onboarding.note_clock_jump(-3600000)") == "0")
             #expect(
                 try await session.column(
                     "SELECT (run_at < now() + interval '30 s')::text FROM onboarding.jobs ORDER BY id")
-                    == ["true", "false"])
+                    == ["true", "true", "true", "false"])
             #expect(
                 try await session.value(
                     "SELECT clock_set_back_at BETWEEN now() + interval '59 min' AND now() + interval '61 min' FROM onboarding.maintenance"
@@ -135,4 +151,33 @@ import Testing
                     == "true")
         }
     }
+
+    @Test func `a mark of before the clock was set back counts, and a proof ends the doubt of before`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(SQL.enqueue("axisfi.customer.create", SQL.business) + SQL.worker("a"))
+            _ = try await session.column(SQL.claim("a", "axisfi"))
+            // The clock was set back between the claim and the mark.
+            try await session.run(
+                """
+                UPDATE onboarding.jobs SET claimed_at = now() + interval '10 min';
+                SELECT onboarding.mark_sent('a', array_agg(id), array_agg(claim_token)) FROM onboarding.jobs;
+                UPDATE onboarding.worker_leases SET lease_expires_at = now() - interval '1 s';
+                """ + SQL.worker("b"))
+            #expect(try await session.value("onboarding.take_over('b', '{}'::bigint[], 10, true)") == "1")
+            #expect(try await session.value("SELECT last_sent_at IS NOT NULL FROM onboarding.jobs") == "true")
+            // And before the claim that looks it up.
+            try await session.run(
+                "UPDATE onboarding.jobs SET run_at = now(), step = 'look_up', last_sent_at = now() + interval '10 min'")
+            _ = try await session.column(SQL.claim("b", "axisfi"))
+            _ = try await session.column(
+                SQL.complete(
+                    "b", 1, outcome: "not_found", state: "available", proven: true, providerID: nil, step: "look_up",
+                    status: 404))
+            #expect(
+                try await session.value("SELECT concat_ws(' ', state, last_sent_at) FROM onboarding.jobs")
+                    == "available")
+        }
+    }
+
 }

@@ -124,7 +124,7 @@ import Testing
             }
             // What a fenced-out worker brought after the claim is not covered by what the look-up proved.
             _ = try await session.column(SQL.claim("a"))
-            try await session.run("UPDATE onboarding.jobs SET last_sent_at = clock_timestamp()")
+            try await session.run("UPDATE onboarding.jobs SET last_sent_at = clock_timestamp(), late_doubt = true")
             _ = try await session.column(
                 SQL.complete(
                     "a", 1, outcome: "not_found", state: "failed", counted: false, reached: false, proven: true,
@@ -382,6 +382,50 @@ import Testing
             _ = try await second.column(SQL.complete("a", 2, providerID: "c-1"))
             #expect(
                 try await second.column("SELECT state FROM onboarding.jobs ORDER BY id") == ["completed", "uncertain"])
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `what a person denied is not created again within the horizon, by a retry as little`(isCancelled: Bool)
+        async throws
+    {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(SQL.enqueue("connect.individual.create", SQL.connect) + SQL.worker("a"))
+            _ = try await session.column(SQL.claim("a", "connect"))
+            if isCancelled { try await session.run("SELECT onboarding.cancel(1)") }
+            _ = try await session.column(
+                SQL.complete("a", 1, outcome: "ambiguous", state: "uncertain", providerID: nil, status: nil))
+            try await session.run("SELECT onboarding.resolve(1, 'did_not_happen', NULL, 'asked')")
+            if !isCancelled { try await session.run("SELECT onboarding.cancel(1)") }
+            try await session.run("SELECT onboarding.retry(1)")
+            let waits = "SELECT run_at > now() + interval '100 s' FROM onboarding.jobs"
+            #expect(try await session.value(waits) == "true")
+            // Whatever the clock does to its time.
+            try await session.run("UPDATE onboarding.jobs SET run_at = now()")
+            #expect(try await session.ids(SQL.claim("a", "connect")) == [])
+            try await session.run("UPDATE onboarding.jobs SET denied_at = now() - interval '121 s'")
+            try await session.run("UPDATE onboarding.maintenance SET clock_watched_since = now() - interval '1 h'")
+            #expect(try await session.ids(SQL.claim("a", "connect")) == [1])
+        }
+    }
+
+    @Test func `a late success with the id of a record that another job has proves nothing`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            for _ in 1...2 { try await session.run(SQL.enqueue("connect.individual.create", SQL.connect)) }
+            try await session.run(SQL.worker("a") + SQL.worker("gone"))
+            _ = try await session.column(SQL.claim("gone", "connect"))
+            let token = try #require(try await session.value("SELECT claim_token FROM onboarding.jobs WHERE id = 2"))
+            _ = try await session.column(SQL.complete("gone", 1, providerID: "c-1"))
+            _ = try await session.column(
+                SQL.complete("gone", 2, outcome: "ambiguous", state: "uncertain", providerID: nil, status: nil))
+            _ = try await session.column(SQL.complete("gone", 2, token: "\(token) + 1", providerID: "c-1"))
+            #expect(try await session.value("SELECT state FROM onboarding.jobs WHERE id = 2") == "uncertain")
+            _ = try await session.column(SQL.complete("gone", 2, token: "\(token) + 2", providerID: "c-2"))
+            #expect(
+                try await session.value("SELECT concat_ws(' ', state, provider_id) FROM onboarding.jobs WHERE id = 2")
+                    == "completed c-2")
         }
     }
 

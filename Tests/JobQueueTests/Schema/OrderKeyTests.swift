@@ -166,6 +166,25 @@ import Testing
         }
     }
 
+    @Test(arguments: ["REPEATABLE READ", "SERIALIZABLE"])
+    func `what was inserted in a snapshot from before its head's end is let go by the repair`(isolation: String)
+        async throws
+    {
+        try await withSessions(2) { sessions in
+            let (worker, caller) = (sessions[0], sessions[1])
+            try await worker.run(SQL.worker("a"))
+            try await fill(worker, 1)
+            #expect(try await worker.column(SQL.claim("a")) == ["1"])
+            try await caller.run("BEGIN ISOLATION LEVEL \(isolation)")
+            try await fill(caller, 1)
+            _ = try await worker.column(SQL.complete("a", 1))
+            try await caller.run("COMMIT")
+            #expect(try await worker.value("onboarding.has_work('{iron}')") == "true")
+            #expect(try await worker.value("onboarding.repair_ends(10)") == "1")
+            #expect(try await worker.column(SQL.claim("a")) == ["2"])
+        }
+    }
+
     @Test func `the repair walks all keys in turns`() async throws {
         try await withSessions { sessions in
             let session = sessions[0]

@@ -48,20 +48,25 @@ extension String {
 /// Runs `body` with `count` sessions on a fresh, migrated database.
 func withSessions(_ count: Int = 1, _ body: ([Session]) async throws -> Void) async throws {
     try await withTestDatabase { connectionString in
-        var sessions: [Session] = []
-        for _ in 0..<count {
-            sessions.append(
-                Session(
-                    connection: try await Connection.open(ConnectionConfiguration(connectionString: connectionString))))
-        }
-        do {
-            try await body(sessions)
-        } catch {
-            for session in sessions { await session.connection.close() }
-            throw error
-        }
-        for session in sessions { await session.connection.close() }
+        try await withSessions(count, on: connectionString, body)
     }
+}
+
+/// Runs `body` with `count` sessions on the database.
+func withSessions(_ count: Int, on connectionString: String, _ body: ([Session]) async throws -> Void) async throws {
+    var sessions: [Session] = []
+    for _ in 0..<count {
+        sessions.append(
+            Session(
+                connection: try await Connection.open(ConnectionConfiguration(connectionString: connectionString))))
+    }
+    do {
+        try await body(sessions)
+    } catch {
+        for session in sessions { await session.connection.close() }
+        throw error
+    }
+    for session in sessions { await session.connection.close() }
 }
 
 /// Statements that stand for callers and workers in the tests of the schema.
