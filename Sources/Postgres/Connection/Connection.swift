@@ -263,7 +263,8 @@ extension Connection {
         case .wait(let deadline):
             return executor.wait(socket: handle.socket, for: interest, until: deadline)
         case .ping:
-            let limit = ("connect_timeout", String(max(2, (patience.milliseconds + 999) / 1000)))
+            // A busy server that is slow to take new sessions is not silent: this one must not end too soon.
+            let limit = ("connect_timeout", String(max(5, (patience.milliseconds + 999) / 1000)))
             let keywords = server.filter { $0.0 != limit.0 } + [limit]
             requests.ping = ServerPing(keywords) { [executor] in executor.wake() }
         case .requestCancel:
