@@ -183,28 +183,61 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.check_fields(kind_name text, rules jsonb, body jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    wrong record;
+BEGIN
+    SELECT rule.field, given.type, fault.problem INTO wrong
+    FROM jsonb_each(rules) AS rule (field, value)
+    CROSS JOIN LATERAL (SELECT jsonb_typeof(body -> rule.field), rule.value ? 'required') AS given (type, is_required)
+    -- An object is not printed for nothing.
+    CROSS JOIN LATERAL (SELECT CASE given.type WHEN 'string' THEN body ->> rule.field END) AS given_text (content)
+    CROSS JOIN LATERAL (SELECT CASE
+        WHEN given.type IS NULL AND given.is_required THEN 'is required'
+        WHEN given.type = 'null' AND NOT given.is_required THEN NULL
+        WHEN given.type <> rule.value ->> 'type' THEN
+            'must be ' || CASE rule.value ->> 'type' WHEN 'boolean' THEN 'true or false' WHEN 'object' THEN 'an object'
+                WHEN 'array' THEN 'an array' ELSE 'a ' || (rule.value ->> 'type') END
+        WHEN length(content) < (rule.value ->> 'minLength')::integer THEN
+            format('must have at least %s characters', rule.value ->> 'minLength')
+        WHEN length(content) > (rule.value ->> 'maxLength')::integer THEN
+            format('may have at most %s characters', rule.value ->> 'maxLength')
+        WHEN content !~ (rule.value ->> 'pattern') THEN rule.value ->> 'meaning'
+        WHEN NOT rule.value -> 'enum' ? content THEN CASE WHEN jsonb_array_length(rule.value -> 'enum') <= 12
+            THEN 'must be one of ' || (SELECT string_agg(e, ', ') FROM jsonb_array_elements_text(rule.value -> 'enum') e)
+            ELSE format('must be one of %s values', jsonb_array_length(rule.value -> 'enum')) END
+        END) AS fault (problem)
+    WHERE fault.problem IS NOT NULL
+    LIMIT 1;
+    IF wrong.problem = 'is required' THEN
+        PERFORM onboarding.refuse('payload', format('lacks the field %s, which %s requires', wrong.field, kind_name));
+    ELSIF FOUND THEN
+        PERFORM onboarding.refuse('payload', format('is wrong in %s: %s', wrong.field, wrong.problem));
+    END IF;
+END;
+$$;
+
 CREATE FUNCTION onboarding.check_new_job() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
-    required text[];
     after_state text;
     after_kind text;
     entry record;
 BEGIN
     IF NEW.payload_bytes > 0 THEN RETURN NEW; END IF;
-    SELECT k.required_fields INTO required FROM onboarding.kinds k WHERE k.kind = NEW.kind;
-    IF NOT FOUND THEN
+    IF NOT EXISTS (SELECT FROM onboarding.kinds k WHERE k.kind = NEW.kind) THEN
         PERFORM onboarding.refuse('kind', format('%L is not known; known are %s', NEW.kind,
             (SELECT string_agg(k.kind, ', ' ORDER BY k.kind) FROM onboarding.kinds k)));
     END IF;
     IF NEW.payload IS NULL OR jsonb_typeof(NEW.payload) <> 'object' THEN
         PERFORM onboarding.refuse('payload', 'must be a JSON object');
     END IF;
-    IF NOT NEW.payload ?& required THEN
-        PERFORM onboarding.check_required_fields(NEW.kind, required, NEW.payload);
-    END IF;
+    PERFORM onboarding.check_payload(NEW.kind, NEW.payload);
     IF NEW.parameters IS NULL OR jsonb_typeof(NEW.parameters) <> 'object' THEN
         PERFORM onboarding.refuse('parameters', 'must be a JSON object');
     END IF;
@@ -284,17 +317,18 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION onboarding.check_required_fields(kind_name text, required text[], body jsonb) RETURNS void
-    LANGUAGE plpgsql
+CREATE FUNCTION onboarding.check_payload(kind_name text, body jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    field text;
+    rules jsonb;
+    variants record;
 BEGIN
-    FOREACH field IN ARRAY required LOOP
-        IF NOT body ? field THEN
-            PERFORM onboarding.refuse('payload', format('lacks the field %s, which %s requires', field, kind_name));
-        END IF;
+    SELECT k.fields INTO rules FROM onboarding.kinds k WHERE k.kind = kind_name;
+    PERFORM onboarding.check_fields(kind_name, rules, body);
+    FOR variants IN SELECT r.key AS field, r.value -> 'variants' AS rules FROM jsonb_each(rules) r WHERE r.value ? 'variants' LOOP
+        PERFORM onboarding.check_fields(kind_name, variants.rules -> (body ->> variants.field), body);
     END LOOP;
 END;
 $$;
@@ -1852,7 +1886,7 @@ BEGIN
     IF retry.payload IS NOT NULL THEN
         IF jsonb_typeof(retry.payload) <> 'object' THEN PERFORM onboarding.refuse('payload', 'must be a JSON object'); END IF;
         IF octet_length(retry.payload::text) > 134217728 THEN PERFORM onboarding.refuse('payload', 'is larger than 128 MiB'); END IF;
-        PERFORM onboarding.check_required_fields(job.kind, kind.required_fields, retry.payload);
+        PERFORM onboarding.check_payload(job.kind, retry.payload);
     END IF;
     IF may_exist AND kind.lost_answer = 'none' THEN
         RAISE EXCEPTION 'onboarding: job % may have been sent and its provider cannot tell; it cannot be retried', job.id
@@ -2504,7 +2538,7 @@ ALTER TABLE onboarding.jobs ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY
 CREATE TABLE onboarding.kinds (
     kind text NOT NULL,
     provider text NOT NULL,
-    required_fields text[] NOT NULL,
+    fields jsonb DEFAULT '{}'::jsonb NOT NULL,
     lost_answer text NOT NULL,
     keep_finished interval,
     id_pattern text DEFAULT '^[!-~]{1,255}$'::text NOT NULL,
@@ -2939,11 +2973,13 @@ GRANT ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) TO onboardin
 
 REVOKE ALL ON FUNCTION onboarding.check_dependent() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION onboarding.check_fields(kind_name text, rules jsonb, body jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.check_new_job() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.check_order() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION onboarding.check_required_fields(kind_name text, required text[], body jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION onboarding.check_payload(kind_name text, body jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, single_budget bigint, lease_ms integer, from_priority smallint[], from_run_at timestamp with time zone[], from_id bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.claim(worker_id text, provider_name text, wanted integer, byte_budget bigint, single_budget bigint, lease_ms integer, from_priority smallint[], from_run_at timestamp with time zone[], from_id bigint[]) TO onboarding_worker;

@@ -16,15 +16,26 @@ package struct Contract: Sendable {
     /// The contract of a kind; nil for an unknown one.
     package static func of(_ kind: JobKind) -> Contract? { all.first { $0.kind == kind } }
 
-    /// Every fault of a payload; none when the provider may be asked.
-    package func faults(in payload: JSONValue) -> [Fault] { schema.faults(in: payload) }
+    /// Tells every fault of a payload; none when the provider may be asked. There may be as many as the payload has bytes.
+    package func forEachFault(in payload: JSONView, _ body: (Fault) -> Void) { schema.check(payload, body) }
 
-    /// The fields without which INSERT refuses the job.
-    package var requiredTopLevelFields: [String] {
+    /// How many faults a payload has, and the first `limit` of them.
+    package func faults(in payload: JSONView, keeping limit: Int) -> (count: Int, first: [Fault]) {
+        var faults: (count: Int, first: [Fault]) = (0, [])
+        forEachFault(in: payload) { fault in
+            faults.count += 1
+            if faults.count <= limit { faults.first.append(fault) }
+        }
+        return faults
+    }
+
+    /// What INSERT checks of the fields at the top level, as the database has it in `kinds.fields`.
+    package var topLevelRules: JSONValue {
         switch schema {
-        case .object(let fields): fields.filter(\.isRequired).map(\.name)
-        case .variants(let name, _): [name]
-        default: []
+        case .object(let fields): Field.rules(of: fields)
+        case .variants(let name, let variants):
+            .object([name: Field.required(name, .text).rule(variants: variants)])
+        default: .object([:])
         }
     }
 

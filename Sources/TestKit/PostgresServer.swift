@@ -88,6 +88,16 @@ package actor PostgresServer {
         try await tell(mode.rawValue)
     }
 
+    /// Stops all processes of the server where they stand: connections are accepted by the kernel, and nobody answers.
+    package func freeze() async throws {
+        try await tell("freeze")
+    }
+
+    /// Lets a frozen server go on.
+    package func thaw() async throws {
+        try await tell("thaw")
+    }
+
     /// Makes a standby a primary; returns when it accepts writes.
     package func promote() async throws {
         try await tell("promote")
@@ -175,12 +185,18 @@ extension PostgresServer {
                     $as $clock "$1/postgres" -D "$2/data" </dev/null >&2 &
                     server=$! ;;
                 fast) kill -INT "$server" && wait "$server" ;;
-                immediate) kill -QUIT "$server"; wait "$server" ;;
+                immediate)
+                    # A frozen one takes the signal when it goes on, before anything else.
+                    kill -QUIT "$server" && kill -CONT "$server" $(cat "/proc/$server/task/$server/children")
+                    wait "$server" ;;
+                freeze) kill -STOP "$server" && kill -STOP $(cat "/proc/$server/task/$server/children") || fine=- ;;
+                thaw) kill -CONT $(cat "/proc/$server/task/$server/children") "$server" || fine=- ;;
                 promote) $as "$1/pg_ctl" promote -w -t 60 -D "$2/data" </dev/null >&2 || fine=- ;;
             esac
             printf '%s' "$fine"
         done
-        [ -n "$server" ] && kill -QUIT "$server" && wait "$server"
+        [ -n "$server" ] && kill -QUIT "$server" && kill -CONT $(cat "/proc/$server/task/$server/children") "$server"
+        wait "$server"
         cd / && rm -rf "$2"
         """
 

@@ -15,10 +15,15 @@ enum Fault: String, CaseIterable {
     case freezeInBody = "freeze-in-body"
     case terminate = "terminate"
     case wrongClock = "wrong-clock"
+    case timeZone = "time-zone"
+    case silentHost = "silent-host"
+    case fullLog = "full-log"
+    case closedLog = "closed-log"
     // The database.
     case restartFast = "restart-fast"
     case restartImmediate = "restart-immediate"
     case failOver = "fail-over"
+    case freezePrimary = "freeze-primary"
     case endBackends = "end-backends"
     case useUpConnections = "use-up-connections"
     case cutLink = "cut-link"
@@ -59,7 +64,8 @@ enum Fault: String, CaseIterable {
     /// Whether workers cannot take over meanwhile: the database is away, or says no, or its clock jumps.
     var stopsTakeOver: Bool {
         switch self {
-        case .restartFast, .restartImmediate, .failOver, .endBackends, .useUpConnections, .cutLink, .stallLink,
+        case .restartFast, .restartImmediate, .failOver, .freezePrimary, .endBackends, .useUpConnections, .cutLink,
+            .stallLink,
             .busyErrors, .diskFull, .lockTable, .moveClock, .killBeforeClaimCommits, .killBeforeCompletionCommits:
             true
         default: false

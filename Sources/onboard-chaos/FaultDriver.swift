@@ -38,7 +38,15 @@ struct FaultDriver: Sendable {
         case .moveClock: try await moveClock(ahead: Bool.random(using: &random), for: .seconds(seconds * 3))
         case .terminate: try await fleet.terminate(victim)
         case .wrongClock:
-            try await fleet.terminate(victim, successorClock: Bool.random(using: &random) ? "+1h" : "-1h")
+            try await fleet.terminate(victim, successorIn: .clock(Bool.random(using: &random) ? "+1h" : "-1h"))
+        case .timeZone:
+            let zone = Surroundings.timeZones.randomElement(using: &random) ?? "UTC"
+            try await stage.desk.run("SET lock_timeout = '2s'; SELECT chaos.forget_last_partitions()")
+            try await fleet.terminate(victim, successorIn: .timeZone(zone))
+        case .silentHost: try await fleet.terminate(victim, successorIn: .silentHost)
+        case .fullLog: try await fleet.terminate(victim, successorIn: .fullLog)
+        case .closedLog:
+            try await fleet.terminate(victim, successorIn: .closedLog(hasReader: Bool.random(using: &random)))
         case .loseAnswers, .breakAnswers, .slowAnswers, .lateEffects, .serverErrors, .throttles, .refuseCredentials,
             .rateLimits, .codings, .strays, .wrongIDs:
             try stage.simulator.setFaults(fault.rules)
@@ -97,6 +105,7 @@ struct FaultDriver: Sendable {
             try await Task.sleep(for: .seconds(seconds / 4))
             try await stage.server.start()
         case .failOver: try await stage.failOver()
+        case .freezePrimary: try await stage.failOver(isFrozen: true)
         case .endBackends:
             for _ in 0..<Int(seconds) {
                 try await stage.desk.run(

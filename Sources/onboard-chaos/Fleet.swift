@@ -37,16 +37,16 @@ actor Fleet {
 
     func processID(of name: String) -> Int32? { workers[name]?.processID }
 
-    func start(clockOffset: String? = nil, tries: Int = 4) async throws {
+    func start(in surroundings: Surroundings = .usual, tries: Int = 4) async throws {
         count += 1
         let name = "worker-\(count)"
-        workers[name] = try stage.startWorker(name, overFront: count.isMultiple(of: 2), clockOffset: clockOffset)
-        guard clockOffset != nil else { return }
+        workers[name] = try stage.startWorker(name, overFront: count.isMultiple(of: 2), in: surroundings)
+        guard case .clock = surroundings else { return }
         // Under libfaketime a program now and then loses its arguments and prints its help: it is started again.
         try await Task.sleep(for: .milliseconds(500))
         guard let worker = workers[name], hasLostItsArguments(worker) else { return }
         retire(name)
-        try await start(clockOffset: tries > 1 ? clockOffset : nil, tries: tries - 1)
+        try await start(in: tries > 1 ? surroundings : .usual, tries: tries - 1)
     }
 
     /// Whether it printed its help instead of working, as programs now and then do under libfaketime.
@@ -128,7 +128,7 @@ actor Fleet {
     }
 
     /// Asks a worker to end, and checks that it does so properly.
-    func terminate(_ name: String, successorClock: String? = nil) async throws {
+    func terminate(_ name: String, successorIn surroundings: Surroundings = .usual) async throws {
         guard let worker = workers[name] else { return }
         worker.signal(SIGTERM)
         let ended = try await worker.ended(within: 40)
@@ -137,7 +137,7 @@ actor Fleet {
             unexpectedEnds.append("\(name) after SIGTERM: \(ended.exitCode) \(ended.errors.suffix(400))")
         }
         retire(name)
-        try await start(clockOffset: successorClock)
+        try await start(in: surroundings)
     }
 
     /// Ends all that is left.

@@ -25,6 +25,8 @@ final class Stage: Sendable {
     let calls: TCPProxy
     let simulator: SimulatorProcess
     let desk: Desk
+    /// Accepts connections and says nothing.
+    private let silent: TCPProxy
     /// Where the callers insert: over a pooler in transaction mode, if one is installed.
     let callersURL: String
     /// The logs of servers that are no more.
@@ -96,6 +98,8 @@ final class Stage: Sendable {
         self.desk = desk
         self.way = way
         link = try await TCPProxy.start(to: pair.primary.port)
+        silent = try await TCPProxy.start(to: pair.primary.port)
+        silent.set(.stalled)
         pooler = try await Pooler.start(to: direct.port)
         callersURL = Self.url(pooler?.port ?? direct.port)
         simulator = try await SimulatorProcess.start(
@@ -109,12 +113,18 @@ final class Stage: Sendable {
     }
 
     /// The primary is lost, its standby takes its place and gets a standby of its own.
-    func failOver() async throws {
+    ///
+    /// - Parameter isFrozen: whether the lost one stands still rather than ends, so that links to it are up and silent. It is
+    ///   ended, as whoever promotes has to see to, when the workers have left it.
+    func failOver(isFrozen: Bool = false) async throws {
         guard let promoted = standby else { return }
         let lost = server
-        try await lost.stop(.immediate)
+        if isFrozen { try await lost.freeze() } else { try await lost.stop(.immediate) }
         try await promoted.promote()
         for proxy in [direct, link] { proxy.lead(to: promoted.port) }
+        // The campaign's own links; the workers' stay.
+        direct.set(.cut)
+        direct.set(.open)
         formerLogs.withLockedValue { $0.append(Self.log(of: lost)) }
         let follower = try PostgresServer(
             settings: Self.settings, standbyOf: promoted, hasMovableClock: Self.fakeTimeLibrary != nil)
@@ -123,6 +133,16 @@ final class Stage: Sendable {
         // Until then no commit is acknowledged; another failover would lose none, but would wait for a copy.
         let streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'sync'"
         try await eventually("a streaming standby") { try await desk.count(streaming) == 1 }
+        guard isFrozen else { return }
+        let names =
+            "SELECT count(DISTINCT application_name) FROM pg_stat_activity WHERE application_name LIKE 'worker-%'"
+        let lease = "SELECT count(*) FROM onboarding.worker_leases WHERE lease_expires_at > clock_timestamp()"
+        try await eventually(within: 60, "workers with a lease at the new primary") {
+            let workers = try await desk.count(names)
+            let leases = try await desk.count(lease)
+            return workers > 0 && leases >= workers
+        }
+        try await lost.stop(.immediate)
     }
 
     /// Lets the database's clock, and its standby's, show another time from now on; needs libfaketime.
@@ -189,12 +209,15 @@ final class Stage: Sendable {
     ///
     /// - Parameters:
     ///   - overFront: whether it calls the providers over TLS, where that is to be had.
-    ///   - clockOffset: such as `+1h`, by which its clock is wrong.
-    func startWorker(_ name: String, overFront: Bool = false, clockOffset: String? = nil) throws -> Program {
+    ///   - surroundings: what is odd about the place where it runs.
+    func startWorker(_ name: String, overFront: Bool = false, in surroundings: Surroundings = .usual) throws -> Program
+    {
         let hosts =
-            switch way {
-            case .link: "host=127.0.0.1 port=\(link.port)"
-            case .hosts:
+            switch (way, surroundings) {
+            case (.link, .silentHost):
+                "host=127.0.0.1,127.0.0.1 port=\(silent.port),\(link.port) connect_timeout=2"
+            case (.link, _): "host=127.0.0.1 port=\(link.port)"
+            case (.hosts, _):
                 "host=127.0.0.1,127.0.0.1 port=\(server.port),\(standby?.port ?? 0) target_session_attrs=read-write"
             }
         let direct = simulator.environment
@@ -207,12 +230,8 @@ final class Stage: Sendable {
             // What a fault kills is dead at once; the runtime's backtracer hangs in what a memory limit leaves it.
             "SWIFT_BACKTRACE": "enable=no",
         ]) { $1 }
-        if let clockOffset, let library = Self.fakeTimeLibrary {
-            environment["LD_PRELOAD"] = library
-            environment["FAKETIME"] = clockOffset
-            environment["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
-        }
-        return try Program("onboard", ["work"], environment: environment).start()
+        environment.merge(surroundings.environment) { $1 }
+        return try surroundings.worker(environment).start()
     }
 
     /// Takes everything down.
@@ -221,7 +240,7 @@ final class Stage: Sendable {
         simulator.stop()
         pooler?.stop()
         await desk.close()
-        for proxy in [direct, link, calls] { try await proxy.stop() }
+        for proxy in [direct, link, silent, calls] { try await proxy.stop() }
         try await server.stop(.immediate)
         try await standby?.stop(.immediate)
     }

@@ -4,11 +4,25 @@ import JobModel
 import SeededRandom
 import Testing
 
+extension Contract {
+    func faults(of text: String) throws -> [Fault] {
+        faults(in: try JSONView(parsing: Array(text.utf8)), keeping: .max).first
+    }
+}
+
 @Suite struct ContractTests {
+    @Test func `of a long list of faults only so many are kept as are shown`() throws {
+        let contract = try #require(Contract.of(JobKind("axisfi.customer.create")))
+        let people = String(repeating: "{\"basic_info\":1},", count: 100_000)
+        let text = "{\"business_person_list\": [\(people)1]}"
+        let faults = contract.faults(in: try JSONView(parsing: Array(text.utf8)), keeping: 5)
+        #expect(faults.count > 100_000)
+        #expect(faults.first.count == 5)
+    }
     @Test func `payloads that keep their contract have no faults`() throws {
         for (kind, text) in Payloads.valid {
             let contract = try #require(Contract.of(JobKind(kind)))
-            #expect(contract.faults(in: try JSONValue(parsing: Array(text.utf8))) == [], "\(kind)")
+            #expect(try contract.faults(of: text) == [], "\(kind)")
         }
     }
 
@@ -37,7 +51,7 @@ import Testing
         ),
     ])
     func `every fault is named by its path and repeats nothing`(kind: String, text: String, paths: [String]) throws {
-        let faults = try #require(Contract.of(JobKind(kind))).faults(in: try JSONValue(parsing: Array(text.utf8)))
+        let faults = try #require(Contract.of(JobKind(kind))).faults(of: text)
         #expect(faults.map(\.path).sorted() == paths)
         #expect(!faults.description.contains("SECRET"))
     }
@@ -46,10 +60,8 @@ import Testing
         let contract = try #require(Contract.of(JobKind("iron.identification.create")))
         let text = try #require(Payloads.valid.first { $0.text.contains("\"Person\", \"address\"") }).text
         let faults = { (count: Int) in
-            contract.faults(
-                in: try JSONValue(
-                    parsing: Array(
-                        text.replacingOccurrences(of: "QQ==", with: String(repeating: "A", count: count)).utf8)))
+            try contract.faults(
+                of: text.replacingOccurrences(of: "QQ==", with: String(repeating: "A", count: count)))
         }
         #expect(try faults(13_981_016) == [])
         #expect(try faults(13_981_020).count == 2)
@@ -67,7 +79,7 @@ import Testing
                 var payload = valid
                 for _ in 0..<(round % 4) { payload = Payloads.broken(payload, using: &random) }
                 lines.append("{\"kind\": \"\(kind)\", \"payload\": \(payload.serialized)}")
-                verdicts.append(contract.faults(in: payload).isEmpty)
+                verdicts.append(try contract.faults(of: payload.serialized).isEmpty)
             }
         }
         #expect(verdicts.filter { $0 }.count > 1000)

@@ -2,7 +2,12 @@ import Contracts
 import Testing
 
 @Suite struct JSONParserTests {
-    private func parse(_ text: String) -> JSONValue? { try? JSONValue(parsing: Array(text.utf8)) }
+    /// As a tree; the view of the same bytes has to say the same.
+    private func parse(_ text: String) -> JSONValue? {
+        let tree = try? JSONValue(parsing: Array(text.utf8))
+        #expect((try? JSONView(parsing: Array(text.utf8)))?.value == tree)
+        return tree
+    }
 
     @Test(arguments: [
         "", " ", "{", "}", "[1,]", "{\"a\":}", "{\"a\" 1}", "{a:1}", "01", "-", "1.", ".5", "1e", "+1", "tru", "nul",
@@ -14,6 +19,7 @@ import Testing
     }
 
     @Test func `bytes that are no UTF-8 are refused`() {
+        #expect(throws: JSONError.self) { try JSONView(parsing: [0x22, 0xED, 0xA0, 0x80, 0x22]) }
         #expect(throws: JSONError.self) { try JSONValue(parsing: [0x22, 0xFF, 0x22]) }
         #expect(throws: JSONError.self) { try JSONValue(parsing: [0x22, 0xED, 0xA0, 0x80, 0x22]) }
     }
@@ -24,6 +30,29 @@ import Testing
                 == .array([.number("1e400"), .number("-0"), .bool(true), .null, .string("aé\n😀")]))
         #expect(parse("{\"a\": 1, \"a\": 2}") == .object(["a": .number("2")]))
         #expect(parse("{}") == .object([:]))
+    }
+
+    @Test func `a view finds what a tree holds`() throws {
+        let text = #" { "a": [1, {"b": "x\n"}, "y"], "c": {"d": null, "d": true}, "": -1.5e3 } "#
+        let view = try JSONView(parsing: Array(text.utf8))
+        #expect(view.kind == .object)
+        #expect(view["c"]?["d"]?.value == .bool(true))
+        #expect(view[""]?.value == .number("-1.5e3"))
+        #expect(view["e"] == nil && view["a"]?["b"] == nil)
+        var elements: [JSONView.Kind] = []
+        view["a"]?.forEachElement { elements.append($0.kind) }
+        #expect(elements == [.number, .object, .string])
+        var strings: [String] = []
+        view.forEachString { strings.append($0) }
+        #expect(strings == ["x\n", "y"])
+        let like = try JSONValue(parsing: Array(#"{"a": [1, 2, 3], "c": {"x": 1}, "E": "long"}"#.utf8))
+        let excerpt = view.excerpt(like: like, also: ["": "E"], longest: 20, widest: 3)
+        #expect(
+            excerpt
+                == .object([
+                    "a": view["a"]?.value ?? .null, "c": .object([:]), "": .number("-1.5e3"),
+                ]))
+        #expect(view.excerpt(like: like, also: [:], longest: 20, widest: 2)["a"] == .null)
     }
 
     @Test func `nesting has an end`() {

@@ -136,8 +136,10 @@ import Testing
         try await withStage { stage in
             try await stage.run(Load.allKinds(5, prefix: "SECRETMARK"))
             try await stage.run(
-                "SELECT onboarding.enqueue('iron.customer.create', '{\"customer_type\": \"SECRETMARK\", \"email\": \"SECRETMARK\"}')"
-            )
+                """
+                SELECT onboarding.enqueue('connect.individual.create', '{"basicData": {"gender": "SECRETMARK"},
+                    "taxInformation": {}, "identification": {}, "mainAddress": {}}')
+                """)
             let ended = try await stage.work(["--until-idle"], ["ONBOARD_LOG_LEVEL": "trace"]).ended()
             #expect(ended.exitCode == 0)
             #expect(!ended.errors.contains("SECRETMARK"))

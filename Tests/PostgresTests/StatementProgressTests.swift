@@ -5,8 +5,28 @@ import Testing
 @Suite struct StatementProgressTests {
     private let start = ContinuousClock.now
 
-    private func progress() -> StatementProgress {
-        StatementProgress(deadline: start + .seconds(10), grace: .seconds(3))
+    private func progress(grace: Duration = .seconds(3), patience: Duration = .seconds(60)) -> StatementProgress {
+        StatementProgress(now: start, deadline: start + .seconds(10), grace: grace, patience: patience)
+    }
+
+    @Test func `a slow server is asked now and then whether it lives, and given up when it does not`() {
+        var progress = progress(patience: .seconds(2))
+        #expect(progress.next(now: start, isCancelled: false) == .wait(until: start + .seconds(2)))
+        #expect(progress.next(now: start + .seconds(2), isCancelled: false) == .ping)
+        let deadline = start + .seconds(10)
+        #expect(progress.next(now: start + .seconds(3), isCancelled: false) == .wait(until: deadline))
+        let alive = progress.next(now: start + .seconds(4), isCancelled: false, isAnswered: true)
+        #expect(alive == .wait(until: start + .seconds(6)))
+        #expect(progress.next(now: start + .seconds(6), isCancelled: false, isAnswered: true) == .ping)
+        #expect(progress.next(now: start + .seconds(8), isCancelled: false, isAnswered: false) == .abandon)
+        #expect(progress.stop == .silent)
+    }
+
+    @Test func `without a grace nothing is cancelled: who is late is silent`() {
+        var progress = progress(grace: .zero)
+        #expect(progress.next(now: start, isCancelled: true) == .wait(until: start + .seconds(10)))
+        #expect(progress.next(now: start + .seconds(10), isCancelled: true) == .abandon)
+        #expect(progress.stop == .silent)
     }
 
     @Test func `it waits until the deadline, then cancels once, then gives up`() {

@@ -16,13 +16,57 @@ import Testing
         }
     }
 
+    /// Payloads that keep their contracts.
+    private static let valid = [
+        "iron.customer.create": #"{"customer_type": "Person", "email": "a@b.c", "external_id": "u", "name": "A"}"#,
+        "iron.identification.create": #"{"type": "Direct"}"#,
+        "connect.individual.create":
+            #"{"email": "a@b.c", "phoneNumber": "+49 1", "phoneCountryCode": "49", "basicData": {"gender": ""}, "taxInformation": {}, "identification": {}, "mainAddress": {}, "isPep": true, "pepExplanation": "x"}"#,
+        "axisfi.customer.create":
+            #"{"partner_customer_id": "partner-0000000000001", "business_details": {}, "registration_address": {}, "account_usage": {}, "primary_contact": {}, "business_person_list": []}"#,
+        "juicyway.customer.create":
+            #"{"first_name": "Z", "last_name": "N", "email": "z@b.c", "phone": "1", "type": "individual", "billing_address": {"line1": "R", "line2": null, "city": "L", "state": "L", "zip_code": "1", "country": "NG"}}"#,
+    ]
+
     @Test(arguments: Contract.all.map(\.kind))
-    func `INSERT asks for the fields that the contract requires`(kind: JobKind) async throws {
+    func `INSERT refuses what the contract refuses at the top level, and nothing else`(kind: JobKind) async throws {
         let contract = try #require(Contract.of(kind))
+        let text = try #require(Self.valid[kind.value])
+        guard case .object(let valid) = try JSONValue(parsing: Array(text.utf8)) else { return }
+        let odd: [JSONValue?] = [
+            nil, .null, .bool(true), .number("1"), .array([]), .object([:]), .string(""), .string("DE"),
+            .string("12345"),
+            .string("+1 (2)-3"), .string("a@b"), .string("a b@c"), .string("a@b\n"), .string("1\n"), .string("Person"),
+            .string(String(repeating: "😀", count: 64)), .string(String(repeating: "x", count: 101)),
+        ]
+        var payloads: [JSONValue] = [.object(valid)]
+        for field in valid.keys {
+            for value in odd {
+                var members = valid
+                members[field] = value
+                payloads.append(.object(members))
+            }
+        }
         try await withBench { bench in
-            let fields = try await bench.value(
-                "SELECT array_to_string(required_fields, ',') FROM onboarding.kinds WHERE kind = '\(kind)'")
-            #expect(fields == contract.requiredTopLevelFields.joined(separator: ","))
+            let rules = "SELECT fields = '\(contract.topLevelRules.serialized)'::jsonb FROM onboarding.kinds"
+            #expect(try await bench.value("\(rules) WHERE kind = '\(kind)'") == "true")
+            try await bench.run(
+                """
+                CREATE FUNCTION public.verdict(body jsonb) RETURNS text LANGUAGE plpgsql AS $$
+                BEGIN
+                    PERFORM onboarding.check_payload('\(kind)', body);
+                    RETURN 'fine';
+                EXCEPTION WHEN check_violation THEN RETURN SQLERRM;
+                END $$
+                """)
+            for payload in payloads {
+                let text = payload.serialized
+                let ours = contract.faults(in: try JSONView(parsing: Array(text.utf8)), keeping: .max).first
+                    .filter { $0.path.split(separator: "/").count == 1 }
+                let theirs = try #require(try await bench.value("SELECT public.verdict($json$\(text)$json$)"))
+                #expect(ours.isEmpty == (theirs == "fine"), "\(text): \(theirs)")
+                if let field = ours.first?.path.dropFirst() { #expect(theirs.contains(field), "\(theirs)") }
+            }
         }
     }
 

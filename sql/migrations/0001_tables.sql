@@ -35,8 +35,10 @@ CREATE TABLE onboarding.providers (
 CREATE TABLE onboarding.kinds (
     kind            text    PRIMARY KEY,
     provider        text    NOT NULL REFERENCES onboarding.providers (provider),
-    -- Checked by INSERT: the top-level fields that the kind's contract requires.
-    required_fields text[]  NOT NULL,
+    -- Checked by INSERT: the top level of the kind's contract, by name of the field: `type`, `required` where it is, for a
+    -- string `minLength`, `maxLength`, `pattern` with its `meaning`, or `enum`; `variants` has the rules that a value of the
+    -- field brings. It is what the program's contract has; a test compares the two.
+    fields          jsonb   NOT NULL DEFAULT '{}',
     -- What follows a lost answer: `same_key` resends, `look_up` asks first, `none` leaves it uncertain.
     lost_answer     text    NOT NULL,
     -- The payload field without which the provider cannot be asked for the record; null: it always can.
@@ -47,12 +49,82 @@ CREATE TABLE onboarding.kinds (
 
 INSERT INTO onboarding.providers (provider) VALUES ('iron'), ('connect'), ('axisfi'), ('juicyway');
 
-INSERT INTO onboarding.kinds (kind, provider, required_fields, lost_answer, look_up_field) VALUES
-    ('iron.customer.create', 'iron', '{customer_type,email}', 'same_key', 'external_id'),
-    ('iron.identification.create', 'iron', '{type}', 'same_key', NULL),
-    ('connect.individual.create', 'connect', '{basicData,taxInformation,identification,mainAddress}', 'none', NULL),
-    ('axisfi.customer.create', 'axisfi', '{partner_customer_id,business_details,registration_address}', 'look_up', NULL),
-    ('juicyway.customer.create', 'juicyway', '{first_name,last_name,email,phone,type,billing_address}', 'same_key', NULL);
+INSERT INTO onboarding.kinds (kind, provider, lost_answer, look_up_field) VALUES
+    ('iron.customer.create', 'iron', 'same_key', 'external_id'),
+    ('iron.identification.create', 'iron', 'same_key', NULL),
+    ('connect.individual.create', 'connect', 'none', NULL),
+    ('axisfi.customer.create', 'axisfi', 'look_up', NULL),
+    ('juicyway.customer.create', 'juicyway', 'same_key', NULL);
+
+UPDATE onboarding.kinds SET fields = '{
+    "customer_type": {"enum": ["Business", "Person"], "required": true, "type": "string"},
+    "email": {"meaning": "must be an e-mail address", "pattern": "^[^@ \\n\\r\\t]+@[^@ \\n\\r\\t]+$(?!\\n)", "required": true, "type": "string"},
+    "external_id": {"type": "string"},
+    "name": {"type": "string"}}'
+WHERE kind = 'iron.customer.create';
+
+UPDATE onboarding.kinds SET fields = '{
+    "type": {"minLength": 1, "required": true, "type": "string", "variants": {
+        "Business": {
+            "company_data": {"required": true, "type": "object"},
+            "ip_address": {"required": true, "type": "string"},
+            "phone": {"required": true, "type": "string"},
+            "questionnaire": {"required": true, "type": "object"}},
+        "Link": {
+            "with_edd": {"type": "boolean"}},
+        "Person": {
+            "address": {"required": true, "type": "object"},
+            "consent_collected_at": {"required": true, "type": "string"},
+            "date_of_birth": {"meaning": "must be a date, YYYY-MM-DD", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\\n)", "required": true, "type": "string"},
+            "documents": {"type": "array"},
+            "edd_questionnaire": {"type": "object"},
+            "email_address": {"meaning": "must be an e-mail address", "pattern": "^[^@ \\n\\r\\t]+@[^@ \\n\\r\\t]+$(?!\\n)", "required": true, "type": "string"},
+            "first_name": {"required": true, "type": "string"},
+            "full_name": {"required": true, "type": "string"},
+            "identity": {"required": true, "type": "object"},
+            "intended_use": {"enum": ["Investing", "PaymentToFriendsFamilyorOthers", "PurchaseDigitalAssets", "OnlinePurchasesOfGoodsOrServices", "Trading"], "required": true, "type": "string"},
+            "kyc_questionnaire": {"required": true, "type": "object"},
+            "last_name": {"required": true, "type": "string"},
+            "phone_number": {"required": true, "type": "string"},
+            "sharing_consent": {"required": true, "type": "boolean"},
+            "tax_identification_number": {"type": "string"}},
+        "Token": {
+            "edd_questionnaire": {"type": "object"},
+            "intended_use": {"enum": ["Investing", "PaymentToFriendsFamilyorOthers", "PurchaseDigitalAssets", "OnlinePurchasesOfGoodsOrServices", "Trading"], "required": true, "type": "string"},
+            "ip_address": {"type": "string"},
+            "kyc_questionnaire": {"type": "object"},
+            "token": {"required": true, "type": "string"}}}}}'
+WHERE kind = 'iron.identification.create';
+
+UPDATE onboarding.kinds SET fields = '{
+    "basicData": {"required": true, "type": "object"},
+    "email": {"meaning": "must be an e-mail address", "pattern": "^[^@ \\n\\r\\t]+@[^@ \\n\\r\\t]+$(?!\\n)", "type": "string"},
+    "identification": {"required": true, "type": "object"},
+    "isPep": {"type": "boolean"},
+    "mainAddress": {"required": true, "type": "object"},
+    "pepExplanation": {"type": "string"},
+    "phoneCountryCode": {"meaning": "must be 1 to 4 digits", "pattern": "^[0-9]{1,4}$(?!\\n)", "type": "string"},
+    "phoneNumber": {"meaning": "may have digits, spaces, hyphens, plus signs and parentheses only", "pattern": "^[0-9 \\-+()]+$(?!\\n)", "type": "string"},
+    "taxInformation": {"required": true, "type": "object"}}'
+WHERE kind = 'connect.individual.create';
+
+UPDATE onboarding.kinds SET fields = '{
+    "account_usage": {"type": "object"},
+    "business_details": {"required": true, "type": "object"},
+    "business_person_list": {"type": "array"},
+    "partner_customer_id": {"maxLength": 64, "minLength": 20, "required": true, "type": "string"},
+    "primary_contact": {"type": "object"},
+    "registration_address": {"required": true, "type": "object"}}'
+WHERE kind = 'axisfi.customer.create';
+
+UPDATE onboarding.kinds SET fields = '{
+    "billing_address": {"required": true, "type": "object"},
+    "email": {"meaning": "must be an e-mail address", "pattern": "^[^@ \\n\\r\\t]+@[^@ \\n\\r\\t]+$(?!\\n)", "required": true, "type": "string"},
+    "first_name": {"maxLength": 100, "minLength": 1, "required": true, "type": "string"},
+    "last_name": {"maxLength": 100, "minLength": 1, "required": true, "type": "string"},
+    "phone": {"minLength": 1, "required": true, "type": "string"},
+    "type": {"enum": ["individual", "business"], "required": true, "type": "string"}}'
+WHERE kind = 'juicyway.customer.create';
 
 -- A fresh number for each claim; only equality is ever asked of it.
 CREATE SEQUENCE onboarding.claim_tokens AS bigint CACHE 32;

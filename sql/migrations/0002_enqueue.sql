@@ -9,17 +9,55 @@ BEGIN
 END;
 $$;
 
--- Names the first required field that is missing, if one is.
-CREATE FUNCTION onboarding.check_required_fields(kind_name text, required text[], body jsonb) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- Refuses a payload that the top level of its kind's contract refuses.
+-- Callers: the trigger of INSERT, `retry`. Errors: 23514 with the field's name, never with its value.
+CREATE FUNCTION onboarding.check_payload(kind_name text, body jsonb) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    field text;
+    rules jsonb;
+    variants record;
 BEGIN
-    FOREACH field IN ARRAY required LOOP
-        IF NOT body ? field THEN
-            PERFORM onboarding.refuse('payload', format('lacks the field %s, which %s requires', field, kind_name));
-        END IF;
+    SELECT k.fields INTO rules FROM onboarding.kinds k WHERE k.kind = kind_name;
+    PERFORM onboarding.check_fields(kind_name, rules, body);
+    FOR variants IN SELECT r.key AS field, r.value -> 'variants' AS rules FROM jsonb_each(rules) r WHERE r.value ? 'variants' LOOP
+        PERFORM onboarding.check_fields(kind_name, variants.rules -> (body ->> variants.field), body);
     END LOOP;
+END;
+$$;
+
+-- Refuses the first field that breaks its rule. A null in a field that is not required is no value.
+CREATE FUNCTION onboarding.check_fields(kind_name text, rules jsonb, body jsonb) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    wrong record;
+BEGIN
+    SELECT rule.field, given.type, fault.problem INTO wrong
+    FROM jsonb_each(rules) AS rule (field, value)
+    CROSS JOIN LATERAL (SELECT jsonb_typeof(body -> rule.field), rule.value ? 'required') AS given (type, is_required)
+    -- An object is not printed for nothing.
+    CROSS JOIN LATERAL (SELECT CASE given.type WHEN 'string' THEN body ->> rule.field END) AS given_text (content)
+    CROSS JOIN LATERAL (SELECT CASE
+        WHEN given.type IS NULL AND given.is_required THEN 'is required'
+        WHEN given.type = 'null' AND NOT given.is_required THEN NULL
+        WHEN given.type <> rule.value ->> 'type' THEN
+            'must be ' || CASE rule.value ->> 'type' WHEN 'boolean' THEN 'true or false' WHEN 'object' THEN 'an object'
+                WHEN 'array' THEN 'an array' ELSE 'a ' || (rule.value ->> 'type') END
+        WHEN length(content) < (rule.value ->> 'minLength')::integer THEN
+            format('must have at least %s characters', rule.value ->> 'minLength')
+        WHEN length(content) > (rule.value ->> 'maxLength')::integer THEN
+            format('may have at most %s characters', rule.value ->> 'maxLength')
+        WHEN content !~ (rule.value ->> 'pattern') THEN rule.value ->> 'meaning'
+        WHEN NOT rule.value -> 'enum' ? content THEN CASE WHEN jsonb_array_length(rule.value -> 'enum') <= 12
+            THEN 'must be one of ' || (SELECT string_agg(e, ', ') FROM jsonb_array_elements_text(rule.value -> 'enum') e)
+            ELSE format('must be one of %s values', jsonb_array_length(rule.value -> 'enum')) END
+        END) AS fault (problem)
+    WHERE fault.problem IS NOT NULL
+    LIMIT 1;
+    IF wrong.problem = 'is required' THEN
+        PERFORM onboarding.refuse('payload', format('lacks the field %s, which %s requires', wrong.field, kind_name));
+    ELSIF FOUND THEN
+        PERFORM onboarding.refuse('payload', format('is wrong in %s: %s', wrong.field, wrong.problem));
+    END IF;
 END;
 $$;
 
@@ -28,23 +66,19 @@ $$;
 CREATE FUNCTION onboarding.check_new_job() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    required text[];
     after_state text;
     after_kind text;
     entry record;
 BEGIN
     IF NEW.payload_bytes > 0 THEN RETURN NEW; END IF;
-    SELECT k.required_fields INTO required FROM onboarding.kinds k WHERE k.kind = NEW.kind;
-    IF NOT FOUND THEN
+    IF NOT EXISTS (SELECT FROM onboarding.kinds k WHERE k.kind = NEW.kind) THEN
         PERFORM onboarding.refuse('kind', format('%L is not known; known are %s', NEW.kind,
             (SELECT string_agg(k.kind, ', ' ORDER BY k.kind) FROM onboarding.kinds k)));
     END IF;
     IF NEW.payload IS NULL OR jsonb_typeof(NEW.payload) <> 'object' THEN
         PERFORM onboarding.refuse('payload', 'must be a JSON object');
     END IF;
-    IF NOT NEW.payload ?& required THEN
-        PERFORM onboarding.check_required_fields(NEW.kind, required, NEW.payload);
-    END IF;
+    PERFORM onboarding.check_payload(NEW.kind, NEW.payload);
     IF NEW.parameters IS NULL OR jsonb_typeof(NEW.parameters) <> 'object' THEN
         PERFORM onboarding.refuse('parameters', 'must be a JSON object');
     END IF;

@@ -80,7 +80,7 @@ BEGIN
     END IF;
     IF retry.payload IS NOT NULL THEN
         IF jsonb_typeof(retry.payload) <> 'object' THEN PERFORM onboarding.refuse('payload', 'must be a JSON object'); END IF;
-        PERFORM onboarding.check_required_fields(job.kind, kind.required_fields, retry.payload);
+        PERFORM onboarding.check_payload(job.kind, retry.payload);
     END IF;
     -- A refusal proves that its own request created nothing, not that an earlier one without an answer
     -- did not; only a look-up that found nothing does.

@@ -457,7 +457,7 @@ BEGIN
     IF retry.payload IS NOT NULL THEN
         IF jsonb_typeof(retry.payload) <> 'object' THEN PERFORM onboarding.refuse('payload', 'must be a JSON object'); END IF;
         IF octet_length(retry.payload::text) > 134217728 THEN PERFORM onboarding.refuse('payload', 'is larger than 128 MiB'); END IF;
-        PERFORM onboarding.check_required_fields(job.kind, kind.required_fields, retry.payload);
+        PERFORM onboarding.check_payload(job.kind, retry.payload);
     END IF;
     IF may_exist AND kind.lost_answer = 'none' THEN
         RAISE EXCEPTION 'onboarding: job % may have been sent and its provider cannot tell; it cannot be retried', job.id

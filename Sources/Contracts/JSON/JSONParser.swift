@@ -25,21 +25,32 @@ struct JSONParser {
 
     let bytes: [UInt8]
     let isTolerant: Bool
-    var position = 0
+    /// Whether values are checked and passed over, so that none is kept.
+    var isScanning: Bool
+    var position: Int
+    /// Where strings of at least `longString` bytes that were passed over end, by where they begin.
+    private(set) var ends: [Int: Int]
+    private static let longString = 1024
 
-    init(bytes: [UInt8], isTolerant: Bool = false) {
+    init(
+        bytes: [UInt8], isTolerant: Bool = false, isScanning: Bool = false, ends: [Int: Int] = [:], at position: Int = 0
+    ) {
+        self.ends = ends
         self.bytes = bytes
         self.isTolerant = isTolerant
+        self.isScanning = isScanning
+        self.position = position
     }
 
     mutating func document() throws(JSONError) -> JSONValue {
+        if isScanning { try checkText() }
         let value = try value(depth: 0)
         skipSpace()
         guard position == bytes.count else { throw error("nothing may follow the document") }
         return value
     }
 
-    private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
+    mutating func value(depth: Int = 0) throws(JSONError) -> JSONValue {
         guard depth <= Self.maximumDepth else { throw error("nested deeper than \(Self.maximumDepth)") }
         skipSpace()
         switch peek {
@@ -54,34 +65,58 @@ struct JSONParser {
     }
 
     private mutating func object(depth: Int) throws(JSONError) -> JSONValue {
-        position += 1
         var members: [String: JSONValue] = [:]
+        try eachMember { parser, key throws(JSONError) in
+            let value = try parser.value(depth: depth + 1)
+            guard !parser.isScanning else { return }
+            if parser.isTolerant, let earlier = members[key], earlier != value {
+                throw parser.error("a key has two values")
+            }
+            members[key] = value
+        }
+        return .object(members)
+    }
+
+    /// Reads an object; the body reads the value of each member.
+    mutating func eachMember(
+        _ body: (inout JSONParser, String) throws(JSONError) -> Void
+    ) throws(JSONError) {
+        position += 1
         skipSpace()
-        if take("}") { return .object(members) }
+        if take("}") { return }
         while true {
             skipSpace()
             guard peek == UInt8(ascii: "\"") else { throw error("a key in double quotes is expected") }
             let key = try string()
             skipSpace()
             guard take(":") else { throw error("a colon is expected") }
-            let value = try value(depth: depth + 1)
-            if isTolerant, let earlier = members[key], earlier != value { throw error("a key has two values") }
-            members[key] = value
             skipSpace()
-            if take("}") { return .object(members) }
+            try body(&self, key)
+            skipSpace()
+            if take("}") { return }
             guard take(",") else { throw error("a comma or } is expected") }
         }
     }
 
     private mutating func array(depth: Int) throws(JSONError) -> JSONValue {
-        position += 1
         var elements: [JSONValue] = []
+        try eachElement { parser throws(JSONError) in
+            let value = try parser.value(depth: depth + 1)
+            if !parser.isScanning { elements.append(value) }
+        }
+        return .array(elements)
+    }
+
+    /// Reads an array; the body reads each element.
+    mutating func eachElement(_ body: (inout JSONParser) throws(JSONError) -> Void) throws(JSONError) {
+        position += 1
         skipSpace()
-        if take("]") { return .array(elements) }
+        if take("]") { return }
         while true {
-            elements.append(try value(depth: depth + 1))
             skipSpace()
-            if take("]") { return .array(elements) }
+            try body(&self)
+            skipSpace()
+            if take("]") { return }
             guard take(",") else { throw error("a comma or ] is expected") }
         }
     }
@@ -97,23 +132,40 @@ struct JSONParser {
     // MARK: - Strings
 
     private mutating func string() throws(JSONError) -> String {
+        if isScanning, let end = ends[position] {
+            position = end
+            return ""
+        }
+        let opening = position
+        defer { if isScanning, position - opening >= Self.longString { ends[opening] = position } }
         position += 1
         let start = position
         // Nearly all strings have no escapes: these are taken in one piece.
         while let byte = peek, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { position += 1 }
-        if take("\"") { return try text(bytes[start..<(position - 1)], at: start) }
-        var unescaped = Array(bytes[start..<position])
+        if take("\"") { return isScanning ? "" : try text(bytes[start..<(position - 1)], at: start) }
+        var unescaped = isScanning ? [] : Array(bytes[start..<position])
         while true {
             guard let byte = peek else { throw error("the string does not end") }
             position += 1
             switch byte {
-            case UInt8(ascii: "\""): return try text(unescaped[...], at: start)
-            case UInt8(ascii: "\\"): try escape(into: &unescaped)
+            case UInt8(ascii: "\""): return isScanning ? "" : try text(unescaped[...], at: start)
+            case UInt8(ascii: "\\"):
+                try escape(into: &unescaped)
+                if isScanning { unescaped.removeAll(keepingCapacity: true) }
             case ..<0x20 where !isTolerant:
                 position -= 1
                 throw error("a control character must be escaped")
-            default: unescaped.append(byte)
+            default: if !isScanning { unescaped.append(byte) }
             }
+        }
+    }
+
+    /// Strings that are passed over are not looked at one by one.
+    private func checkText() throws(JSONError) {
+        do {
+            _ = try UTF8Span(validating: bytes.span)
+        } catch {
+            throw JSONError(problem: "a string is not UTF-8", offset: error.byteOffsets.lowerBound)
         }
     }
 
@@ -183,7 +235,7 @@ struct JSONParser {
             if !take("+") { _ = take("-") }
             guard digits() else { throw error("a digit is expected") }
         }
-        return String(decoding: bytes[start..<position], as: UTF8.self)
+        return isScanning ? "" : String(decoding: bytes[start..<position], as: UTF8.self)
     }
 
     private mutating func digits() -> Bool {
@@ -202,7 +254,7 @@ struct JSONParser {
         return true
     }
 
-    private mutating func skipSpace() {
+    mutating func skipSpace() {
         while let byte = peek, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
     }
 

@@ -2,7 +2,7 @@
 ///
 /// Our own, since a `Codable` tree finds the type of each leaf by failed attempts that throw, which costs
 /// more than the whole call may, and since numbers must pass that no machine type holds.
-package indirect enum JSONValue: Sendable, Equatable {
+package enum JSONValue: Sendable, Equatable {
     /// `null`.
     case null
     /// `true` or `false`.
@@ -40,13 +40,4 @@ package indirect enum JSONValue: Sendable, Equatable {
         return members
     }
 
-    /// Every string in the document, keys not included, in no particular order.
-    package func forEachString(_ body: (String) -> Void) {
-        switch self {
-        case .null, .bool, .number: break
-        case .string(let text): body(text)
-        case .array(let elements): for element in elements { element.forEachString(body) }
-        case .object(let members): for member in members.values { member.forEachString(body) }
-        }
-    }
 }

@@ -13,7 +13,8 @@ extension Contract {
                 "basicData",
                 .object([
                     .assumed("firstName"), .assumed("lastName"), .assumed("dateOfBirth"),
-                    .assumed("gender", .string(values: ["M", "F", "O"])), .assumed("nationality", country),
+                    // The document: "If left blank, this will default to O".
+                    .assumed("gender", .string(values: ["M", "F", "O", ""])), .assumed("nationality", country),
                     .assumed("occupation", .string(values: ConnectEnums.occupations)),
                 ])),
             .required(

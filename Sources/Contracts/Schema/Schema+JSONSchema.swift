@@ -33,7 +33,9 @@ extension Schema {
     private static func jsonSchema(of fields: [Field]) -> [String: JSONValue] {
         var properties: [String: JSONValue] = [:]
         for field in fields {
-            var property = field.schema.jsonSchema
+            let schema = field.schema.jsonSchema
+            let null: JSONValue = .object(["type": .string("null")])
+            var property = field.isRequired ? schema : ["anyOf": .array([.object(schema), null])]
             if field.isAssumption { property["x-assumption"] = .bool(true) }
             properties[field.name] = .object(property)
         }
@@ -41,5 +43,30 @@ extension Schema {
         let required = fields.filter(\.isRequired).map { JSONValue.string($0.name) }
         if !required.isEmpty { schema["required"] = .array(required) }
         return schema
+    }
+}
+
+extension Field {
+    /// The part of the schema that SQL checks, with the words for what a pattern means.
+    fileprivate var rule: [String: JSONValue] {
+        let kept: Set = ["type", "minLength", "maxLength", "pattern", "enum"]
+        var rule = schema.jsonSchema.filter { kept.contains($0.key) }
+        if case .string(_, _, let pattern?, _) = schema { rule["meaning"] = .string(pattern.meaning) }
+        if isRequired { rule["required"] = .bool(true) }
+        return rule
+    }
+
+    /// The rules of the fields of an object.
+    static func rules(of fields: [Field]) -> JSONValue {
+        .object(Dictionary(fields.map { ($0.name, .object($0.rule)) }) { $1 })
+    }
+
+    /// The rule of a field whose value says which other fields there are.
+    func rule(variants: [String: Schema]) -> JSONValue {
+        let rules = variants.compactMapValues { variant -> JSONValue? in
+            guard case .object(let fields) = variant else { return nil }
+            return Self.rules(of: fields)
+        }
+        return .object(rule.merging(["variants": .object(rules)]) { $1 })
     }
 }

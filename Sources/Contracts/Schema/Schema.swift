@@ -37,12 +37,13 @@ package struct Field: Sendable {
         Field(name: name, schema: schema, isRequired: true, isAssumption: false)
     }
 
-    /// A member that is checked where it is there.
+    /// A member that is checked where it is there. A null is no value and passes: no document forbids it, Iron's says `null` of
+    /// a field that it calls a string (`seeds/000…`, `spending_limit_euro`), and `jsonb_build_object` writes it.
     static func optional(_ name: String, _ schema: Schema = .anyString) -> Field {
         Field(name: name, schema: schema, isRequired: false, isAssumption: false)
     }
 
-    /// A member whose name is the project's assumption, checked where it is there (`providers.md`, section 3.2).
+    /// A member whose name is the project's assumption, checked where it is there (`providers.md`, section 3.2). Null as above.
     static func assumed(_ name: String, _ schema: Schema = .anyString) -> Field {
         Field(name: name, schema: schema, isRequired: false, isAssumption: true)
     }

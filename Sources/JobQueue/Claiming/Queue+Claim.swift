@@ -67,7 +67,7 @@ extension ClaimedJob {
             kind: JobKind(try row.decode(String.self, at: 2)),
             step: Step(rawValue: try row.decode(String.self, at: 3)) ?? .create,
             attempt: try row.decode(Int.self, at: 4), maxAttempts: try row.decode(Int.self, at: 5),
-            idempotencyKey: try row.decode(String.self, at: 7), payload: Array(try row.decode(String.self, at: 8).utf8),
+            idempotencyKey: try row.decode(String.self, at: 7), payload: try row.decode([UInt8].self, at: 8),
             payloadBytes: try row.decode(Int.self, at: 9), bodySHA256: try row.decode([UInt8].self, at: 10))
         claim.backoffStep = try row.decode(Int.self, at: 6)
         claim.parameters = Array(try row.decode(String.self, at: 11).utf8)

@@ -20,8 +20,10 @@ package struct Row: Sendable {
         guard column >= 0, column < columns.count else {
             throw PostgresError(.decoding, "the result has no column \(column)")
         }
-        let cell = rows.cells[index * columns.count + column]
-        let text = cell.length < 0 ? nil : rows.bytes[cell.start..<cell.start + cell.length]
+        let place = index * columns.count + column
+        let cell = rows.cells[place]
+        let text =
+            cell.length < 0 ? nil : rows.large[place]?[...] ?? rows.bytes[cell.start..<cell.start + cell.length]
         do throws(ColumnFault) {
             return try T(text, type: rows.types[column])
         } catch {

@@ -10,10 +10,15 @@ package struct Rows: Sendable, RandomAccessCollection {
     let types: [UInt32]
     /// One entry for each cell, row after row.
     let cells: [Cell]
-    /// The bytes of all cells, one after the other.
+    /// The bytes of all cells but the large ones, one after the other.
     let bytes: [UInt8]
+    /// The bytes of cells so large that who reads them should get these and no copy, by the cell's index.
+    let large: [Int: [UInt8]]
     /// Kept apart from `cells`, for a result may have rows without columns.
     package let count: Int
+
+    /// How many bytes all cells have.
+    var byteCount: Int { large.values.reduce(bytes.count) { $0 + $1.count } }
 
     /// Where a cell's bytes lie; a length of -1 is NULL.
     struct Cell: Sendable {
@@ -32,5 +37,5 @@ package struct Rows: Sendable, RandomAccessCollection {
         return Row(rows: self, index: position)
     }
 
-    static let none = Rows(columns: [], affected: 0, tag: "", types: [], cells: [], bytes: [], count: 0)
+    static let none = Rows(columns: [], affected: 0, tag: "", types: [], cells: [], bytes: [], large: [:], count: 0)
 }

@@ -22,6 +22,20 @@ package actor Connection {
     private var serial: UInt64 = 0
     private let cancelledSerial = NIOLockedValueBox<UInt64>(0)
 
+    /// How long a silent server is waited for: to connect, to answer after a pause, and before a statement that takes longer
+    /// makes us ask whether the server is alive.
+    var patience: Duration
+    /// The keywords that lead to this server alone.
+    var server: [(String, String)] = []
+    /// How many bytes the largest result had.
+    private var largestResult = 0
+    /// A connection that has brought more is used no longer than needed.
+    private static let largestKept = 4 << 20
+    /// When the server was heard last.
+    private var lastHeard = ContinuousClock.now
+    /// Whether the connection was given up because the server was silent; others to the same server are suspect then.
+    package private(set) var wasSilent = false
+
     /// The process id of the server's process for this session.
     package internal(set) var backendPID = 0
     /// The server's `server_version_num`, such as 150018.
@@ -32,6 +46,7 @@ package actor Connection {
 
     private init(_ configuration: ConnectionConfiguration) throws(PostgresError) {
         self.configuration = configuration
+        patience = configuration.connectTimeout
         executor = try ThreadExecutor()
     }
 
@@ -44,9 +59,9 @@ package actor Connection {
     /// - Throws: ``PostgresError`` with `invalidConnectionString`, `connectionFailed`, `serverTooOld`, `timedOut`
     ///   or `cancelled`; in each case nothing is left behind.
     package static func open(_ configuration: ConnectionConfiguration) async throws(PostgresError) -> Connection {
-        let keywords = try configuration.keywords()
+        let string = try configuration.keywords()
         let connection = try Connection(configuration)
-        try await connection.establish(keywords.list, hosts: keywords.hosts)
+        try await connection.establish(string)
         return connection
     }
 
@@ -57,7 +72,8 @@ package actor Connection {
         if let fault = statement.fault { throw fault }
         let limit = timeout ?? configuration.statementTimeout
         return try await cancellable { () throws(PostgresError) in
-            try self.withServerTimeout(limit) { () throws(PostgresError) in try self.execute(statement, limit) }
+            try self.checkServer()
+            return try self.withServerTimeout(limit) { () throws(PostgresError) in try self.execute(statement, limit) }
         }
     }
 
@@ -70,7 +86,10 @@ package actor Connection {
         }
         let limit = timeout ?? configuration.statementTimeout
         _ = try await cancellable { () throws(PostgresError) in
-            try self.withServerTimeout(limit) { () throws(PostgresError) in try self.execute(script: script, limit) }
+            try self.checkServer()
+            return try self.withServerTimeout(limit) { () throws(PostgresError) in
+                try self.execute(script: script, limit)
+            }
         }
     }
 
@@ -79,9 +98,10 @@ package actor Connection {
         handle.finish()
     }
 
-    /// Whether a next statement can be sent: the link is up and no transaction is open.
+    /// Whether a next statement can be sent: the link is up and no transaction is open. And whether it should: libpq keeps
+    /// a buffer as large as the largest row that has come.
     package var isReusable: Bool {
-        isLinkUp() && handle.transactionStatus == PQTRANS_IDLE
+        isLinkUp() && handle.transactionStatus == PQTRANS_IDLE && largestResult <= Self.largestKept
     }
 
     /// Waits for notifications; an empty list when the time is over or the task is cancelled.
@@ -100,6 +120,13 @@ package actor Connection {
                 _ = self.executor.wait(socket: self.handle.socket, for: .read, until: deadline)
             }
         }
+    }
+
+    /// Makes sure that the server still answers.
+    ///
+    /// - Throws: ``PostgresError/Code/closed``: nothing of a caller's was sent.
+    func check() async throws(PostgresError) {
+        try await cancellable { () throws(PostgresError) in try self.checkServer() }
     }
 
     /// Runs a statement although the task may be cancelled already: for ROLLBACK.
@@ -191,50 +218,82 @@ extension Connection {
         try roundTrip(limit) { self.handle.send(script: script) }
     }
 
+    /// Asks a server that was not heard for some time before anything is sent to it: a host may have gone without a word, and
+    /// what was not sent can go to another one.
+    private func checkServer() throws(PostgresError) {
+        guard ContinuousClock.now - lastHeard > patience else { return }
+        do throws(PostgresError) {
+            // Without a cancel, which a silent server takes no more than this.
+            _ = try roundTrip(patience, grace: .zero) { self.handle.send(script: "") }
+        } catch {
+            guard error.isConnectionLost else { return }
+            throw PostgresError(.closed, error.message, closedConnection: true)
+        }
+    }
+
     /// Sends and reads to the last result. Every way out leaves the connection ready for the next call, or closed.
-    private func roundTrip(_ limit: Duration, send: () -> Bool) throws(PostgresError) -> Rows {
+    private func roundTrip(_ limit: Duration, grace: Duration? = nil, send: () -> Bool) throws(PostgresError) -> Rows {
         guard isLinkUp() else {
             handle.finish()
             throw PostgresError(.closed, "the connection is closed", closedConnection: true)
         }
-        var progress = StatementProgress(deadline: ContinuousClock.now + limit, grace: configuration.cancelGrace)
-        var cancel: CancelHandle?
+        let now = ContinuousClock.now
+        var progress = StatementProgress(
+            now: now, deadline: now + limit, grace: grace ?? configuration.cancelGrace, patience: patience)
+        var requests = Requests()
         guard send() else { throw lost() }
         var sending = handle.flush()
         while sending != 0 || handle.isBusy {
             guard sending >= 0 else { break }
-            let ready = try step(&progress, &cancel, sending: sending == 1)
+            let ready = try step(&progress, &requests, sending: sending == 1)
             // While sending, the server may be waiting for us to read: both are done.
             if ready.isReadable, !handle.consumeInput() { break }
             if sending == 1 { sending = handle.flush() }
         }
-        return try collect(&progress, &cancel)
+        return try collect(&progress, &requests)
     }
 
     /// One wait, or one cancel request, as the progress says.
-    private func step(_ progress: inout StatementProgress, _ cancel: inout CancelHandle?, sending: Bool)
+    private func step(_ progress: inout StatementProgress, _ requests: inout Requests, sending: Bool)
         throws(PostgresError) -> ThreadExecutor.Readiness
     {
-        switch progress.next(now: ContinuousClock.now, isCancelled: isCancelled) {
+        let interest: ThreadExecutor.Interest = sending ? .readOrWrite : .read
+        let isAnswered = requests.ping?.isAnswered
+        switch progress.next(now: ContinuousClock.now, isCancelled: isCancelled, isAnswered: isAnswered) {
         case .wait(let deadline):
-            return executor.wait(socket: handle.socket, for: sending ? .readOrWrite : .read, until: deadline)
+            return executor.wait(socket: handle.socket, for: interest, until: deadline)
+        case .ping:
+            // A busy server that is slow to take new sessions is not silent: this one must not end too soon.
+            let limit = ("connect_timeout", String(max(5, (patience.milliseconds + 999) / 1000)))
+            let keywords = server.filter { $0.0 != limit.0 } + [limit]
+            requests.ping = ServerPing(keywords) { [executor] in executor.wake() }
         case .requestCancel:
-            cancel = handle.makeCancel()
-            cancel?.send { [executor] in executor.wake() }
-            return ThreadExecutor.Readiness()
-        case .abandon: throw abandoned(progress)
+            requests.cancel = handle.makeCancel()
+            requests.cancel?.send { [executor] in executor.wake() }
+        case .abandon:
+            // If it is we who stood still, the answer is there.
+            let ready = executor.wait(socket: handle.socket, for: interest, until: ContinuousClock.now)
+            guard ready.isReadable else { throw abandoned(progress) }
+            return ready
         }
+        return ThreadExecutor.Readiness()
+    }
+
+    /// What was asked beside the connection while a statement runs.
+    private struct Requests {
+        var cancel: CancelHandle?
+        var ping: ServerPing?
     }
 
     /// Reads the results until there are no more, then lets a cancel request that is under way arrive.
-    private func collect(_ progress: inout StatementProgress, _ cancel: inout CancelHandle?)
+    private func collect(_ progress: inout StatementProgress, _ requests: inout Requests)
         throws(PostgresError) -> Rows
     {
         var rows = Rows.none
         var failure: PostgresError?
         while true {
             while handle.isBusy {
-                let ready = try step(&progress, &cancel, sending: false)
+                let ready = try step(&progress, &requests, sending: false)
                 if ready.isReadable, !handle.consumeInput() { break }
             }
             guard let result = handle.nextResult() else { break }
@@ -243,11 +302,15 @@ extension Connection {
                 if result.isCopy { break }
             } else if failure == nil {
                 rows = result.rows()
+                largestResult = max(largestResult, rows.byteCount)
             }
         }
         guard handle.isOK else { throw lost(failure) }
+        lastHeard = .now
         if failure?.code == .unsupported { handle.finish() }
-        while let action = progress.finish(now: ContinuousClock.now, cancelArrived: cancel?.hasArrived ?? false) {
+        while let action = progress.finish(
+            now: ContinuousClock.now, cancelArrived: requests.cancel?.hasArrived ?? false)
+        {
             guard case .wait(let deadline) = action else { throw abandoned(progress) }
             _ = executor.wait(socket: -1, for: .read, until: deadline)
         }
@@ -261,15 +324,21 @@ extension Connection {
         switch stop {
         case .timedOut: return failure.with(.timedOut)
         case .cancelled: return failure.with(.cancelled)
-        case nil: return failure
+        case .silent, nil: return failure
         }
     }
 
     private func abandoned(_ progress: StatementProgress) -> PostgresError {
         handle.finish()
-        return PostgresError(
-            progress.stop == .cancelled ? .cancelled : .timedOut,
-            "the server did not answer the cancel request; the connection was closed", closedConnection: true)
+        wasSilent = true
+        let unanswered = "the server did not answer the cancel request; the connection was closed"
+        return switch progress.stop {
+        case .silent:
+            PostgresError(
+                .connectionLost, "the server no longer answers; the connection was closed", closedConnection: true)
+        case .cancelled: PostgresError(.cancelled, unanswered, closedConnection: true)
+        case .timedOut, nil: PostgresError(.timedOut, unanswered, closedConnection: true)
+        }
     }
 
     private func lost(_ failure: PostgresError? = nil) -> PostgresError {

@@ -4,7 +4,8 @@ package struct ConnectionConfiguration: Sendable {
     package var connectionString: String
     /// What `pg_stat_activity` shows, unless the string says otherwise.
     package var applicationName: String
-    /// How long connecting may take, for each host in the string. Resolving a name is not counted.
+    /// How long connecting may take for each address of each host, looking up the host's name, and an answer from a server
+    /// that was idle; the string's `connect_timeout` wins.
     package var connectTimeout: Duration
     /// The deadline of a statement that is given none of its own.
     package var statementTimeout: Duration
@@ -35,20 +36,18 @@ package struct ConnectionConfiguration: Sendable {
     }
 
     /// What to hand to libpq: the string's keywords, and ours where it is silent.
-    func keywords() throws(PostgresError) -> (list: [(String, String)], hosts: Int) {
+    func keywords() throws(PostgresError) -> ConnectionString {
         var string = try ConnectionString(parsing: connectionString)
-        let hosts = (string["hostaddr"] ?? string["host"] ?? "").split(separator: ",").count
         let ours = [
             ("fallback_application_name", applicationName),
             // A link that died without a word is noticed within some 20 seconds.
             ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "2"),
-            // It bounds connecting too: with several hosts, a silent one has to leave time for the next.
-            ("tcp_user_timeout", String(hosts > 1 ? connectTimeout.milliseconds : 20_000)),
+            ("tcp_user_timeout", "20000"),
         ]
         for (name, value) in ours where string[name] == nil { string[name] = value }
         // Not to be chosen: the decoding reads UTF-8.
         string["client_encoding"] = "UTF8"
-        return (string.keywords.map { ($0.name, $0.value) }, max(1, hosts))
+        return string
     }
 
     /// The statements that a new session runs at once, apart from settings that the user's `options` name.

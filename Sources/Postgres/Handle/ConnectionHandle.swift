@@ -22,11 +22,11 @@ import Glibc
 
     /// Begins to connect; false if not even that could be done. Resolving a name blocks here.
     mutating func start(_ keywords: [(String, String)]) -> Bool {
-        var names: [UnsafePointer<CChar>?] = unsafe keywords.map { unsafe UnsafePointer(strdup($0.0)) } + [nil]
-        var values: [UnsafePointer<CChar>?] = unsafe keywords.map { unsafe UnsafePointer(strdup($0.1)) } + [nil]
-        // Both lists end with NULL; libpq copies what it needs before it returns.
-        unsafe pointer = unsafe PQconnectStartParams(&names, &values, 0)
-        unsafe (names + values).forEach { unsafe free(UnsafeMutableRawPointer(mutating: $0)) }
+        // Called once for each connection that is tried; the last one is not leaked.
+        unsafe PQfinish(pointer)
+        // The server's farewell was to the connection before.
+        unsafe farewell.pointee = false
+        unsafe pointer = keywords.withKeywordLists { unsafe PQconnectStartParams($0, $1, 0) }
         guard unsafe pointer != nil else { return false }
         // The default receiver prints on stderr. Verbose, since only so a refusal shows its SQLSTATE.
         _ = unsafe PQsetNoticeReceiver(
@@ -82,14 +82,15 @@ import Glibc
         return unsafe String(cString: text)
     }
 
-    /// The `options` that the connection was opened with, from the string or from the environment.
-    var options: String {
+    /// The value that a keyword has for this connection, from the string, a service file, the environment or libpq's
+    /// defaults; empty where there is none.
+    func option(_ name: String) -> String {
         guard let list = unsafe PQconninfo(pointer) else { return "" }
         defer { unsafe PQconninfoFree(list) }
         var entry = unsafe list
         // The list ends with an entry whose keyword is NULL.
         while let keyword = unsafe entry.pointee.keyword {
-            if unsafe strcmp(keyword, "options") == 0, let value = unsafe entry.pointee.val {
+            if unsafe strcmp(keyword, name) == 0, let value = unsafe entry.pointee.val {
                 return unsafe String(cString: value)
             }
             unsafe entry += 1
@@ -167,5 +168,18 @@ import Glibc
         guard let cancel = unsafe PQgetCancel(pointer) else { return nil }
         // The caller of PQgetCancel owns what it returns.
         return unsafe CancelHandle(cancel)
+    }
+}
+
+extension [(String, String)] {
+    /// Gives `body` the two lists of C strings that libpq takes; they are freed afterwards.
+    func withKeywordLists<R>(
+        _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> R
+    ) -> R {
+        let names: [UnsafePointer<CChar>?] = unsafe map { unsafe UnsafePointer(strdup($0.0)) } + [nil]
+        let values: [UnsafePointer<CChar>?] = unsafe map { unsafe UnsafePointer(strdup($0.1)) } + [nil]
+        // Both end with NULL; libpq copies what it needs before it returns.
+        defer { unsafe (names + values).forEach { unsafe free(UnsafeMutableRawPointer(mutating: $0)) } }
+        return unsafe body(names, values)
     }
 }

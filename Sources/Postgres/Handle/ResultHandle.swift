@@ -42,13 +42,18 @@ import CPostgres
             types.append(unsafe PQftype(pointer, column))
         }
         let tag = unsafe string(PQcmdStatus(pointer)) ?? ""
-        let (cells, bytes) = copyCells(count: count, width: width)
+        var large: [Int: [UInt8]] = [:]
+        let (cells, bytes) = copyCells(count: count, width: width, &large)
         return Rows(
             columns: columns, affected: Int(unsafe string(PQcmdTuples(pointer)) ?? "") ?? 0,
-            tag: String(tag.prefix { $0 != " " }), types: types, cells: cells, bytes: bytes, count: count)
+            tag: String(tag.prefix { $0 != " " }), types: types, cells: cells, bytes: bytes, large: large,
+            count: count)
     }
 
-    private func copyCells(count: Int, width: Int) -> ([Rows.Cell], [UInt8]) {
+    /// From this size on a cell has an array of its own.
+    private static let large = 1 << 16
+
+    private func copyCells(count: Int, width: Int, _ large: inout [Int: [UInt8]]) -> ([Rows.Cell], [UInt8]) {
         var cells: [Rows.Cell] = []
         cells.reserveCapacity(count * width)
         var total = 0
@@ -59,6 +64,12 @@ import CPostgres
                     continue
                 }
                 let length = Int(unsafe PQgetlength(pointer, row, column))
+                if length >= Self.large, let value = unsafe PQgetvalue(pointer, row, column) {
+                    // PQgetlength bytes are valid at value until the result is cleared.
+                    large[cells.count] = unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: length))
+                    cells.append(Rows.Cell(start: 0, length: length))
+                    continue
+                }
                 cells.append(Rows.Cell(start: total, length: length))
                 total += length
             }
@@ -67,7 +78,7 @@ import CPostgres
         guard total > 0 else { return (cells, []) }
         // Measured first, copied into one block second: no growth, one allocation however many cells.
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: total) { buffer, filled in
-            for (index, cell) in cells.enumerated() where cell.length > 0 {
+            for (index, cell) in cells.enumerated() where cell.length > 0 && cell.length < Self.large {
                 let row = CInt(index / width)
                 let column = CInt(index % width)
                 guard let value = unsafe PQgetvalue(pointer, row, column), let base = buffer.baseAddress else {

@@ -53,10 +53,10 @@ package final class Listener: Sendable {
         backoff = ReconnectBackoff()
         continuation.yield(.reconnected)
         while !Task.isCancelled {
-            let received = try await connection.notifications(within: .seconds(20))
+            let received = try await connection.notifications(within: .seconds(10))
             for notification in received { continuation.yield(notification) }
             // Silence may be a dead link: a question shows it.
-            if received.isEmpty { _ = try await connection.query(Statement("SELECT 1"), timeout: .seconds(10)) }
+            if received.isEmpty { try await connection.check() }
         }
     }
 }

@@ -202,8 +202,15 @@ extension Pool {
     /// Returns a lease. A broken connection, or one in a transaction, is closed.
     private func giveBack(_ connection: Connection) async {
         guard await connection.isReusable else {
+            // A server that stands still does so for all: each of the others would cost the same wait.
+            let isSilent = await connection.wasSilent
             await connection.close()
-            wake(state.withLockedValue { $0.machine.dropped() })
+            let (handovers, suspects) = state.withLockedValue { state in
+                let suspects = isSilent ? state.machine.takeIdle() : []
+                return (state.machine.dropped(), suspects)
+            }
+            wake(handovers)
+            for suspect in suspects { await suspect.close() }
             return
         }
         let (handovers, mustClose) = state.withLockedValue { $0.machine.returned(connection) }

@@ -97,6 +97,12 @@ struct PoolStateMachine<Connection, Waiter> {
         return (handOver(), false)
     }
 
+    /// Takes all idle connections out, to be closed: their server stands still.
+    mutating func takeIdle() -> [Connection] {
+        defer { idle = [] }
+        return idle
+    }
+
     /// A lease ends with a connection that was closed.
     mutating func dropped() -> [Handover] {
         leased -= 1

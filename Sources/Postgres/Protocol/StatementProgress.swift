@@ -1,4 +1,5 @@
-/// Decides how long to wait for a statement, when to cancel it, and when to give its connection up.
+/// Decides how long to wait for a statement, when to ask whether the server still answers, when to cancel the statement, and
+/// when to give its connection up.
 ///
 /// A value without I/O: the connection's thread tells it what time it is and what it has seen.
 struct StatementProgress {
@@ -6,15 +7,19 @@ struct StatementProgress {
     enum Stop: Sendable {
         case timedOut
         case cancelled
+        /// The server stands still.
+        case silent
     }
 
     /// What the connection has to do next.
     enum Action: Equatable {
         /// Wait for the socket, at most until this instant.
         case wait(until: ContinuousClock.Instant)
+        /// Ask by another connection whether the server answers.
+        case ping
         /// Ask the server to cancel the statement, then ask again.
         case requestCancel
-        /// Close the connection: the server did not answer the cancel in time.
+        /// Close the connection: the server is silent, or did not answer the cancel in time.
         case abandon
     }
 
@@ -29,21 +34,44 @@ struct StatementProgress {
     private(set) var stop: Stop?
     private var phase: Phase
     private let grace: Duration
+    private let patience: Duration
+    /// When to ask whether the server still answers; nil while an answer is waited for.
+    private var pingAt: ContinuousClock.Instant?
 
-    /// A statement sent now; `grace` is how long the server may take to answer a cancel.
-    init(deadline: ContinuousClock.Instant, grace: Duration) {
+    /// A statement sent `now`; `grace` is how long the server may take to answer a cancel; zero: none is sent, and a
+    /// deadline that passes means that the server is silent. After `patience` the server is asked whether it still answers.
+    init(
+        now: ContinuousClock.Instant, deadline: ContinuousClock.Instant, grace: Duration, patience: Duration
+    ) {
         phase = .running(deadline: deadline)
         self.grace = grace
+        self.patience = patience
+        pingAt = now + patience
     }
 
-    /// What to do while results are still missing.
-    mutating func next(now: ContinuousClock.Instant, isCancelled: Bool) -> Action {
+    /// What to do while results are still missing; `isAnswered` is what came of the ping that was asked for, nil as long as
+    /// that is open.
+    mutating func next(now: ContinuousClock.Instant, isCancelled: Bool, isAnswered: Bool? = nil) -> Action {
+        if pingAt == nil, let isAnswered {
+            guard isAnswered else {
+                stop = .silent
+                return .abandon
+            }
+            pingAt = now + patience
+        }
         switch phase {
-        case .running(let deadline) where isCancelled || now >= deadline:
+        case .running(let deadline) where grace == .zero && now >= deadline:
+            stop = .silent
+            return .abandon
+        case .running(let deadline) where grace > .zero && (isCancelled || now >= deadline):
             stop = isCancelled ? .cancelled : .timedOut
             phase = .stopping(giveUpAt: now + grace)
             return .requestCancel
-        case .running(let deadline): return .wait(until: deadline)
+        case .running(let deadline):
+            guard let pingAt else { return .wait(until: deadline) }
+            guard now >= pingAt else { return .wait(until: min(pingAt, deadline)) }
+            self.pingAt = nil
+            return .ping
         case .stopping(let giveUpAt): return now >= giveUpAt ? .abandon : .wait(until: giveUpAt)
         }
     }

@@ -9,10 +9,13 @@ enum Agreement {
     /// Documents in a payload are not compared.
     private static let longest = 512
     private static let widest = 64
+    /// Juicyway's pages know it under both names (`providers.md` 5.2).
+    private static let otherNames = ["phone": "phone_number"]
 
     /// The fields in which `record` contradicts `payload`, among those that both have, by their paths.
-    static func contradictions(of record: JSONValue, with payload: JSONValue) -> [String] {
-        contradictions(record, payload, path: "", isInList: false).sorted()
+    static func contradictions(of record: JSONValue, with payload: JSONView) -> [String] {
+        let sent = payload.excerpt(like: record, also: otherNames, longest: longest, widest: widest)
+        return contradictions(record, sent, path: "", isInList: false).sorted()
     }
 
     private static func contradictions(
@@ -21,8 +24,7 @@ enum Agreement {
         switch (record, payload) {
         case (.object(let said), .object(let sent)):
             return sent.flatMap { key, value in
-                // Juicyway's pages know it under both names (`providers.md` 5.2).
-                guard let other = said[key] ?? (key == "phone" ? said["phone_number"] : nil) else { return [String]() }
+                guard let other = said[key] ?? otherNames[key].flatMap({ said[$0] }) else { return [String]() }
                 let path = path.isEmpty ? name(key) : "\(path).\(name(key))"
                 return contradictions(other, value, path: path, isInList: isInList)
             }

@@ -10,10 +10,12 @@ enum Echo {
     ]
 
     /// Whether `text` holds a value of the payload or is part of one.
-    static func isEcho(_ text: String, of payload: JSONValue) -> Bool {
+    static func isEcho(_ text: String, of payload: JSONView) -> Bool {
         let lower = text.lowercased()
         var isEcho = false
         payload.forEachString { value in
+            // A document is told by its size: no status is part of one but by chance.
+            guard !isEcho, value.utf8.count <= 100_000 else { return }
             let value = value.lowercased()
             if value.count >= 3, lower.contains(value) { isEcho = true }
             if lower.count >= 3, value.contains(lower) { isEcho = true }
@@ -22,7 +24,7 @@ enum Echo {
     }
 
     /// The status, unless it may be a value of the payload.
-    static func status(_ status: String?, of payload: JSONValue) -> String? {
+    static func status(_ status: String?, of payload: JSONView) -> String? {
         guard let status, !knownStatuses.contains(status.lowercased()) else { return status }
         return isEcho(status, of: payload) ? nil : status
     }

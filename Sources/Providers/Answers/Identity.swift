@@ -13,7 +13,7 @@ struct Identity: Sendable {
     /// A field that payload and record have under one name.
     static func payload(_ path: String...) -> Identity {
         Identity(field: path.joined(separator: "."), path: path) { context in
-            path.reduce(context.payload) { $0?[$1] }?.string
+            path.reduce(Optional(context.payload)) { $0?[$1] }?.string
         }
     }
 

@@ -5,7 +5,7 @@ import JobModel
 /// A claim with its payload and parameters read, for the length of one call.
 struct CallContext: Sendable {
     let claim: Claim
-    let payload: JSONValue
+    let payload: JSONView
     let parameters: JSONValue
     /// The moment on this machine's clock.
     let now: Date
@@ -15,7 +15,7 @@ struct CallContext: Sendable {
         do {
             self.claim = claim
             self.now = now
-            payload = try JSONValue(parsing: claim.payload ?? [])
+            payload = try JSONView(parsing: claim.payload ?? [])
             parameters = try JSONValue(parsing: claim.parameters)
         } catch {
             return nil

@@ -179,10 +179,11 @@ package final class HTTPProviderCaller: ProviderCaller {
         }
         // What was sent once is not refused afterwards: its fate must be found out.
         guard step == .create, claim.firstSentAge == nil else { return nil }
-        let faults = Contract.of(claim.kind)?.faults(in: context.payload) ?? []
-        guard !faults.isEmpty else { return nil }
-        let more = faults.count > Self.faultsShown ? "; and \(faults.count - Self.faultsShown) more" : ""
-        let list = faults.prefix(Self.faultsShown).map(\.description).joined(separator: "; ")
+        guard let contract = Contract.of(claim.kind) else { return nil }
+        let (count, faults) = contract.faults(in: context.payload, keeping: Self.faultsShown)
+        guard count > 0 else { return nil }
+        let more = count > faults.count ? "; and \(count - faults.count) more" : ""
+        let list = faults.map(\.description).joined(separator: "; ")
         return CallResult(.invalidPayload, mayHaveReached: false, error: list + more)
     }
 

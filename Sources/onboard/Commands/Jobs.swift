@@ -109,7 +109,7 @@ struct Jobs: AsyncParsableCommand {
                 throw ValidationError("cannot read \(path)")
             }
             do {
-                _ = try JSONValue(parsing: Array(data))
+                _ = try JSONView(parsing: Array(data))
             } catch {
                 throw Failure(.answerIsNo, "the payload is \(error)")
             }

@@ -21,18 +21,21 @@ struct Validate: ParsableCommand {
         } else {
             bytes = Array(FileHandle.standardInput.readDataToEndOfFile())
         }
-        let payload: JSONValue
+        let payload: JSONView
         do {
-            payload = try JSONValue(parsing: bytes)
+            payload = try JSONView(parsing: bytes)
         } catch {
             throw Failure(.answerIsNo, "the payload is \(error)")
         }
-        let faults = contract.faults(in: payload)
-        guard !faults.isEmpty else {
+        var count = 0
+        contract.forEachFault(in: payload) { fault in
+            count += 1
+            print(fault.description)
+        }
+        guard count > 0 else {
             print("The payload keeps the contract of \(kind).")
             return
         }
-        for fault in faults { print(fault.description) }
-        throw Failure(.answerIsNo, "the payload breaks the contract of \(kind) in \(faults.count) places")
+        throw Failure(.answerIsNo, "the payload breaks the contract of \(kind) in \(count) places")
     }
 }

@@ -192,3 +192,16 @@ SELECT x.job_id, 'in ' || x.place FROM (
     UNION ALL SELECT NULL, 'worker_leases', to_jsonb(w)::text FROM onboarding.worker_leases w
     UNION ALL SELECT NULL, 'providers', to_jsonb(p)::text FROM onboarding.providers p) x
 WHERE x.text ILIKE '%' || :mark || '%'
+
+-- invariant: partitions follow each other at the turns of UTC months, whatever time zone made them
+SELECT NULL::bigint, x.name || ' from ' || coalesce(x.start::text, 'the beginning') || ' to ' || x.stop || ', after ' || coalesce(x.before::text, 'none')
+FROM (
+    SELECT b.name, b.start, b.stop, lag(b.stop) OVER (PARTITION BY b.parent ORDER BY b.stop) AS before
+    FROM (
+        SELECT i.inhparent AS parent, c.relname AS name,
+            substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM \(''([^'']+)''\)')::timestamptz AS start,
+            substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''([^'']+)''\)')::timestamptz AS stop
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent IN ('onboarding.attempts'::regclass, 'onboarding.state_changes'::regclass)) b
+    WHERE b.stop IS NOT NULL) x
+WHERE x.stop <> date_trunc('month', x.stop, 'UTC') OR x.start <> x.before

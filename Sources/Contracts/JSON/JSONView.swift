@@ -1,0 +1,134 @@
+/// A JSON document that stays in its bytes; each look reads them again.
+///
+/// A tree of a payload with many small values would take ten times as much memory as the payload.
+package struct JSONView: Sendable {
+    /// What a value is.
+    package enum Kind: Sendable { case null, bool, number, string, array, object }
+
+    private let bytes: [UInt8]
+    /// Where long strings end, so that no look but the first goes through them.
+    private let ends: [Int: Int]
+    /// Where the value begins. All that a parser can throw was found when the document was first read.
+    private let start: Int
+
+    private init(_ bytes: [UInt8], _ ends: [Int: Int], at start: Int) {
+        self.bytes = bytes
+        self.ends = ends
+        self.start = start
+    }
+
+    /// Reads one document (RFC 8259), strictly, nested at most 128 deep; of equal keys the last counts.
+    ///
+    /// - Throws: `JSONError` with the offset of the first byte that does not fit.
+    package init(parsing bytes: [UInt8]) throws(JSONError) {
+        var parser = JSONParser(bytes: bytes, isScanning: true)
+        _ = try parser.document()
+        parser.position = 0
+        parser.skipSpace()
+        self.init(bytes, parser.ends, at: parser.position)
+    }
+
+    /// What the value is.
+    package var kind: Kind {
+        switch bytes[start] {
+        case UInt8(ascii: "{"): .object
+        case UInt8(ascii: "["): .array
+        case UInt8(ascii: "\""): .string
+        case UInt8(ascii: "t"), UInt8(ascii: "f"): .bool
+        case UInt8(ascii: "n"): .null
+        default: .number
+        }
+    }
+
+    private var parser: JSONParser { JSONParser(bytes: bytes, ends: ends, at: start) }
+
+    /// The value as a tree.
+    package var value: JSONValue {
+        var parser = parser
+        // Read before: it cannot fail.
+        return (try? parser.value()) ?? .null
+    }
+
+    /// The text of a string; nil for anything else.
+    package var string: String? { kind == .string ? value.string : nil }
+
+    /// The member `key` of an object; nil for anything else.
+    package subscript(key: String) -> JSONView? {
+        var member: JSONView?
+        forEachMember { if $0 == key { member = $1 } }
+        return member
+    }
+
+    /// How many bytes the value takes, without what escapes of a string stand for.
+    private var width: Int {
+        var parser = parser
+        parser.isScanning = true
+        // Read before: it cannot fail.
+        _ = try? parser.value()
+        return parser.position - start
+    }
+
+    /// The members of an object in the order of the document; none for anything else.
+    package func forEachMember(_ body: (_ key: String, _ value: JSONView) -> Void) {
+        guard kind == .object else { return }
+        var parser = parser
+        // Read before: it cannot fail.
+        try? parser.eachMember { parser, key throws(JSONError) in
+            body(key, JSONView(bytes, ends, at: parser.position))
+            try parser.skip()
+        }
+    }
+
+    /// The elements of an array; none for anything else.
+    package func forEachElement(_ body: (JSONView) -> Void) {
+        guard kind == .array else { return }
+        var parser = parser
+        // Read before: it cannot fail.
+        try? parser.eachElement { parser throws(JSONError) in
+            body(JSONView(bytes, ends, at: parser.position))
+            try parser.skip()
+        }
+    }
+
+    /// Every string in the document, keys not included.
+    package func forEachString(_ body: (String) -> Void) {
+        switch kind {
+        case .null, .bool, .number: break
+        case .string: string.map(body)
+        case .array: forEachElement { $0.forEachString(body) }
+        case .object: forEachMember { $1.forEachString(body) }
+        }
+    }
+
+    /// As a tree, only what can be compared with `record`: of objects the members that it has too, or that `also` knows
+    /// under another name; without strings and numbers of more than `longest` bytes and arrays of more than `widest`
+    /// elements.
+    package func excerpt(like record: JSONValue, also other: [String: String], longest: Int, widest: Int) -> JSONValue {
+        switch (kind, record) {
+        case (.object, .object(let said)):
+            var members: [String: JSONValue] = [:]
+            forEachMember { key, value in
+                guard let record = said[key] ?? other[key].flatMap({ said[$0] }) else { return }
+                members[key] = value.excerpt(like: record, also: other, longest: longest, widest: widest)
+            }
+            return .object(members)
+        case (.array, .array(let said)):
+            var count = 0
+            forEachElement { _ in count += 1 }
+            // Only lists of the same length are compared; each element may be any of the record's.
+            return count == said.count && count <= widest && width <= widest * longest ? value : .null
+        case (.string, _), (.number, _): return width <= longest * 6 + 2 ? value : .null
+        case (.bool, _): return value
+        default: return .null
+        }
+    }
+}
+
+extension JSONParser {
+    /// Passes over one value.
+    fileprivate mutating func skip() throws(JSONError) {
+        isScanning = true
+        _ = try value()
+        isScanning = false
+    }
+}
