@@ -81,7 +81,7 @@ let package = Package(
             name: "onboard",
             dependencies: [
                 "CMalloc", "JobModel", "JobQueue", "Postgres", "Contracts", "Providers", "Worker", arguments, lifecycle,
-                logging, .product(name: "Configuration", package: "swift-configuration"),
+                locks, logging, .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ], swiftSettings: strict),
         .executableTarget(

@@ -7,6 +7,7 @@ struct Failure: Error {
         case answerIsNo = 1
         case outOfReach = 69
         case bug = 70
+        case outputFailed = 74
         case wrongConfiguration = 78
     }
 
@@ -15,7 +16,7 @@ struct Failure: Error {
 
     init(_ code: Code, _ sentence: String) {
         self.code = code
-        self.sentence = sentence.split(whereSeparator: \.isNewline).joined(separator: " ")
+        self.sentence = sentence.split(whereSeparator: \.isNewline).joined(separator: " ").escapingControls
     }
 
     /// What an error of the database means to the person at the terminal.

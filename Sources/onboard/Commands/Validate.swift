@@ -1,6 +1,5 @@
 import ArgumentParser
 import Contracts
-import Foundation
 
 /// `onboard validate`: checks a payload against its kind's contract.
 struct Validate: ParsableCommand {
@@ -12,15 +11,7 @@ struct Validate: ParsableCommand {
 
     func run() throws {
         let contract = try PrintContract.contract(of: kind)
-        let bytes: [UInt8]
-        if let file {
-            guard let data = FileManager.default.contents(atPath: file) else {
-                throw ValidationError("cannot read \(file)")
-            }
-            bytes = Array(data)
-        } else {
-            bytes = Array(FileHandle.standardInput.readDataToEndOfFile())
-        }
+        let bytes = Array(try InputFile.read(file))
         let payload: JSONValue
         do {
             payload = try JSONValue(parsing: bytes)
@@ -29,10 +20,9 @@ struct Validate: ParsableCommand {
         }
         let faults = contract.faults(in: payload)
         guard !faults.isEmpty else {
-            print("The payload keeps the contract of \(kind).")
-            return
+            return try Terminal.show("The payload keeps the contract of \(kind).")
         }
-        for fault in faults { print(fault.description) }
+        try Terminal.show(faults.map(\.description))
         throw Failure(.answerIsNo, "the payload breaks the contract of \(kind) in \(faults.count) places")
     }
 }

@@ -65,7 +65,10 @@ struct Work: AsyncParsableCommand {
             var isEnding = false
             for await signal in signals {
                 // As if the signal had ended it, which in effect it did.
-                if isEnding { Foundation.exit(128 + signal.rawValue) }
+                if isEnding {
+                    LogWriter.shared.flush()
+                    Foundation.exit(128 + signal.rawValue)
+                }
                 isEnding = true
                 await group.triggerGracefulShutdown()
             }
@@ -91,10 +94,10 @@ struct Work: AsyncParsableCommand {
         let level = try settings.value("ONBOARD_LOG_LEVEL", default: Logger.Level.info, form: "one of \(levels)") {
             Logger.Level(rawValue: $0)
         }
-        let format = try settings.value("ONBOARD_LOG_FORMAT", default: LineLogHandler.Format.json, form: "json or text")
-        {
-            LineLogHandler.Format(rawValue: $0)
+        let format = try settings.value("ONBOARD_LOG_FORMAT", default: LogLine.Format.json, form: "json or text") {
+            LogLine.Format(rawValue: $0)
         }
-        return Logger(label: "onboard") { LineLogHandler(logLevel: level, label: $0, format: format) }
+        LogWriter.shared.use(format)
+        return Logger(label: "onboard") { _ in LineLogHandler(logLevel: level, format: format) }
     }
 }
