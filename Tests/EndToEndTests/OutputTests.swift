@@ -21,11 +21,30 @@ import Testing
         try await withStage(["--delay", "100"]) { stage in
             try await stage.run(Self.jobs)
             let limit = redirection.contains("TMPDIR") ? "ulimit -f 0;" : ""
-            _ = try await shell(
-                "\(limit) \"$0\" work --until-idle \(redirection)", stage,
+            // Whoever runs the tests may ignore these signals, and such is inherited.
+            let ended = try await shell(
+                "\(limit) env --default-signal=PIPE,XFSZ \"$0\" work --until-idle \(redirection)", stage,
                 ["ONBOARD_LOG_LEVEL": "trace", "TMPDIR": FileManager.default.temporaryDirectory.path])
+            #expect(ended.exitCode == 0)
             #expect(try await stage.count("state = 'completed'") == 20)
             #expect(try stage.simulator.effects().count == 20)
+        }
+    }
+
+    @Test func `no socket takes the place of a closed descriptor`() async throws {
+        try await withStage { stage in
+            let worker = try Program(
+                shell: "exec \"$0\" work <&- >&- 2>&-", "onboard", environment: stage.environment
+            ).start()
+            try await eventually("the worker") {
+                try await stage.value("SELECT count(*) FROM onboarding.workers") == "1"
+            }
+            for number in 0...2 {
+                let path = "/proc/\(worker.processID)/fd/\(number)"
+                #expect(try FileManager.default.destinationOfSymbolicLink(atPath: path) == "/dev/null")
+            }
+            worker.signal(SIGTERM)
+            #expect(try await worker.ended().exitCode == 0)
         }
     }
 
