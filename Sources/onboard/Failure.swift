@@ -28,6 +28,8 @@ struct Failure: Error {
         case .server
         where error.sqlState == .undefinedTable || error.sqlState?.code == "3F000" || error.sqlState?.code == "42883":
             self.init(.wrongConfiguration, "the database has no current onboarding schema: run `onboard migrate`")
+        case .server where error.sqlState == .insufficientPrivilege && error.message.hasPrefix("onboarding: "):
+            self.init(.wrongConfiguration, String(error.message.dropFirst("onboarding: ".count)))
         case .server where error.sqlState == .insufficientPrivilege:
             self.init(.wrongConfiguration, "\(error.message); give the login the role that README's \"Run it\" names")
         case .server where error.sqlState?.code == "25006":

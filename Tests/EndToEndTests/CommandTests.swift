@@ -40,6 +40,24 @@ import Testing
         }
     }
 
+    @Test func `status says that no worker is alive, or none serves what is due`() async throws {
+        try await withStage { stage in
+            let status = { try await Program.run("onboard", ["status"], environment: stage.environment).output }
+            let before = try await status()
+            #expect(before.contains("no worker is alive"))
+            try await stage.run(Load.juicyway(3))
+            let worker = try stage.work([], ["ONBOARD_PROVIDERS": "iron"])
+            try await eventually("the worker") {
+                try await stage.value("SELECT count(*) FROM onboarding.workers") == "1"
+            }
+            let output = try await status()
+            #expect(output.contains(/due jobs of juicyway, which no live worker serves +3/), "\(output)")
+            #expect(!output.contains("no worker is alive"))
+            worker.signal(SIGTERM)
+            _ = try await worker.ended()
+        }
+    }
+
     @Test func `a job is cancelled, retried with a corrected payload, limited, paused and resumed`() async throws {
         try await withStage { stage in
             try await stage.run(

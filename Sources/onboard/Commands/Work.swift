@@ -14,7 +14,9 @@ import Worker
 struct Work: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Claims jobs and calls providers until stopped.",
-        discussion: "SIGTERM and SIGINT finish what is in flight within the drain time; a second one ends at once.")
+        discussion:
+            "SIGTERM, SIGINT and SIGQUIT finish what is in flight within the drain time; a second one ends at once. Other signals end nothing."
+    )
 
     @OptionGroup var database: DatabaseOptions
 
@@ -25,6 +27,7 @@ struct Work: AsyncParsableCommand {
         // By default each thread has a heap of its own, and keeps there what it has freed: at 1,000 slots 15 of 95 MB.
         // Two do as well, with no measurable loss of speed.
         _ = mallopt(M_ARENA_MAX, 2)
+        Self.ignoreOtherSignals()
         let settings = try Settings(file: database.config)
         let endpoints = try Endpoint.all(settings)
         var configuration = try WorkerConfiguration(settings, endpoints: endpoints)
@@ -51,10 +54,21 @@ struct Work: AsyncParsableCommand {
         await caller.shutdown()
     }
 
+    /// Signals that a terminal, a log rotation or a service manager may send and that would end or stop the process, with calls
+    /// in flight. SIGHUP follows SIGTERM at once where systemd has SendSIGHUP, so that it is no second signal either.
+    private static func ignoreOtherSignals() {
+        let others = [
+            SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT, SIGXCPU, SIGTSTP, SIGTTIN,
+            SIGTTOU,
+        ]
+        // Real-time signals are numbered up to 64, of which the C library uses the first two or three.
+        for signal in others + (35...64) { Foundation.signal(signal, SIG_IGN) }
+    }
+
     /// Runs the daemon until it ends or a signal comes; the second signal ends the process.
     private static func serve(_ daemon: Daemon, _ configuration: WorkerConfiguration, _ logger: Logger) async throws {
         // The only listener: of two, a signal that comes between their beginnings would reach one.
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sigquit)
         var setting = ServiceGroupConfiguration(
             services: [.init(service: daemon, successTerminationBehavior: .gracefullyShutdownGroup)], logger: logger)
         // Beyond the drain time, results are still written and the worker is signed off.
