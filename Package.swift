@@ -143,7 +143,8 @@ let package = Package(
                 "TestKit", logging, locks, lifecycle,
             ], swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["onboard", "onboard-simulator", "Postgres", "TestKit", locks],
+            name: "EndToEndTests",
+            dependencies: ["onboard", "onboard-simulator", "Postgres", "TestKit", locks, logging],
             swiftSettings: strict),
         .testTarget(
             name: "ProtocolModelTests", dependencies: ["ProtocolModel", "SeededRandom"], swiftSettings: strict),

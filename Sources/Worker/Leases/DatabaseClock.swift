@@ -39,7 +39,8 @@ final class DatabaseClock: Sendable {
         }
         guard let jump else { return }
         logger.warning(
-            "the database's clock jumped; no age from before is believed", metadata: ["seconds": "\(jump.inSeconds)"])
+            "the database's clock jumped; no age from before is believed",
+            metadata: ["seconds": .stringConvertible(jump.inSeconds)])
     }
 
     /// Takes the ages out of what a claim brought that began after `jumps` jumps, unless the clock was steady until its end.
