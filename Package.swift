@@ -81,7 +81,7 @@ let package = Package(
             name: "onboard",
             dependencies: [
                 "CMalloc", "JobModel", "JobQueue", "Postgres", "Contracts", "Providers", "Worker", arguments, lifecycle,
-                logging, .product(name: "Configuration", package: "swift-configuration"),
+                locks, logging, .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ], swiftSettings: strict),
         .executableTarget(
@@ -143,7 +143,8 @@ let package = Package(
                 "TestKit", logging, locks, lifecycle,
             ], swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["onboard", "onboard-simulator", "Postgres", "TestKit", locks],
+            name: "EndToEndTests",
+            dependencies: ["onboard", "onboard-simulator", "Postgres", "TestKit", locks, logging],
             swiftSettings: strict),
         .testTarget(
             name: "ProtocolModelTests", dependencies: ["ProtocolModel", "SeededRandom"], swiftSettings: strict),

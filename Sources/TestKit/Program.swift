@@ -18,8 +18,20 @@ package final class Program: @unchecked Sendable {
     private let errorFile: URL
 
     /// Prepares the built program `name`; its output goes to files, so that no pipe can fill up.
-    package convenience init(_ name: String, _ arguments: [String], environment: [String: String] = [:]) {
+    ///
+    /// - Parameter errorsTo: where standard error goes instead.
+    package convenience init(
+        _ name: String, _ arguments: [String], environment: [String: String] = [:], errorsTo: FileHandle? = nil
+    ) {
         self.init(at: Self.productsFolder.appendingPathComponent(name), arguments, environment: environment)
+        if let errorsTo { process.standardError = errorsTo }
+    }
+
+    /// Prepares a shell that runs `line`, in which `$0` is the built program `name`.
+    package convenience init(shell line: String, _ name: String, environment: [String: String] = [:]) {
+        self.init(
+            at: URL(fileURLWithPath: "/bin/sh"), ["-c", line, Self.productsFolder.appendingPathComponent(name).path],
+            environment: environment)
     }
 
     /// Prepares a program that is not of this package.

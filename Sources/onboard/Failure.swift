@@ -7,6 +7,7 @@ struct Failure: Error {
         case answerIsNo = 1
         case outOfReach = 69
         case bug = 70
+        case outputFailed = 74
         case wrongConfiguration = 78
     }
 
@@ -15,7 +16,7 @@ struct Failure: Error {
 
     init(_ code: Code, _ sentence: String) {
         self.code = code
-        self.sentence = sentence.split(whereSeparator: \.isNewline).joined(separator: " ")
+        self.sentence = sentence.split(whereSeparator: \.isNewline).joined(separator: " ").escapingControls
     }
 
     /// What an error of the database means to the person at the terminal.
@@ -27,6 +28,8 @@ struct Failure: Error {
         case .server
         where error.sqlState == .undefinedTable || error.sqlState?.code == "3F000" || error.sqlState?.code == "42883":
             self.init(.wrongConfiguration, "the database has no current onboarding schema: run `onboard migrate`")
+        case .server where error.sqlState == .insufficientPrivilege && error.message.hasPrefix("onboarding: "):
+            self.init(.wrongConfiguration, String(error.message.dropFirst("onboarding: ".count)))
         case .server where error.sqlState == .insufficientPrivilege:
             self.init(.wrongConfiguration, "\(error.message); give the login the role that README's \"Run it\" names")
         case .server where error.sqlState?.code == "25006":

@@ -33,7 +33,7 @@ enum SourceRules {
         ],
         "onboard": [
             "CMalloc", "JobModel", "JobQueue", "Postgres", "Contracts", "Providers", "Worker", "ArgumentParser",
-            "Configuration", "Foundation", "Logging", "ServiceLifecycle", "UnixSignals",
+            "Configuration", "Foundation", "Logging", "NIOConcurrencyHelpers", "ServiceLifecycle", "UnixSignals",
         ],
         "onboard-bench": [
             "JobModel", "Postgres", "Providers", "Worker", "ArgumentParser", "AsyncHTTPClient", "Foundation", "Logging",
@@ -46,12 +46,13 @@ enum SourceRules {
     static let restricted: [String: Set<String>] = [
         "Task {": ["Shielded.swift", "SimulatorServer.swift", "TestCluster.swift", "TestDatabase.swift"],
         " Task(name:": ["Work.swift", "PoolTimer.swift"],
-        "Date()": ["HTTPProviderCaller.swift", "SimulatorServer.swift", "LineLogHandler.swift"],
+        "Date()": ["HTTPProviderCaller.swift", "SimulatorServer.swift", "LogLine.swift"],
         "fatalError(": [], "try!": [], "as!": [],
-        "print(": [
-            "Terminal.swift", "Migrate.swift", "Status.swift", "Jobs.swift", "Providers.swift", "PrintContract.swift",
-            "Validate.swift", "Main.swift", "Campaign.swift",
-        ],
+        // In the command all output goes through Terminal.swift, which escapes it and notices what is not written.
+        "print(": ["Main.swift", "Campaign.swift"],
+        // A failed read or write of these ends the process.
+        "FileHandle.standardError": [], "FileHandle.standardOutput": ["Measure.swift"],
+        "readDataToEndOfFile(": ["SimulatorProcess.swift"],
     ]
 
     static let forbiddenNames = ["Manager", "Helper", "Util", "Common", "Base", "Misc"]

@@ -9,7 +9,9 @@ import Testing
         ("jobs show abc", 64),
         ("jobs show 999", 1),
         ("jobs list --state foo", 64),
-        ("jobs list --limit 0", 64),
+        ("jobs list --limit 0", 64), ("jobs list --kind nonsense", 64),
+        ("nonsense --help", 64), ("jobs nonsense --help", 64), ("help nonsense", 64), ("help jobs list", 0),
+        ("jobs list --help", 0), ("validate iron.customer.create /", 64),
         ("jobs cancel 999", 1),
         ("jobs retry 999", 1),
         ("jobs resolve 999 happened --note seen", 1), ("jobs resolve --note seen", 64),
@@ -35,6 +37,24 @@ import Testing
             #expect(ended.exitCode == code, "\(ended.errors)")
             #expect(ended.errors.isEmpty == (code == 0))
             #expect(ended.output.isEmpty == (code != 0))
+        }
+    }
+
+    @Test func `status says that no worker is alive, or none serves what is due`() async throws {
+        try await withStage { stage in
+            let status = { try await Program.run("onboard", ["status"], environment: stage.environment).output }
+            let before = try await status()
+            #expect(before.contains("no worker is alive"))
+            try await stage.run(Load.juicyway(3))
+            let worker = try stage.work([], ["ONBOARD_PROVIDERS": "iron"])
+            try await eventually("the worker") {
+                try await stage.value("SELECT count(*) FROM onboarding.workers") == "1"
+            }
+            let output = try await status()
+            #expect(output.contains(/due jobs of juicyway, which no live worker serves +3/), "\(output)")
+            #expect(!output.contains("no worker is alive"))
+            worker.signal(SIGTERM)
+            _ = try await worker.ended()
         }
     }
 

@@ -6,6 +6,7 @@ CREATE FUNCTION onboarding.make_roles() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     role_name text;
+    missing text[] := '{}';
 BEGIN
     FOREACH role_name IN ARRAY ARRAY['onboarding_enqueuer', 'onboarding_worker', 'onboarding_operator', 'onboarding_monitor'] LOOP
         IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles r WHERE r.rolname = role_name) THEN
@@ -14,12 +15,14 @@ BEGIN
             EXCEPTION
                 -- Roles belong to the whole server: another database's migration may make them at this moment.
                 WHEN duplicate_object OR unique_violation THEN NULL;
-                WHEN insufficient_privilege THEN
-                    RAISE EXCEPTION 'onboarding: may not create the role %; ask an administrator for: CREATE ROLE % NOLOGIN', role_name, role_name
-                        USING ERRCODE = 'insufficient_privilege';
+                WHEN insufficient_privilege THEN missing := missing || format('CREATE ROLE %I NOLOGIN;', role_name);
             END;
         END IF;
     END LOOP;
+    IF missing <> '{}' THEN
+        RAISE EXCEPTION 'onboarding: this login may not create roles; ask an administrator to run: %', array_to_string(missing, ' ')
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
 END;
 $$;
 SELECT onboarding.make_roles();

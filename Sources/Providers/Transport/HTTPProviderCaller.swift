@@ -212,9 +212,10 @@ package final class HTTPProviderCaller: ProviderCaller {
         return (error as? IOError).map { $0.errnoCode != 0 } ?? false
     }
 
-    /// The kind of error alone: descriptions may hold addresses and more.
+    /// The kind of error alone, since descriptions may hold more; for a connection that was not made, where and why.
     private static func name(_ error: any Error) -> String {
-        (error as? HTTPClientError)?.shortDescription ?? String(describing: type(of: error))
+        if let error = error as? NIOConnectionError { return error.sentence }
+        return (error as? HTTPClientError)?.shortDescription ?? String(describing: type(of: error))
     }
 }
 

@@ -39,7 +39,8 @@ final class Announcer: Sendable {
             return room
         }
         if room < news.count {
-            logger.notice("callers are not told of all results", metadata: ["results": "\(news.count - room)"])
+            logger.notice(
+                "callers are not told of all results", metadata: ["results": .stringConvertible(news.count - room)])
         }
         bell.ring()
     }

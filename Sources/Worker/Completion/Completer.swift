@@ -16,6 +16,7 @@ final class Completer: Sendable {
         var parkedUntil = ContinuousClock.now
         var isTrying = false
         var isFinishing = false
+        var news = ProviderNews()
 
         /// What to do now, while so many jobs in hand have not ended.
         mutating func next(unended: Int) -> Step {
@@ -134,7 +135,8 @@ final class Completer: Sendable {
         let unlocked = try await queue.unlocked(batch.map(\.job.claim.id))
         let busy = batch.filter { !unlocked.contains($0.job.claim.id) }
         let waiting = busy.isEmpty ? batch : busy
-        logger.notice("somebody has locked jobs whose results wait", metadata: ["results": "\(waiting.count)"])
+        logger.notice(
+            "somebody has locked jobs whose results wait", metadata: ["results": .stringConvertible(waiting.count)])
         state.withLockedValue { state in
             state.parked += waiting
             state.parkedUntil = .now + Self.parkingTime
@@ -163,7 +165,7 @@ final class Completer: Sendable {
                 }
                 logger.warning(
                     "could not write results; trying again",
-                    metadata: ["results": "\(batch.count)", "error": "\(error)"])
+                    metadata: ["results": .stringConvertible(batch.count), "error": "\(error)"])
                 // Cancelled: the loop ends.
                 try? await Task.sleep(for: backoff)
                 backoff = min(backoff * 2, .seconds(2))
@@ -181,7 +183,7 @@ final class Completer: Sendable {
         for attempt in batch {
             logger.error(
                 "a result cannot be written; the job is taken over when this worker ends",
-                metadata: ["job_id": "\(attempt.job.claim.id)", "error": "\(error)"])
+                metadata: ["job_id": .stringConvertible(attempt.job.claim.id.value), "error": "\(error)"])
             written(attempt)
         }
     }
@@ -190,6 +192,7 @@ final class Completer: Sendable {
         announcer.add(rows)
         let lost = Set(rows.lazy.filter { !$0.isWritten }.map(\.id))
         for attempt in batch {
+            tellOfProvider(attempt)
             if lost.contains(attempt.job.claim.id) {
                 if attempt.result.providerID != nil {
                     logger.warning(
@@ -207,12 +210,31 @@ final class Completer: Sendable {
     }
 }
 
+extension Completer {
+    private func tellOfProvider(_ attempt: CompletedAttempt) {
+        let provider = attempt.job.claim.kind.provider
+        let items = state.withLockedValue { $0.news.ended(attempt.result, attempt.decision, of: provider) }
+        for item in items {
+            var metadata: Logger.Metadata = ["provider": "\(provider)"]
+            if item.isTrouble {
+                metadata["error"] = attempt.result.error.map { "\($0)" }
+                metadata["http_status"] = attempt.result.httpStatus.map { .stringConvertible($0) }
+                metadata["held_seconds"] = (attempt.decision.providerHold?.components.seconds).map {
+                    .stringConvertible($0)
+                }
+            }
+            logger.log(level: item.isTrouble ? .warning : .notice, "\(item.message)", metadata: metadata)
+        }
+    }
+}
+
 extension CompletedAttempt {
     /// What a log line tells of it; never a payload. Made when the line is written, which most are not.
     fileprivate var metadata: Logger.Metadata {
         let claim = job.claim
         return [
-            "job_id": "\(claim.id)", "kind": "\(claim.kind)", "attempt": "\(claim.attempt)",
+            "job_id": .stringConvertible(claim.id.value), "provider": "\(claim.kind.provider)", "kind": "\(claim.kind)",
+            "attempt": .stringConvertible(claim.attempt),
             "outcome": "\(result.outcome.rawValue)", "state": "\(decision.state.rawValue)",
         ]
     }

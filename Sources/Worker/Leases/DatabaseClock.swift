@@ -39,7 +39,8 @@ final class DatabaseClock: Sendable {
         }
         guard let jump else { return }
         logger.warning(
-            "the database's clock jumped; no age from before is believed", metadata: ["seconds": "\(jump.inSeconds)"])
+            "the database's clock jumped; no age from before is believed",
+            metadata: ["seconds": .stringConvertible(jump.inSeconds)])
     }
 
     /// Nobody had watched the clock before this worker signed on; it was set back by `jump`, at most zero, as far as is known.

@@ -55,12 +55,20 @@ struct Heartbeat: Sendable {
     /// Renews until cancelled.
     func run() async {
         var pause = configuration.renewalInterval
+        var failingSince: ContinuousClock.Instant?
         while !Task.isCancelled {
             // Cancelled: the loop ends.
             try? await Task.sleep(for: pause)
             if Task.isCancelled { return }
             // Calls may go on for seven seconds after the last renewal: one that failed is tried again soon.
             let isRenewed = await beat()
+            if !isRenewed {
+                if failingSince == nil { failingSince = .now }
+            } else if let since = failingSince {
+                let seconds = (ContinuousClock.now - since).components.seconds
+                logger.notice("the database is back", metadata: ["seconds": .stringConvertible(seconds)])
+                failingSince = nil
+            }
             pause = isRenewed ? configuration.renewalInterval : min(configuration.renewalInterval, .milliseconds(300))
         }
     }

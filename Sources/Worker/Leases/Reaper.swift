@@ -73,7 +73,9 @@ struct Reaper: Sendable {
             guard pace.isDue(at: start) else { continue }
             await step("fail jobs whose time is over") { () async throws(PostgresError) in
                 let expired = try await queue.expireJobs(limit: batch)
-                if expired > 0 { logger.notice("failed jobs whose time is over", metadata: ["jobs": "\(expired)"]) }
+                if expired > 0 {
+                    logger.notice("failed jobs whose time is over", metadata: ["jobs": .stringConvertible(expired)])
+                }
             }
             await step("repair order keys") { () async throws(PostgresError) in
                 try await repairs.nextOrderKeys(of: queue)
@@ -102,6 +104,6 @@ struct Reaper: Sendable {
     }
 
     private func tell(_ taken: Int) {
-        if taken > 0 { logger.notice("took over jobs of lost workers", metadata: ["jobs": "\(taken)"]) }
+        if taken > 0 { logger.notice("took over jobs of lost workers", metadata: ["jobs": .stringConvertible(taken)]) }
     }
 }

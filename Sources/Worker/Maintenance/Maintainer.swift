@@ -32,8 +32,9 @@ struct Maintainer: Sendable {
             logger.notice(
                 "looked after history",
                 metadata: [
-                    "partitions_made": "\(done.partitionsMade)", "partitions_dropped": "\(done.partitionsDropped)",
-                    "jobs_deleted": "\(done.jobsDeleted)",
+                    "partitions_made": .stringConvertible(done.partitionsMade),
+                    "partitions_dropped": .stringConvertible(done.partitionsDropped),
+                    "jobs_deleted": .stringConvertible(done.jobsDeleted),
                 ])
         } catch {
             logger.warning("could not look after history", metadata: ["error": "\(error)"])

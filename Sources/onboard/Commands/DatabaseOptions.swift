@@ -4,7 +4,7 @@ import Postgres
 
 /// Where the configuration is; common to all commands that need the database.
 struct DatabaseOptions: ParsableArguments {
-    @Option(help: "A file with lines NAME=value; the environment wins.")
+    @Option(help: "A file with lines NAME=value, as a shell and systemd read them; the environment wins.")
     var config: String?
 
     /// Opens a connection, gives it to `body` and closes it; errors become sentences.

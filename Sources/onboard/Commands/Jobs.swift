@@ -25,11 +25,12 @@ struct Jobs: AsyncParsableCommand {
                 throw ValidationError(
                     "--state must be one of \(JobState.allCases.map(\.rawValue).joined(separator: ", "))")
             }
+            if let kind { _ = try PrintContract.contract(of: kind) }
             guard (1...10_000).contains(limit) else { throw ValidationError("--limit must be between 1 and 10000") }
         }
 
         func run() async throws {
-            Terminal.show(
+            try Terminal.show(
                 try await database.withDesk { desk throws(PostgresError) in
                     try await desk.jobs(state: state, kind: kind, reference: reference, limit: limit)
                 })
@@ -51,21 +52,14 @@ struct Jobs: AsyncParsableCommand {
                 )
             }
             guard !story.job.rows.isEmpty else { throw Failure(.answerIsNo, "\(id) is not a job") }
-            let width = story.job.rows.map { $0[0].count }.max() ?? 0
-            for row in story.job.rows {
-                print(row[0] + String(repeating: " ", count: width - row[0].count + 2) + row[1])
-            }
-            print("\nTransitions")
-            Terminal.show(story.transitions)
+            try Terminal.show(
+                Terminal.lines(of: story.job.rows.map { (name: $0[0], value: $0[1]) })
+                    + ["", "Transitions"] + Terminal.lines(of: story.transitions))
             if !story.attempts.rows.isEmpty {
-                print("\nAttempts")
-                Terminal.show(story.attempts)
+                try Terminal.show(["", "Attempts"] + Terminal.lines(of: story.attempts))
             }
             let why = try await database.withDesk { desk throws(PostgresError) in try await desk.why(job) }
-            if !why.rows.isEmpty {
-                print("\nWhy it is not running")
-                Terminal.show(why)
-            }
+            if !why.rows.isEmpty { try Terminal.show(["", "Why it is not running"] + Terminal.lines(of: why)) }
         }
     }
 
@@ -80,7 +74,7 @@ struct Jobs: AsyncParsableCommand {
             let state = try await database.withDesk { desk throws(PostgresError) in
                 try await desk.cancel(JobID(id), reason: reason)
             }
-            print(
+            try Terminal.show(
                 state == "cancelled"
                     ? "Job \(id) is cancelled."
                     : "Job \(id) is \(state); it ends cancelled unless the record turns out to exist.")
@@ -100,14 +94,12 @@ struct Jobs: AsyncParsableCommand {
             try await database.withDesk { desk throws(PostgresError) in
                 try await desk.retry(JobID(id), reason: reason, payload: corrected)
             }
-            print("Job \(id) is available.")
+            try Terminal.show("Job \(id) is available.")
         }
 
         /// The text of a payload file that is JSON.
         private static func read(_ path: String) throws -> String {
-            guard let data = FileManager.default.contents(atPath: path) else {
-                throw ValidationError("cannot read \(path)")
-            }
+            let data = try InputFile.read(path)
             do {
                 _ = try JSONView(parsing: Array(data))
             } catch {
@@ -147,13 +139,13 @@ struct Jobs: AsyncParsableCommand {
                 let state = try await database.withDesk { desk throws(PostgresError) in
                     try await desk.resolve(JobID(id), verdict: verdict, providerID: providerID, note: note)
                 }
-                return print("Job \(id) is \(state).")
+                return try Terminal.show("Job \(id) is \(state).")
             }
             let verdicts = try Verdicts(from ?? "-").json
             table = try await database.withDesk { desk throws(PostgresError) in
                 try await desk.resolve(verdicts: verdicts, note: note)
             }
-            Terminal.show(table)
+            try Terminal.show(table)
             let refused = table.rows.count { !$0[2].isEmpty }
             guard refused == 0 else {
                 throw Failure(.answerIsNo, "\(refused) of \(table.rows.count) verdicts were refused")
@@ -167,8 +159,7 @@ private struct Verdicts {
     let json: String
 
     init(_ path: String) throws {
-        let file = path == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: path)
-        guard let data = try file?.readToEnd() ?? nil else { throw ValidationError("cannot read \(path)") }
+        let data = try InputFile.read(path == "-" ? nil : path)
         var verdicts: [[String: String]] = []
         for (number, line) in String(decoding: data, as: UTF8.self).split(separator: "\n").enumerated() {
             let words = line.split(whereSeparator: \.isWhitespace).map(String.init)

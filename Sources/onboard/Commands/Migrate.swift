@@ -19,14 +19,14 @@ struct Migrate: AsyncParsableCommand {
         if let refusal = standing.refusal { throw refusal }
         if check {
             if let work = standing.work { throw Failure(.answerIsNo, work) }
-            return print("The schema is up to date at version \(SchemaMigrator.newest).")
+            return try Terminal.show("The schema is up to date at version \(SchemaMigrator.newest).")
         }
         let (done, repairs) = try await database.withConnection { connection throws(PostgresError) in
             let migrator = SchemaMigrator(connection)
             return (standing == .current ? [] : try await migrator.migrate(), try await migrator.repair())
         }
-        for repair in repairs { print("Repaired after a restore: \(repair).") }
-        print(
+        try Terminal.show(repairs.map { "Repaired after a restore: \($0)." })
+        try Terminal.show(
             done.isEmpty
                 ? "The schema is up to date at version \(SchemaMigrator.newest)."
                 : "Ran \(done.count) migrations; the schema is at version \(SchemaMigrator.newest).")

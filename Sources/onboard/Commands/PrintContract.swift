@@ -10,7 +10,7 @@ struct PrintContract: ParsableCommand {
     @Argument(help: "The kind, for example iron.customer.create.") var kind: String
 
     func run() throws {
-        print(try Self.contract(of: kind).jsonSchema.serialized)
+        try Terminal.show(try Self.contract(of: kind).jsonSchema.serialized)
     }
 
     /// The contract of a kind; an unknown one is wrong usage.

@@ -14,7 +14,7 @@ struct Providers: AsyncParsableCommand {
         @OptionGroup var database: DatabaseOptions
 
         func run() async throws {
-            Terminal.show(try await database.withDesk { desk throws(PostgresError) in try await desk.providers() })
+            try Terminal.show(try await database.withDesk { desk throws(PostgresError) in try await desk.providers() })
         }
     }
 
@@ -35,7 +35,7 @@ struct Providers: AsyncParsableCommand {
             try await database.withDesk { desk throws(PostgresError) in
                 try await desk.pause(provider, reason: reason, duration: wait)
             }
-            print("\(provider) is paused.")
+            try Terminal.show("\(provider) is paused.")
         }
     }
 
@@ -47,7 +47,7 @@ struct Providers: AsyncParsableCommand {
 
         func run() async throws {
             try await database.withDesk { desk throws(PostgresError) in try await desk.resume(provider) }
-            print("\(provider) is resumed.")
+            try Terminal.show("\(provider) is resumed.")
         }
     }
 
@@ -75,7 +75,7 @@ struct Providers: AsyncParsableCommand {
             try await database.withDesk { desk throws(PostgresError) in
                 try await desk.limit(provider, maxInFlight: maxInFlight, ratePerSecond: ratePerSecond, burst: burst)
             }
-            print("\(provider) is limited.")
+            try Terminal.show("\(provider) is limited.")
         }
     }
 }

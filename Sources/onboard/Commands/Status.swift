@@ -16,14 +16,10 @@ struct Status: AsyncParsableCommand {
             let (table, needs) = try await database.withDesk { desk throws(PostgresError) in
                 (try await desk.status(), try await desk.needsPerson())
             }
-            // Clears the screen and goes to its top.
-            if watch { print("\u{1B}[2J\u{1B}[H", terminator: "") }
-            Terminal.show(table)
-            if !needs.rows.isEmpty {
-                print("\nNeeds a person")
-                Terminal.show(needs)
-            }
+            var lines = Terminal.lines(of: table)
+            if !needs.rows.isEmpty { lines += ["", "Needs a person"] + Terminal.lines(of: needs) }
+            try watch ? Terminal.redraw(lines) : Terminal.show(lines)
             if watch { try await Task.sleep(for: .seconds(2)) }
-        } while watch
+        } while watch && !Terminal.isOver
     }
 }

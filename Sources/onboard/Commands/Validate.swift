@@ -1,6 +1,5 @@
 import ArgumentParser
 import Contracts
-import Foundation
 
 /// `onboard validate`: checks a payload against its kind's contract.
 struct Validate: ParsableCommand {
@@ -12,15 +11,7 @@ struct Validate: ParsableCommand {
 
     func run() throws {
         let contract = try PrintContract.contract(of: kind)
-        let bytes: [UInt8]
-        if let file {
-            guard let data = FileManager.default.contents(atPath: file) else {
-                throw ValidationError("cannot read \(file)")
-            }
-            bytes = Array(data)
-        } else {
-            bytes = Array(FileHandle.standardInput.readDataToEndOfFile())
-        }
+        let bytes = Array(try InputFile.read(file))
         let payload: JSONView
         do {
             payload = try JSONView(parsing: bytes)
@@ -28,14 +19,14 @@ struct Validate: ParsableCommand {
             throw Failure(.answerIsNo, "the payload is \(error)")
         }
         var count = 0
+        var problem: (any Error)?
         contract.forEachFault(in: payload) { fault in
             count += 1
-            print(fault.description)
+            guard problem == nil else { return }
+            do { try Terminal.show(fault.description) } catch { problem = error }
         }
-        guard count > 0 else {
-            print("The payload keeps the contract of \(kind).")
-            return
-        }
+        if let problem { throw problem }
+        guard count > 0 else { return try Terminal.show("The payload keeps the contract of \(kind).") }
         throw Failure(.answerIsNo, "the payload breaks the contract of \(kind) in \(count) places")
     }
 }

@@ -14,7 +14,9 @@ import Worker
 struct Work: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Claims jobs and calls providers until stopped.",
-        discussion: "SIGTERM and SIGINT finish what is in flight within the drain time; a second one ends at once.")
+        discussion:
+            "SIGTERM, SIGINT and SIGQUIT finish what is in flight within the drain time; a second one ends at once. Other signals end nothing."
+    )
 
     @OptionGroup var database: DatabaseOptions
 
@@ -28,6 +30,7 @@ struct Work: AsyncParsableCommand {
         // By default the first large block that is freed makes later ones stay in the heap; as mappings they go back to the
         // system at once.
         _ = mallopt(M_MMAP_THRESHOLD, 1 << 20)
+        Self.ignoreOtherSignals()
         let settings = try Settings(file: database.config)
         let endpoints = try Endpoint.all(settings)
         var configuration = try WorkerConfiguration(settings, endpoints: endpoints)
@@ -54,10 +57,21 @@ struct Work: AsyncParsableCommand {
         await caller.shutdown()
     }
 
+    /// Signals that a terminal, a log rotation or a service manager may send and that would end or stop the process, with calls
+    /// in flight. SIGHUP follows SIGTERM at once where systemd has SendSIGHUP, so that it is no second signal either.
+    private static func ignoreOtherSignals() {
+        let others = [
+            SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT, SIGXCPU, SIGTSTP, SIGTTIN,
+            SIGTTOU,
+        ]
+        // Real-time signals are numbered up to 64, of which the C library uses the first two or three.
+        for signal in others + (35...64) { Foundation.signal(signal, SIG_IGN) }
+    }
+
     /// Runs the daemon until it ends or a signal comes; the second signal ends the process.
     private static func serve(_ daemon: Daemon, _ configuration: WorkerConfiguration, _ logger: Logger) async throws {
         // The only listener: of two, a signal that comes between their beginnings would reach one.
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sigquit)
         var setting = ServiceGroupConfiguration(
             services: [.init(service: daemon, successTerminationBehavior: .gracefullyShutdownGroup)], logger: logger)
         // Beyond the drain time, results are still written and the worker is signed off.
@@ -68,7 +82,10 @@ struct Work: AsyncParsableCommand {
             var isEnding = false
             for await signal in signals {
                 // As if the signal had ended it, which in effect it did.
-                if isEnding { Foundation.exit(128 + signal.rawValue) }
+                if isEnding {
+                    LogWriter.shared.flush()
+                    Foundation.exit(128 + signal.rawValue)
+                }
                 isEnding = true
                 await group.triggerGracefulShutdown()
             }
@@ -94,10 +111,10 @@ struct Work: AsyncParsableCommand {
         let level = try settings.value("ONBOARD_LOG_LEVEL", default: Logger.Level.info, form: "one of \(levels)") {
             Logger.Level(rawValue: $0)
         }
-        let format = try settings.value("ONBOARD_LOG_FORMAT", default: LineLogHandler.Format.json, form: "json or text")
-        {
-            LineLogHandler.Format(rawValue: $0)
+        let format = try settings.value("ONBOARD_LOG_FORMAT", default: LogLine.Format.json, form: "json or text") {
+            LogLine.Format(rawValue: $0)
         }
-        return Logger(label: "onboard") { LineLogHandler(logLevel: level, label: $0, format: format) }
+        LogWriter.shared.use(format)
+        return Logger(label: "onboard") { _ in LineLogHandler(logLevel: level, format: format) }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 import Providers
 
 extension Endpoint {
@@ -36,7 +37,7 @@ extension Endpoint {
     ) throws(Failure) -> (url: String, key: String)? {
         let set = try settings.text("ONBOARD_\(name)_BASE_URL")
         let key = try settings.text("ONBOARD_\(name)_API_KEY", isSecret: true)
-        if let set { try check(set, name) }
+        if let set { try check(set, name, settings) }
         guard let key else {
             if set != nil {
                 throw Failure(.wrongConfiguration, "ONBOARD_\(name)_BASE_URL is set but ONBOARD_\(name)_API_KEY is not")
@@ -56,7 +57,7 @@ extension Endpoint {
         }
     }
 
-    private static func check(_ url: String, _ name: String) throws(Failure) {
+    private static func check(_ url: String, _ name: String, _ settings: Settings) throws(Failure) {
         guard let parsed = URLComponents(string: url), parsed.scheme == "http" || parsed.scheme == "https",
             parsed.host?.isEmpty == false, (parsed.port.map { (1...65_535).contains($0) } ?? true),
             parsed.query == nil, parsed.fragment == nil, parsed.user == nil, parsed.password == nil,
@@ -66,5 +67,30 @@ extension Endpoint {
             throw Failure(
                 .wrongConfiguration, "ONBOARD_\(name)_BASE_URL is not an address such as https://api.example.com/api")
         }
+        if parsed.scheme == "https" || isLoopback(parsed.host ?? "") { return }
+        guard try plaintext(settings).contains(name.lowercased()) else {
+            throw Failure(
+                .wrongConfiguration,
+                "ONBOARD_\(name)_BASE_URL would send keys and personal data without TLS: use https, or set "
+                    + "ONBOARD_ALLOW_PLAINTEXT=\(name.lowercased())")
+        }
+    }
+
+    /// The providers that may be called without TLS beyond this machine.
+    private static func plaintext(_ settings: Settings) throws(Failure) -> [String] {
+        let known = OperationRegistry.providers.map(\.value)
+        return try settings.value(
+            "ONBOARD_ALLOW_PLAINTEXT", default: [], form: "a list of providers out of \(known.joined(separator: ", "))"
+        ) {
+            let names = $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            return names.allSatisfy(known.contains) ? names : nil
+        }
+    }
+
+    /// By its form alone: what a name resolves to can change.
+    private static func isLoopback(_ host: String) -> Bool {
+        var address = in_addr()
+        if inet_pton(AF_INET, host, &address) == 1 { return UInt32(bigEndian: address.s_addr) >> 24 == 127 }
+        return ["localhost", "::1", "[::1]"].contains(host.lowercased())
     }
 }

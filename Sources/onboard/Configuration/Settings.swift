@@ -8,23 +8,23 @@ import Foundation
 struct Settings {
     private let reader: ConfigReader
 
-    /// Reads the environment, and `file` with its lines `NAME=value` if one is given.
+    /// Reads the environment, and `file` if one is given.
     init(file: String? = nil) throws(Failure) {
         var values: [String: String] = [:]
         if let file {
             guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
                 throw Failure(.wrongConfiguration, "cannot read the configuration file \(file)")
             }
-            for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-                let line = line.trimmingCharacters(in: .whitespaces)
-                if line.isEmpty || line.hasPrefix("#") { continue }
-                guard let equals = line.firstIndex(of: "=") else {
-                    throw Failure(.wrongConfiguration, "\(file), line \(number + 1): NAME=value is expected")
-                }
-                values[String(line[..<equals])] = String(line[line.index(after: equals)...])
+            do {
+                values = try ConfigurationFile(text).values
+            } catch {
+                throw Failure(.wrongConfiguration, "\(file), line \(error.line): \(error.reason)")
             }
+            // These are libpq's to read, and it reads the environment alone.
+            for (name, value) in values where name.hasPrefix("PG") { setenv(name, value, 0) }
         }
         values.merge(ProcessInfo.processInfo.environment) { $1 }
+        if let fault = Variables.fault(in: values) { throw Failure(.wrongConfiguration, fault) }
         reader = ConfigReader(provider: EnvironmentVariablesProvider(environmentVariables: values))
     }
 
@@ -35,7 +35,11 @@ struct Settings {
         guard let value = try? String(contentsOfFile: path, encoding: .utf8) else {
             throw Failure(.wrongConfiguration, "cannot read the file that \(name)_FILE names: \(path)")
         }
-        return value.trimmingCharacters(in: .whitespacesAndNewlines)
+        let text = value.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard !text.isEmpty else {
+            throw Failure(.wrongConfiguration, "the file that \(name)_FILE names is empty: \(path)")
+        }
+        return text
     }
 
     /// A value that `parse` understands, or `fallback` when the variable is not set.

@@ -1,18 +1,15 @@
-import Foundation
 import Logging
+import NIOConcurrencyHelpers
 
-/// Writes one line a message to standard error, as JSON or as text.
+/// Hands one line a message to the writer of standard error. Warnings that repeat are counted, not repeated; one that names
+/// a job is its own event.
 struct LineLogHandler: LogHandler {
-    /// How a line looks.
-    enum Format: String {
-        case json
-        case text
-    }
+    private static let repeats = NIOLockedValueBox(RepeatFilter())
+    private static let origin = ContinuousClock.now
 
     var metadata: Logger.Metadata = [:]
     var logLevel: Logger.Level
-    let label: String
-    let format: Format
+    let format: LogLine.Format
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
@@ -20,33 +17,17 @@ struct LineLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let all = metadata.merging(event.metadata ?? [:]) { $1 }
-        let time = Date().formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true))
-        let line: String
-        switch format {
-        case .text:
-            let rest = all.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-            line = "\(time) \(event.level) \(event.message)\(rest)"
-        case .json:
-            var members = [("time", time), ("level", "\(event.level)"), ("message", "\(event.message)")]
-            members += all.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
-            line = "{" + members.map { "\(Self.quoted($0)):\(Self.quoted($1))" }.joined(separator: ",") + "}"
-        }
-        // One write, so that lines of many threads do not mix.
-        FileHandle.standardError.write(Data((line + "\n").utf8))
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case _ where scalar.value < 0x20: result += " "
-            default: result.unicodeScalars.append(scalar)
+        var all = metadata.merging(event.metadata ?? [:]) { $1 }
+        let message = "\(event.message)"
+        if event.level == .warning, all["job_id"] == nil {
+            let names = ["provider", "step"].map { all[$0].map { "\($0)" } ?? "" }
+            let key = ([message] + names).joined(separator: "\n")
+            let now = ContinuousClock.now - Self.origin
+            switch Self.repeats.withLockedValue({ $0.came(key, at: now) }) {
+            case .count: return
+            case .write(let unwritten): if unwritten > 0 { all["repeats"] = .stringConvertible(unwritten) }
             }
         }
-        return result + "\""
+        LogWriter.shared.add(LogLine(level: event.level, message: message, metadata: all).text(format))
     }
 }
