@@ -349,7 +349,7 @@ CREATE OR REPLACE FUNCTION onboarding.cancel(job_id bigint, reason text DEFAULT 
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     job onboarding.jobs := onboarding.lock_job(job_id);
-    reason text := left(cancel.reason, 500);
+    why text := left(cancel.reason, 500);
     new_state text;
 BEGIN
     IF job.state IN ('completed', 'failed', 'cancelled') THEN
@@ -366,15 +366,15 @@ BEGIN
             run_at = CASE WHEN j.state = 'running' THEN j.run_at ELSE least(j.run_at, now()) END
         WHERE j.id = job.id
         RETURNING j.state INTO new_state;
-        PERFORM onboarding.log_state_change(job.id, job.state, new_state, 'cancel requested: ' || coalesce(reason, ''));
+        PERFORM onboarding.log_state_change(job.id, job.state, new_state, 'cancel requested: ' || coalesce(why, ''));
         PERFORM pg_notify('onboarding_jobs', '');
         RETURN new_state;
     END IF;
     UPDATE onboarding.jobs j
     SET state = 'cancelled', cancel_requested_at = now(), finished_at = now(), updated_at = now(),
-        last_error = 'cancelled' || coalesce(': ' || reason, '')
+        last_error = 'cancelled' || coalesce(': ' || why, '')
     WHERE j.id = job.id;
-    PERFORM onboarding.log_state_change(job.id, job.state, 'cancelled', reason);
+    PERFORM onboarding.log_state_change(job.id, job.state, 'cancelled', why);
     PERFORM onboarding.notify_event(job.id, 'cancelled');
     PERFORM onboarding.settle_dependents(ARRAY[job.id]);
     RETURN 'cancelled';

@@ -5,8 +5,22 @@ enum SchemaSnapshot {
     /// The names of tables, views, sequences, indexes, functions, constraints and triggers.
     ///
     /// The first partitions are left out: retention drops them.
-    static let objects: Set<String> = Set(
-        SQLCatalog.snapshot.split(separator: "\n").compactMap(object).filter { !$0.contains("_first") })
+    static let objects: Set<String> = {
+        // Made once: to compile an expression takes longer than to match it against all lines.
+        let made =
+            /CREATE (?:TABLE|VIEW|SEQUENCE|FUNCTION|INDEX|UNIQUE INDEX|TRIGGER|CONSTRAINT TRIGGER) (?:onboarding\.)?(\w+)/
+        let constraint = /[ ]+(?:ADD )?CONSTRAINT (\w+) (?:CHECK|PRIMARY KEY|FOREIGN KEY|UNIQUE)/
+        let identity = /[ ]+SEQUENCE NAME onboarding\.(\w+)/
+        // In a function's body no line begins with one of these.
+        let names = SQLCatalog.snapshot.split(separator: "\n").compactMap { line in
+            switch line.first {
+            case "C": line.prefixMatch(of: made)?.output.1
+            case " ": line.prefixMatch(of: constraint)?.output.1 ?? line.prefixMatch(of: identity)?.output.1
+            default: nil
+            }
+        }
+        return Set(names.map(String.init).filter { !$0.contains("_first") })
+    }()
 
     /// The roles that may use the schema.
     static let roles: Set<String> = Set(
@@ -17,17 +31,5 @@ enum SchemaSnapshot {
     /// The statements that grant and revoke rights, each of which may be run again.
     static let rights: [String] = SQLCatalog.snapshot.split(separator: "\n").map(String.init).filter {
         ($0.hasPrefix("GRANT ") || $0.hasPrefix("REVOKE ")) && !$0.contains("_first ")
-    }
-
-    /// What a line makes. In a function's body none of these begins a line so.
-    private static func object(_ line: Substring) -> String? {
-        let made =
-            /^CREATE (?:TABLE|VIEW|SEQUENCE|FUNCTION|INDEX|UNIQUE INDEX|TRIGGER|CONSTRAINT TRIGGER) (?:onboarding\.)?(\w+)/
-        let constraint = /^ +(?:ADD )?CONSTRAINT (\w+) (?:CHECK|PRIMARY KEY|FOREIGN KEY|UNIQUE)/
-        let identity = /^ +SEQUENCE NAME onboarding\.(\w+)/
-        let name =
-            line.firstMatch(of: made)?.output.1 ?? line.firstMatch(of: constraint)?.output.1
-            ?? line.firstMatch(of: identity)?.output.1
-        return name.map(String.init)
     }
 }
