@@ -434,7 +434,9 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     UPDATE onboarding.jobs j
-    SET state = 'available', run_at = now(), attempt = 0, backoff_step = 0, cancel_requested_at = NULL, finished_at = NULL,
+    SET state = 'available', attempt = 0, backoff_step = 0,
+        -- What its caller scheduled for later stays so; the wait of a backoff does not.
+        run_at = CASE WHEN j.backoff_step = 0 THEN greatest(j.run_at, now()) ELSE now() END, cancel_requested_at = NULL, finished_at = NULL,
         expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
         idempotency_key = new_key, payload = new_payload, payload_bytes = octet_length(new_payload::text),
         body_sha256 = CASE WHEN is_new THEN NULL ELSE j.body_sha256 END,
