@@ -27,9 +27,9 @@ struct LimitWaits: Sendable {
     func wait(for provider: ProviderName, since ends: Int) {
         state.withLockedValue { state in
             if state.ends[provider] ?? 0 == ends {
-                state.waiting.insert(provider)
+                _ = state.waiting.insert(provider)
             } else {
-                state.hasRoom.insert(provider)
+                _ = state.hasRoom.insert(provider)
             }
         }
     }
