@@ -34,7 +34,8 @@ import Testing
         try await withSessions { sessions in
             let a = sessions[0]
             try await fill(a, 1)
-            try await a.run("UPDATE onboarding.providers SET \(limit) WHERE provider = 'iron'; BEGIN")
+            try await a.run("UPDATE onboarding.providers SET \(limit) WHERE provider = 'iron'")
+            try await a.run("BEGIN")
             #expect(try await a.column(SQL.claim("a", "iron", 7)) == [])
             // A transaction that has written, or locked a row, has a number.
             #expect(try await a.value("pg_current_xact_id_if_assigned() IS NULL") == "true")
