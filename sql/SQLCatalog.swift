@@ -35,6 +35,7 @@ package enum SQLCatalog {
         Migration(version: 18, name: "locks", sql: text(PackageResources._018_locks_sql)),
         Migration(version: 19, name: "limits", sql: text(PackageResources._019_limits_sql)),
         Migration(version: 20, name: "restores", sql: text(PackageResources._020_restores_sql)),
+        Migration(version: 21, name: "upkeep", sql: text(PackageResources._021_upkeep_sql)),
     ]
 
     /// What the migrations make, as `pg_dump` prints it; a test holds it against them.
@@ -78,6 +79,7 @@ package enum SQLCatalog {
         "status": text(PackageResources.status_sql),
         "take_over": text(PackageResources.take_over_sql),
         "unlocked_jobs": text(PackageResources.unlocked_jobs_sql),
+        "upkeep_failures": text(PackageResources.upkeep_failures_sql),
     ]
 
     /// The text of the query in the file `name`.

@@ -3,10 +3,12 @@ CREATE SCHEMA onboarding;
 CREATE FUNCTION onboarding.add_partition(parent text, month timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
     AS $_$
 DECLARE
-    start timestamptz := date_trunc('month', month, 'UTC');
-    name text := format('%s_%s', parent, to_char(start AT TIME ZONE 'UTC', 'YYYYMM'));
+    start timestamptz := date_trunc('month', month);
+    name text := format('%s_%s', parent, to_char(start, 'YYYYMM'));
     rest regclass := to_regclass(format('onboarding.%I', parent || '_rest'));
     bounds text := format('%1$I >= %2$L AND %1$I < %3$L',
         CASE parent WHEN 'attempts' THEN 'claimed_at' ELSE 'at' END, start, start + interval '1 month');
@@ -46,6 +48,7 @@ BEGIN
     WHERE o.provider = provider_name AND o.order_key = key
       AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain')
     ORDER BY o.id LIMIT 1;
+    -- Without a lock: whoever calls may take long to commit, and the job may be running.
     IF head.is_behind IS NOT TRUE THEN RETURN false; END IF;
     PERFORM 1 FROM onboarding.jobs j WHERE j.id = head.id FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND THEN RETURN NULL; END IF;
@@ -79,19 +82,7 @@ BEGIN
         END IF;
         released := released OR was_behind IS TRUE;
     END LOOP;
-    IF released THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
-END;
-$$;
-
-CREATE FUNCTION onboarding.announce(job_ids bigint[], states text[]) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    PERFORM set_config('synchronous_commit', 'off', true);
-    -- Not by `notify_event`, whose call for each would cost six times as much.
-    PERFORM pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', e.job_id, e.state))
-    FROM unnest(job_ids, states) AS e (job_id, state);
+    IF released THEN PERFORM onboarding.wake_all(); END IF;
 END;
 $$;
 
@@ -126,6 +117,68 @@ CREATE TABLE onboarding.providers (
     CONSTRAINT providers_rate_per_second_positive CHECK (((rate_per_second >= (0.00001)::double precision) AND (rate_per_second <= (1000000)::double precision)))
 );
 
+CREATE FUNCTION onboarding.allowance(p onboarding.providers, wanted integer, t timestamp with time zone, OUT allowed integer, OUT hint text, OUT wait_ms integer, OUT probing boolean) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    pace record;
+    cell interval;
+    free_at timestamptz;
+    in_flight integer;
+BEGIN
+    allowed := 0; probing := false; wait_ms := 1000;
+    IF p.paused_until > t THEN
+        hint := 'paused'; wait_ms := onboarding.milliseconds_until(p.paused_until, t); RETURN;
+    END IF;
+    IF p.held_until > t AND onboarding.hold_end(p, t) IS NOT NULL THEN
+        hint := 'held'; wait_ms := onboarding.milliseconds_until(p.held_until, t); RETURN;
+    END IF;
+    allowed := wanted;
+    IF p.circuit <> 'closed' THEN
+        IF p.circuit_probe_at > t AND p.circuit_probe_at <= t + interval '5 min' THEN
+            allowed := 0; hint := 'circuit'; wait_ms := onboarding.milliseconds_until(p.circuit_probe_at, t); RETURN;
+        END IF;
+        probing := true; allowed := least(allowed, 1);
+    END IF;
+    in_flight := CASE WHEN probing OR p.call_window IS NULL THEN p.max_in_flight
+        ELSE least(p.max_in_flight, floor(onboarding.trial_window(p, t))) END;
+    IF in_flight IS NOT NULL THEN
+        -- Counted from the rows themselves: a counter would leak when a worker dies.
+        allowed := least(allowed, in_flight - (
+            SELECT count(*) FROM onboarding.jobs j
+            WHERE j.provider = p.provider AND j.state = 'running'
+              AND j.claimed_at >= (SELECT m.running_since FROM onboarding.maintenance m)));
+        IF allowed <= 0 THEN allowed := 0; hint := 'in_flight'; wait_ms := NULL; RETURN; END IF;
+    END IF;
+    IF p.rate_per_second IS NULL AND p.adaptive_rate IS NULL THEN RETURN; END IF;
+    SELECT * INTO pace FROM onboarding.pace(p, t);
+    IF pace.rate IS NOT NULL THEN
+        cell := onboarding.rate_cell(pace.rate, pace.burst);
+        free_at := greatest(onboarding.booked_until(p, t), t);
+        allowed := least(allowed, 1 + floor(extract(epoch FROM t - free_at + cell * (pace.burst - 1))
+            / extract(epoch FROM cell))::integer);
+        IF allowed <= 0 THEN
+            allowed := 0; hint := 'rate';
+            wait_ms := onboarding.milliseconds_until(free_at - cell * (pace.burst - 1), t);
+        END IF;
+    END IF;
+END;
+$$;
+
+CREATE FUNCTION onboarding.announce(job_ids bigint[], states text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    -- Not by `notify_event`, whose call for each would cost six times as much.
+    PERFORM pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', e.job_id, e.state))
+    FROM unnest(job_ids, states) AS e (job_id, state);
+END;
+$$;
+
 CREATE FUNCTION onboarding.booked_until(p onboarding.providers, t timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -140,7 +193,7 @@ CREATE FUNCTION onboarding.cancel(job_id bigint, reason text DEFAULT NULL::text)
     AS $$
 DECLARE
     job onboarding.jobs := onboarding.lock_job(job_id);
-    reason text := left(cancel.reason, 500);
+    why text := left(cancel.reason, 500);
     new_state text;
 BEGIN
     IF job.state IN ('completed', 'failed', 'cancelled') THEN
@@ -157,15 +210,15 @@ BEGIN
             run_at = CASE WHEN j.state = 'running' THEN j.run_at ELSE least(j.run_at, now()) END
         WHERE j.id = job.id
         RETURNING j.state INTO new_state;
-        PERFORM onboarding.log_state_change(job.id, job.state, new_state, 'cancel requested: ' || coalesce(reason, ''));
+        PERFORM onboarding.log_state_change(job.id, job.state, new_state, 'cancel requested: ' || coalesce(why, ''));
         PERFORM pg_notify('onboarding_jobs', '');
         RETURN new_state;
     END IF;
     UPDATE onboarding.jobs j
     SET state = 'cancelled', cancel_requested_at = now(), finished_at = now(), updated_at = now(),
-        last_error = 'cancelled' || coalesce(': ' || reason, '')
+        last_error = 'cancelled' || coalesce(': ' || why, '')
     WHERE j.id = job.id;
-    PERFORM onboarding.log_state_change(job.id, job.state, 'cancelled', reason);
+    PERFORM onboarding.log_state_change(job.id, job.state, 'cancelled', why);
     PERFORM onboarding.notify_event(job.id, 'cancelled');
     PERFORM onboarding.settle_dependents(ARRAY[job.id]);
     RETURN 'cancelled';
@@ -175,10 +228,20 @@ $$;
 CREATE FUNCTION onboarding.check_dependent() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
     AS $$
+DECLARE
+    parent record;
 BEGIN
-    PERFORM 1 FROM onboarding.jobs j WHERE j.id = NEW.after_job_id FOR SHARE;
-    PERFORM onboarding.settle_dependents(ARRAY[NEW.after_job_id]);
+    -- One call settles them all.
+    PERFORM FROM onboarding.jobs j WHERE j.id = NEW.id AND coalesce(j.state, '') = 'blocked';
+    IF NOT FOUND THEN RETURN NULL; END IF;
+    SELECT j.state, j.xmin::text = pg_current_xact_id()::xid::text AS is_own INTO parent FROM onboarding.jobs j WHERE j.id = NEW.after_job_id;
+    IF parent.state IN ('completed', 'failed', 'cancelled') THEN
+        PERFORM onboarding.settle_dependents(ARRAY[NEW.after_job_id]);
+    ELSIF NOT parent.is_own THEN
+        PERFORM onboarding.note_unsettled(NEW.after_job_id);
+    END IF;
     RETURN NULL;
 END;
 $$;
@@ -310,9 +373,21 @@ $_$;
 CREATE FUNCTION onboarding.check_order() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
     AS $$
+DECLARE
+    head record;
 BEGIN
-    PERFORM onboarding.advance_order_keys(ARRAY[NEW.id]);
+    SELECT o.id, o.xmin::text = pg_current_xact_id()::xid::text AS is_own, o.is_behind INTO head FROM onboarding.jobs o
+    WHERE o.provider = NEW.provider AND o.order_key = NEW.order_key
+      AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain')
+    ORDER BY o.id LIMIT 1;
+    IF head.is_behind THEN
+        PERFORM onboarding.advance_order_keys(ARRAY[head.id]);
+    -- Nobody else sees a job of this transaction, so nobody can have ended it.
+    ELSIF NOT head.is_own THEN
+        PERFORM onboarding.note_unsettled(head.id);
+    END IF;
     RETURN NULL;
 END;
 $$;
@@ -681,6 +756,78 @@ CREATE FUNCTION onboarding.counted_at_once() RETURNS bigint
     LANGUAGE sql IMMUTABLE
     AS $$SELECT 100000$$;
 
+CREATE FUNCTION onboarding.delete_finished(max_jobs integer, OUT deleted integer, OUT failures jsonb[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    place record;
+    ids bigint[];
+    job bigint;
+    problem jsonb;
+    kept integer;
+    deadline timestamptz := clock_timestamp() + interval '2 s';
+BEGIN
+    deleted := 0; failures := '{}';
+    FOR place IN
+        SELECT k.kind, k.provider, k.keep_finished, r.finished_at, r.job_id
+        FROM onboarding.kinds k LEFT JOIN onboarding.retention_places r ON r.kind = k.kind
+        WHERE k.keep_finished IS NOT NULL
+    LOOP
+        CONTINUE WHEN deleted >= max_jobs;
+        ids := ARRAY(
+            SELECT j.id FROM onboarding.jobs j
+            WHERE j.finished_at < now() - place.keep_finished AND j.provider = place.provider AND j.kind = place.kind
+              AND (j.finished_at, j.id) > (coalesce(place.finished_at, '-infinity'), coalesce(place.job_id, 0))
+              -- One that others came after stays until they are gone.
+              AND NOT EXISTS (SELECT 1 FROM onboarding.jobs d WHERE d.after_job_id = j.id)
+            ORDER BY j.finished_at, j.id LIMIT max_jobs - deleted
+            FOR UPDATE SKIP LOCKED);
+        DELETE FROM onboarding.retention_places r WHERE r.kind = place.kind;
+        IF cardinality(ids) = max_jobs - deleted THEN
+            INSERT INTO onboarding.retention_places (kind, finished_at, job_id)
+            SELECT place.kind, j.finished_at, j.id FROM onboarding.jobs j WHERE j.id = ids[cardinality(ids)];
+        END IF;
+        BEGIN
+            deleted := deleted + onboarding.delete_jobs(ids);
+        EXCEPTION WHEN OTHERS THEN
+            kept := 0;
+            FOREACH job IN ARRAY ids LOOP
+                EXIT WHEN clock_timestamp() > deadline;
+                BEGIN
+                    deleted := deleted + onboarding.delete_jobs(ARRAY[job]);
+                EXCEPTION WHEN OTHERS THEN
+                    kept := kept + 1;
+                    problem := onboarding.upkeep_failure(format('delete finished jobs of %s', place.kind), SQLSTATE,
+                        format('%s jobs were kept; job %s: %s', kept, job, SQLERRM));
+                END;
+            END LOOP;
+            IF kept > 0 THEN failures := failures || problem; END IF;
+        END;
+    END LOOP;
+END;
+$$;
+
+CREATE FUNCTION onboarding.delete_jobs(job_ids bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    deleted integer;
+BEGIN
+    DELETE FROM onboarding.late_successes l WHERE l.job_id = ANY (job_ids);
+    DELETE FROM onboarding.shared_ids s WHERE s.job_id = ANY (job_ids) OR s.other_job_id = ANY (job_ids);
+    DELETE FROM onboarding.jobs j WHERE j.id = ANY (job_ids);
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    -- A deferred reference from a table of the company's own would fail at the commit, and undo everything.
+    SET CONSTRAINTS ALL IMMEDIATE;
+    RETURN deleted;
+END;
+$$;
+
 CREATE FUNCTION onboarding.doubt_unfinished(provider text, reason text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -699,6 +846,45 @@ BEGIN
     RETURN doubted;
 END;
 $$;
+
+CREATE FUNCTION onboarding.drop_history(keep interval, OUT dropped integer, OUT failures jsonb[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET enable_seqscan TO 'off'
+    AS $_$
+DECLARE
+    place record;
+BEGIN
+    dropped := 0; failures := '{}';
+    FOR place IN
+        SELECT i.inhparent::regclass AS parent, i.inhrelid::regclass AS partition
+        FROM pg_catalog.pg_inherits i
+        WHERE i.inhparent IN ('onboarding.attempts'::regclass, 'onboarding.state_changes'::regclass)
+          AND onboarding.partition_end(i.inhrelid) < now() - keep
+        -- So that each comes first at some time, whichever is locked.
+        ORDER BY random()
+    LOOP
+        BEGIN
+            -- Detached first, so that the parent is locked for a moment only.
+            EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', place.parent, place.partition);
+            EXECUTE format('DROP TABLE %s', place.partition);
+            dropped := dropped + 1;
+        EXCEPTION WHEN OTHERS THEN
+            failures := failures || onboarding.upkeep_failure(format('drop the partition %s', place.partition), SQLSTATE, SQLERRM);
+            IF SQLSTATE = '55P03' THEN EXIT; END IF;
+        END;
+    END LOOP;
+    FOR place IN SELECT * FROM (VALUES ('attempts_rest', 'claimed_at'), ('state_changes_rest', 'at')) AS r (name, moment) LOOP
+        BEGIN
+            EXECUTE format('DELETE FROM onboarding.%1$I WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM onboarding.%1$I r WHERE r.%2$I < $1 LIMIT 20000))',
+                place.name, place.moment) USING now() - keep;
+        EXCEPTION WHEN OTHERS THEN
+            failures := failures || onboarding.upkeep_failure(format('delete old rows of %s', place.name), SQLSTATE, SQLERRM);
+        END;
+    END LOOP;
+END;
+$_$;
 
 CREATE FUNCTION onboarding.effect_horizon(provider_name text) RETURNS interval
     LANGUAGE sql STABLE
@@ -838,6 +1024,13 @@ CREATE FUNCTION onboarding.is_in_doubt(last_sent_at timestamp with time zone, la
     LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN proven THEN late_doubt ELSE (sent OR (last_sent_at IS NOT NULL)) END;
 
+CREATE FUNCTION onboarding.is_preparing() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT right(current_query(), 2000) ~* 'prepare(\s|/\*.*\*/|--[^\n]*\n)+transaction';
+$$;
+
 CREATE FUNCTION onboarding.keep_late(job_ids bigint[], tokens bigint[], workers text[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], reached boolean[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], sent_ages_ms bigint[], keys text[], digests bytea[], written_tokens bigint[]) RETURNS TABLE(job_id bigint, claim_token bigint, written boolean, job_state text)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -917,21 +1110,29 @@ CREATE FUNCTION onboarding.learnt_rate(p onboarding.providers, t timestamp with 
     WHERE s.age <= 300 AND p.adaptive_rate IS NOT NULL;
 $$;
 
-CREATE FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) RETURNS void
+CREATE FUNCTION onboarding.limit_provider(provider text, max_in_flight integer DEFAULT NULL::integer, rate_per_second double precision DEFAULT NULL::double precision, burst integer DEFAULT NULL::integer, unlimited text[] DEFAULT '{}'::text[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     p onboarding.providers := onboarding.lock_provider(provider);
 BEGIN
+    IF NOT unlimited <@ ARRAY['max_in_flight', 'rate_per_second', 'burst'] THEN
+        PERFORM onboarding.refuse('unlimited', 'may name max_in_flight, rate_per_second and burst');
+    END IF;
     UPDATE onboarding.providers x
-    SET max_in_flight = limit_provider.max_in_flight, rate_per_second = limit_provider.rate_per_second,
-        burst = limit_provider.burst, updated_at = now()
-    WHERE x.provider = p.provider;
+    SET max_in_flight = CASE WHEN 'max_in_flight' = ANY (unlimited) THEN NULL
+            ELSE coalesce(limit_provider.max_in_flight, x.max_in_flight) END,
+        rate_per_second = CASE WHEN 'rate_per_second' = ANY (unlimited) THEN NULL
+            ELSE coalesce(limit_provider.rate_per_second, x.rate_per_second) END,
+        burst = CASE WHEN 'burst' = ANY (unlimited) THEN NULL ELSE coalesce(limit_provider.burst, x.burst) END,
+        updated_at = now()
+    WHERE x.provider = p.provider
+    RETURNING * INTO p;
     INSERT INTO onboarding.provider_events (provider, actor, event, reason)
     VALUES (p.provider, session_user, 'limited', format('max_in_flight %s, rate_per_second %s, burst %s',
-        coalesce(limit_provider.max_in_flight::text, 'none'), coalesce(limit_provider.rate_per_second::text, 'none'),
-        coalesce(limit_provider.burst::text, 'none')));
+        coalesce(p.max_in_flight::text, 'none'), coalesce(p.rate_per_second::text, 'none'), coalesce(p.burst::text, 'none')));
+    PERFORM pg_notify('onboarding_jobs', p.provider);
 END;
 $$;
 
@@ -1041,59 +1242,77 @@ CREATE FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made intege
     SET lock_timeout TO '100ms'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
+    SET "TimeZone" TO 'UTC'
     AS $$
 DECLARE
     settings onboarding.maintenance;
-    place record;
+    step_failures jsonb[];
+    failed jsonb[] := '{}';
 BEGIN
     SELECT * INTO settings FROM onboarding.maintenance FOR UPDATE SKIP LOCKED;
     -- A clock that was ahead may have left a time to come.
     IF NOT FOUND OR settings.last_run_at BETWEEN clock_timestamp() - interval '10 s' AND clock_timestamp() THEN RETURN; END IF;
     UPDATE onboarding.maintenance
     SET last_run_at = clock_timestamp(), running_since = onboarding.first_running(settings.running_since);
-    PERFORM onboarding.count_ended();
     partitions_made := 0; partitions_dropped := 0; jobs_deleted := 0;
+    BEGIN
+        PERFORM onboarding.count_ended();
+    EXCEPTION WHEN OTHERS THEN
+        failed := failed || onboarding.upkeep_failure('count ends by minute', SQLSTATE, SQLERRM);
+    END;
+    BEGIN
+        SELECT m.made, m.failures INTO partitions_made, step_failures FROM onboarding.make_partitions() m;
+        failed := failed || step_failures;
+    EXCEPTION WHEN OTHERS THEN
+        failed := failed || onboarding.upkeep_failure('make partitions', SQLSTATE, SQLERRM);
+    END;
+    IF settings.keep_history IS NOT NULL THEN
+        BEGIN
+            SELECT d.dropped, d.failures INTO partitions_dropped, step_failures FROM onboarding.drop_history(settings.keep_history) d;
+            failed := failed || step_failures;
+        EXCEPTION WHEN OTHERS THEN
+            failed := failed || onboarding.upkeep_failure('drop old history', SQLSTATE, SQLERRM);
+        END;
+    END IF;
+    BEGIN
+        SELECT d.deleted, d.failures INTO jobs_deleted, step_failures FROM onboarding.delete_finished(max_jobs) d;
+        failed := failed || step_failures;
+    EXCEPTION WHEN OTHERS THEN
+        failed := failed || onboarding.upkeep_failure('delete finished jobs', SQLSTATE, SQLERRM);
+    END;
+    DELETE FROM onboarding.upkeep_failures f WHERE NOT EXISTS (SELECT FROM unnest(failed) AS n (entry) WHERE n.entry ->> 'step' = f.step);
+    INSERT INTO onboarding.upkeep_failures AS f (step, code, problem)
+    SELECT n.entry ->> 'step', n.entry ->> 'code', n.entry ->> 'problem' FROM unnest(failed) AS n (entry)
+    ON CONFLICT (step) DO UPDATE SET last_at = clock_timestamp(), code = excluded.code, problem = excluded.problem;
+END;
+$$;
+
+CREATE FUNCTION onboarding.make_partitions(OUT made integer, OUT failures jsonb[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+DECLARE
+    place record;
+BEGIN
+    made := 0; failures := '{}';
     FOR place IN
-        SELECT p.parent, now() + ahead * interval '1 month' AS month
+        SELECT p.parent, date_trunc('month', now()) + ahead * interval '1 month' AS month
         FROM unnest(ARRAY['attempts', 'state_changes']) AS p (parent) CROSS JOIN generate_series(0, 2) AS ahead
+        UNION
+        SELECT 'attempts', date_trunc('month', min(r.claimed_at)) FROM onboarding.attempts_rest r HAVING min(r.claimed_at) IS NOT NULL
+        UNION
+        SELECT 'state_changes', date_trunc('month', min(r.at)) FROM onboarding.state_changes_rest r HAVING min(r.at) IS NOT NULL
+        ORDER BY 1, 2
     LOOP
         BEGIN
-            IF onboarding.add_partition(place.parent, place.month) THEN partitions_made := partitions_made + 1; END IF;
-        EXCEPTION WHEN lock_not_available THEN EXIT;
+            IF onboarding.add_partition(place.parent, place.month) THEN made := made + 1; END IF;
+        EXCEPTION WHEN OTHERS THEN
+            failures := failures || onboarding.upkeep_failure(
+                format('make the partition of %s for %s', place.parent, to_char(place.month, 'YYYY-MM')), SQLSTATE, SQLERRM);
+            -- The next would wait for the same reader.
+            IF SQLSTATE = '55P03' THEN EXIT; END IF;
         END;
-    END LOOP;
-    IF settings.keep_history IS NOT NULL THEN
-        FOR place IN
-            SELECT i.inhparent::regclass AS parent, i.inhrelid::regclass AS partition
-            FROM pg_catalog.pg_inherits i
-            WHERE i.inhparent IN ('onboarding.attempts'::regclass, 'onboarding.state_changes'::regclass)
-              AND onboarding.partition_end(i.inhrelid) < now() - settings.keep_history
-        LOOP
-            BEGIN
-                -- Detached first, so that the parent is locked for a moment only.
-                EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', place.parent, place.partition);
-                EXECUTE format('DROP TABLE %s', place.partition);
-            EXCEPTION WHEN lock_not_available THEN EXIT;
-            END;
-            partitions_dropped := partitions_dropped + 1;
-        END LOOP;
-    END IF;
-    FOR place IN SELECT k.kind, k.provider, k.keep_finished FROM onboarding.kinds k WHERE k.keep_finished IS NOT NULL LOOP
-        WITH old AS (
-            SELECT j.id FROM onboarding.jobs j
-            WHERE j.finished_at < now() - place.keep_finished AND j.provider = place.provider AND j.kind = place.kind
-              -- One that others came after stays until they are gone.
-              AND NOT EXISTS (SELECT 1 FROM onboarding.jobs d WHERE d.after_job_id = j.id)
-            ORDER BY j.finished_at LIMIT max_jobs - jobs_deleted
-            FOR UPDATE SKIP LOCKED
-        ), evidence AS (
-            DELETE FROM onboarding.late_successes l USING old o WHERE l.job_id = o.id
-        ), shared AS (
-            DELETE FROM onboarding.shared_ids s USING old o WHERE s.job_id = o.id OR s.other_job_id = o.id
-        ), gone AS (
-            DELETE FROM onboarding.jobs j USING old o WHERE j.id = o.id RETURNING 1
-        )
-        SELECT jobs_deleted + count(*) INTO jobs_deleted FROM gone;
     END LOOP;
 END;
 $$;
@@ -1375,11 +1594,22 @@ CREATE FUNCTION onboarding.note_trial(provider_name text, answers bigint, doubts
         OR p.tried_at NOT BETWEEN clock_timestamp() - interval '5 s' AND clock_timestamp() OR p.tried_at IS NULL);
 $$;
 
+CREATE FUNCTION onboarding.note_unsettled(noted bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF current_setting('onboarding.noted', true) IS NOT DISTINCT FROM pg_current_xact_id()::text || ' ' || noted THEN RETURN; END IF;
+    INSERT INTO onboarding.unsettled_ends (job_id) VALUES (noted);
+    PERFORM set_config('onboarding.noted', pg_current_xact_id()::text || ' ' || noted, true);
+END;
+$$;
+
 CREATE FUNCTION onboarding.notify_event(job bigint, state text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', job, state));
+    SELECT pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', job, state)) WHERE NOT onboarding.is_preparing();
 $$;
 
 CREATE FUNCTION onboarding.notify_jobs() RETURNS trigger
@@ -1422,6 +1652,8 @@ $$;
 CREATE FUNCTION onboarding.partition_end(partition oid) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
     AS $$
     SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''([^'']+)''\)')::timestamptz FROM pg_catalog.pg_class c WHERE c.oid = partition;
 $$;
@@ -1449,58 +1681,19 @@ CREATE FUNCTION onboarding.permits(provider_name text, wanted integer, OUT allow
     AS $$
 DECLARE
     p onboarding.providers;
-    -- Not now(): this transaction may have waited for the lock.
+    -- Not now(): this transaction may have waited for its turn.
     t timestamptz := clock_timestamp();
-    pace record;
-    cell interval;
-    free_at timestamptz;
-    in_flight integer;
 BEGIN
     allowed := 0; counted := false; probing := false; wait_ms := 1000;
     SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name;
     IF NOT FOUND THEN hint := 'unknown'; RETURN; END IF;
-    IF p.max_in_flight IS NOT NULL OR p.rate_per_second IS NOT NULL OR p.adaptive_rate IS NOT NULL
-        OR p.circuit <> 'closed' OR (p.call_window IS NOT NULL AND onboarding.trial_window(p, t) IS NOT NULL)
-    THEN
-        SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name FOR NO KEY UPDATE;
-        t := clock_timestamp();
-        counted := true;
-    END IF;
-    IF p.paused_until > t THEN
-        hint := 'paused'; wait_ms := onboarding.milliseconds_until(p.paused_until, t); RETURN;
-    END IF;
-    IF p.held_until > t AND onboarding.hold_end(p, t) IS NOT NULL THEN
-        hint := 'held'; wait_ms := onboarding.milliseconds_until(p.held_until, t); RETURN;
-    END IF;
-    allowed := wanted;
-    IF p.circuit <> 'closed' THEN
-        IF p.circuit_probe_at > t AND p.circuit_probe_at <= t + interval '5 min' THEN
-            allowed := 0; hint := 'circuit'; wait_ms := onboarding.milliseconds_until(p.circuit_probe_at, t); RETURN;
-        END IF;
-        probing := true; allowed := least(allowed, 1);
-    END IF;
-    in_flight := CASE WHEN probing OR p.call_window IS NULL THEN p.max_in_flight
-        ELSE least(p.max_in_flight, floor(onboarding.trial_window(p, t))) END;
-    IF in_flight IS NOT NULL THEN
-        -- Counted from the rows themselves: a counter would leak when a worker dies.
-        allowed := least(allowed, in_flight - (
-            SELECT count(*) FROM onboarding.jobs j
-            WHERE j.provider = provider_name AND j.state = 'running'
-              AND j.claimed_at >= (SELECT m.running_since FROM onboarding.maintenance m)));
-        IF allowed <= 0 THEN allowed := 0; hint := 'in_flight'; wait_ms := 20; RETURN; END IF;
-    END IF;
-    IF p.rate_per_second IS NULL AND p.adaptive_rate IS NULL THEN RETURN; END IF;
-    SELECT * INTO pace FROM onboarding.pace(p, t);
-    IF pace.rate IS NOT NULL THEN
-        cell := onboarding.rate_cell(pace.rate, pace.burst);
-        free_at := greatest(onboarding.booked_until(p, t), t);
-        allowed := least(allowed, 1 + floor(extract(epoch FROM t - free_at + cell * (pace.burst - 1))
-            / extract(epoch FROM cell))::integer);
-        IF allowed <= 0 THEN
-            allowed := 0; hint := 'rate';
-            wait_ms := onboarding.milliseconds_until(free_at - cell * (pace.burst - 1), t);
-        END IF;
-    END IF;
+    SELECT a.allowed, a.hint, a.wait_ms, a.probing INTO allowed, hint, wait_ms, probing FROM onboarding.allowance(p, wanted, t) a;
+    counted := p.max_in_flight IS NOT NULL OR p.rate_per_second IS NOT NULL OR p.adaptive_rate IS NOT NULL
+        OR p.circuit <> 'closed' OR (p.call_window IS NOT NULL AND onboarding.trial_window(p, t) IS NOT NULL);
+    IF allowed = 0 OR NOT counted THEN RETURN; END IF;
+    SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name FOR NO KEY UPDATE;
+    SELECT a.allowed, a.hint, a.wait_ms, a.probing INTO allowed, hint, wait_ms, probing
+    FROM onboarding.allowance(p, wanted, clock_timestamp()) a;
 END;
 $$;
 
@@ -1683,7 +1876,14 @@ BEGIN
         RETURNING u.job_id
     )
     SELECT array_agg(DISTINCT t.job_id) INTO ended FROM taken t;
-    IF ended IS NOT NULL THEN PERFORM onboarding.settle_dependents(ended); END IF;
+    IF ended IS NOT NULL THEN
+        -- One that is locked may be about to end, by somebody who does not see yet what waits for it.
+        INSERT INTO onboarding.unsettled_ends (job_id)
+        SELECT j.id FROM onboarding.jobs j
+        WHERE j.id = ANY (ended) AND j.state NOT IN ('completed', 'failed', 'cancelled')
+          AND NOT EXISTS (SELECT FROM onboarding.unlocked_jobs(ARRAY[j.id]));
+        PERFORM onboarding.settle_dependents(ended);
+    END IF;
     SELECT array_agg(l.job_id) INTO proven FROM (
         SELECT s.job_id FROM onboarding.jobs j
         JOIN onboarding.late_successes s ON s.job_id = j.id
@@ -1746,7 +1946,8 @@ BEGIN
             'without --disable-triggers, or pause and resume each by hand', unset
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtextextended('onboarding.repair_restored', 0));
+    -- A row, and not an advisory lock, which any login may take and keep.
+    PERFORM FROM onboarding.migrations m WHERE m.version = 1 FOR UPDATE;
     FOR place IN
         SELECT format('onboarding.%I', s.name)::regclass AS sequence, s.newest
         FROM (VALUES
@@ -1997,7 +2198,7 @@ BEGIN
         SELECT array_agg(l.job_id) FILTER (WHERE l.to_state = 'cancelled'), coalesce(bool_or(l.to_state = 'available'), false)
         INTO cancelled, released
         FROM logged l;
-        IF released THEN PERFORM pg_notify('onboarding_jobs', ''); END IF;
+        IF released THEN PERFORM onboarding.wake_all(); END IF;
         PERFORM onboarding.notify_event(c.id, 'cancelled') FROM unnest(cancelled) AS c (id);
         INSERT INTO onboarding.unsettled_ends (job_id)
         SELECT DISTINCT a.id
@@ -2215,6 +2416,13 @@ CREATE FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) RETURNS SETOF bigint
     SELECT j.id FROM onboarding.jobs j WHERE j.id = ANY (job_ids) FOR NO KEY UPDATE SKIP LOCKED;
 $$;
 
+CREATE FUNCTION onboarding.upkeep_failure(step text, code text, problem text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT jsonb_build_object('step', step, 'code', code, 'problem', left(problem, 300));
+$$;
+
 CREATE FUNCTION onboarding.use_permits(provider_name text, taken integer, probing boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2244,6 +2452,13 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.wake_all() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT pg_notify('onboarding_jobs', '') WHERE NOT onboarding.is_preparing();
+$$;
+
 CREATE FUNCTION onboarding.wake_workers(provider text, already_woken text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2254,7 +2469,7 @@ DECLARE
     t bigint := extract(epoch FROM clock_timestamp()) * 1000;
 BEGIN
     PERFORM set_config('onboarding.has_woken', concat(already_woken, ' ', provider, ' '), true);
-    IF coalesce(pg_sequence_last_value(last_wakeup), 0) NOT BETWEEN t - 10 AND t THEN
+    IF coalesce(pg_sequence_last_value(last_wakeup), 0) NOT BETWEEN t - 10 AND t AND NOT onboarding.is_preparing() THEN
         PERFORM setval(last_wakeup, t);
         PERFORM pg_notify('onboarding_jobs', provider);
     END IF;
@@ -2495,6 +2710,8 @@ CREATE TABLE onboarding.ended (
     failed bigint NOT NULL
 );
 
+ALTER TABLE ONLY onboarding.ended REPLICA IDENTITY FULL;
+
 CREATE TABLE onboarding.ended_by_minute (
     minute timestamp with time zone NOT NULL,
     provider text NOT NULL,
@@ -2525,7 +2742,11 @@ CREATE VIEW onboarding.failed_jobs AS
     j.last_outcome,
     j.last_http_status,
     j.last_error AS reason,
-    format('SELECT onboarding.retry(%s, ''why'');'::text, j.id) AS statement
+    format(
+        CASE
+            WHEN (j.last_outcome = ANY (ARRAY['rejected'::text, 'invalid_payload'::text])) THEN 'SELECT onboarding.retry(%s, ''<why>'', payload => ''<corrected payload>'');'::text
+            ELSE 'SELECT onboarding.retry(%s, ''<why>'');'::text
+        END, j.id) AS statement
    FROM onboarding.jobs j
   WHERE (j.state = 'failed'::text);
 
@@ -2636,6 +2857,12 @@ CREATE VIEW onboarding.queue_health AS
     onboarding.learnt_rate(p.*, clock_timestamp()) AS adaptive_rate
    FROM (onboarding.queue_counts() q(provider, due, scheduled, running, waiting, uncertain, blocked, completed_last_hour, failed_last_hour, oldest_due_age_seconds)
      JOIN onboarding.providers p ON ((p.provider = q.provider)));
+
+CREATE TABLE onboarding.retention_places (
+    kind text NOT NULL,
+    finished_at timestamp with time zone NOT NULL,
+    job_id bigint NOT NULL
+);
 
 CREATE SEQUENCE onboarding.state_change_ids
     START WITH 1
@@ -2749,6 +2976,16 @@ CREATE TABLE onboarding.unsettled_ends (
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
+ALTER TABLE ONLY onboarding.unsettled_ends REPLICA IDENTITY FULL;
+
+CREATE TABLE onboarding.upkeep_failures (
+    step text NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    last_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    code text NOT NULL,
+    problem text NOT NULL
+);
+
 CREATE VIEW onboarding.vacuum_horizon AS
  SELECT h.holder,
     h.name,
@@ -2831,6 +3068,9 @@ ALTER TABLE ONLY onboarding.provider_events
 ALTER TABLE ONLY onboarding.providers
     ADD CONSTRAINT providers_pkey PRIMARY KEY (provider);
 
+ALTER TABLE ONLY onboarding.retention_places
+    ADD CONSTRAINT retention_places_pkey PRIMARY KEY (kind);
+
 ALTER TABLE ONLY onboarding.shared_ids
     ADD CONSTRAINT shared_ids_pkey PRIMARY KEY (job_id, other_job_id);
 
@@ -2843,8 +3083,13 @@ ALTER TABLE ONLY onboarding.state_changes_first
 ALTER TABLE ONLY onboarding.state_changes_rest
     ADD CONSTRAINT state_changes_rest_pkey PRIMARY KEY (id, at);
 
+ALTER TABLE ONLY onboarding.upkeep_failures
+    ADD CONSTRAINT upkeep_failures_pkey PRIMARY KEY (step);
+
 ALTER TABLE ONLY onboarding.worker_leases
     ADD CONSTRAINT worker_leases_pkey PRIMARY KEY (id);
+
+CREATE INDEX attempts_rest_claimed_at_idx ON onboarding.attempts_rest USING btree (claimed_at);
 
 CREATE INDEX ended_at_idx ON onboarding.ended USING btree (at);
 
@@ -2887,6 +3132,8 @@ CREATE INDEX shared_ids_other_idx ON onboarding.shared_ids USING btree (other_jo
 CREATE INDEX state_changes_job_idx ON ONLY onboarding.state_changes USING btree (job_id, at);
 
 CREATE INDEX state_changes_first_job_idx ON onboarding.state_changes_first USING btree (job_id, at);
+
+CREATE INDEX state_changes_rest_at_idx ON onboarding.state_changes_rest USING btree (at);
 
 CREATE INDEX state_changes_rest_job_id_at_idx ON onboarding.state_changes_rest USING btree (job_id, at);
 
@@ -2943,6 +3190,9 @@ ALTER TABLE ONLY onboarding.kinds
 ALTER TABLE ONLY onboarding.provider_events
     ADD CONSTRAINT provider_events_provider_fkey FOREIGN KEY (provider) REFERENCES onboarding.providers(provider);
 
+ALTER TABLE ONLY onboarding.retention_places
+    ADD CONSTRAINT retention_places_kind_fkey FOREIGN KEY (kind) REFERENCES onboarding.kinds(kind) ON DELETE CASCADE;
+
 GRANT USAGE ON SCHEMA onboarding TO onboarding_enqueuer;
 GRANT USAGE ON SCHEMA onboarding TO onboarding_worker;
 GRANT USAGE ON SCHEMA onboarding TO onboarding_operator;
@@ -2953,9 +3203,6 @@ REVOKE ALL ON FUNCTION onboarding.add_partition(parent text, month timestamp wit
 REVOKE ALL ON FUNCTION onboarding.advance_order_key(provider_name text, key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.advance_order_keys(job_ids bigint[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION onboarding.announce(job_ids bigint[], states text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.announce(job_ids bigint[], states text[]) TO onboarding_worker;
 
 GRANT SELECT ON TABLE onboarding.providers TO onboarding_operator;
 GRANT SELECT ON TABLE onboarding.providers TO onboarding_monitor;
@@ -2968,6 +3215,11 @@ GRANT UPDATE(rate_per_second) ON TABLE onboarding.providers TO onboarding_operat
 GRANT UPDATE(burst) ON TABLE onboarding.providers TO onboarding_operator;
 
 GRANT UPDATE(effect_horizon) ON TABLE onboarding.providers TO onboarding_operator;
+
+REVOKE ALL ON FUNCTION onboarding.allowance(p onboarding.providers, wanted integer, t timestamp with time zone, OUT allowed integer, OUT hint text, OUT wait_ms integer, OUT probing boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.announce(job_ids bigint[], states text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.announce(job_ids bigint[], states text[]) TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.booked_until(p onboarding.providers, t timestamp with time zone) FROM PUBLIC;
 
@@ -3005,8 +3257,14 @@ GRANT ALL ON FUNCTION onboarding.count_whole_backlog() TO onboarding_operator;
 
 REVOKE ALL ON FUNCTION onboarding.counted_at_once() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION onboarding.delete_finished(max_jobs integer, OUT deleted integer, OUT failures jsonb[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.delete_jobs(job_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.doubt_unfinished(provider text, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.doubt_unfinished(provider text, reason text) TO onboarding_operator;
+
+REVOKE ALL ON FUNCTION onboarding.drop_history(keep interval, OUT dropped integer, OUT failures jsonb[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.effect_horizon(provider_name text) FROM PUBLIC;
 
@@ -3030,6 +3288,8 @@ GRANT ALL ON FUNCTION onboarding.hold_end(p onboarding.providers, t timestamp wi
 
 REVOKE ALL ON FUNCTION onboarding.is_in_doubt(last_sent_at timestamp with time zone, late_doubt boolean, sent boolean, proven boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION onboarding.is_preparing() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.keep_late(job_ids bigint[], tokens bigint[], workers text[], claimed_ats text[], attempt_numbers smallint[], did_steps text[], outcomes text[], reached boolean[], http_statuses integer[], request_ids text[], provider_ids text[], provider_statuses text[], errors text[], sent_ages_ms bigint[], keys text[], digests bytea[], written_tokens bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.key_age_ms(first_sent_at timestamp with time zone, t timestamp with time zone, set_back_at timestamp with time zone) FROM PUBLIC;
@@ -3041,8 +3301,11 @@ GRANT ALL ON FUNCTION onboarding.learnt_rate(p onboarding.providers, t timestamp
 GRANT ALL ON FUNCTION onboarding.learnt_rate(p onboarding.providers, t timestamp with time zone) TO onboarding_monitor;
 GRANT ALL ON FUNCTION onboarding.learnt_rate(p onboarding.providers, t timestamp with time zone) TO onboarding_worker;
 
-REVOKE ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer) TO onboarding_operator;
+REVOKE ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer, unlimited text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.limit_provider(provider text, max_in_flight integer, rate_per_second double precision, burst integer, unlimited text[]) TO onboarding_operator;
+
+REVOKE ALL ON FUNCTION onboarding.new_idempotency_key() FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.new_idempotency_key() TO onboarding_enqueuer;
 
 GRANT SELECT(id) ON TABLE onboarding.jobs TO onboarding_enqueuer;
 GRANT SELECT(id) ON TABLE onboarding.jobs TO onboarding_worker;
@@ -3210,6 +3473,8 @@ REVOKE ALL ON FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made
 GRANT ALL ON FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made integer, OUT partitions_dropped integer, OUT jobs_deleted integer) TO onboarding_worker;
 GRANT ALL ON FUNCTION onboarding.maintain(max_jobs integer, OUT partitions_made integer, OUT partitions_dropped integer, OUT jobs_deleted integer) TO onboarding_operator;
 
+REVOKE ALL ON FUNCTION onboarding.make_partitions(OUT made integer, OUT failures jsonb[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.make_roles() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.mark_sent(worker_id text, job_ids bigint[], tokens bigint[], request_digests bytea[]) FROM PUBLIC;
@@ -3234,6 +3499,8 @@ REVOKE ALL ON FUNCTION onboarding.note_throttle(provider_name text, claimed_at t
 
 REVOKE ALL ON FUNCTION onboarding.note_trial(provider_name text, answers bigint, doubts bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION onboarding.note_unsettled(noted bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.notify_event(job bigint, state text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.notify_jobs() FROM PUBLIC;
@@ -3251,6 +3518,11 @@ GRANT ALL ON FUNCTION onboarding.pause_provider(provider text, reason text, unti
 REVOKE ALL ON FUNCTION onboarding.permits(provider_name text, wanted integer, OUT allowed integer, OUT hint text, OUT wait_ms integer, OUT counted boolean, OUT probing boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.probe_job(provider_name text, t timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.queue_counts() FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.queue_counts() TO onboarding_operator;
+GRANT ALL ON FUNCTION onboarding.queue_counts() TO onboarding_monitor;
+GRANT ALL ON FUNCTION onboarding.queue_counts() TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.rate_cell(rate double precision, burst integer) FROM PUBLIC;
 
@@ -3324,7 +3596,11 @@ REVOKE ALL ON FUNCTION onboarding.trial_window(p onboarding.providers, t timesta
 REVOKE ALL ON FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.unlocked_jobs(job_ids bigint[]) TO onboarding_worker;
 
+REVOKE ALL ON FUNCTION onboarding.upkeep_failure(step text, code text, problem text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.use_permits(provider_name text, taken integer, probing boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.wake_all() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.wake_workers(provider text, already_woken text) FROM PUBLIC;
 
@@ -3395,6 +3671,10 @@ GRANT SELECT ON TABLE onboarding.transitions TO onboarding_worker;
 GRANT SELECT ON TABLE onboarding.uncertain_jobs TO onboarding_operator;
 GRANT SELECT ON TABLE onboarding.uncertain_jobs TO onboarding_monitor;
 GRANT SELECT ON TABLE onboarding.uncertain_jobs TO onboarding_worker;
+
+GRANT SELECT ON TABLE onboarding.upkeep_failures TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.upkeep_failures TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.upkeep_failures TO onboarding_worker;
 
 GRANT SELECT ON TABLE onboarding.vacuum_horizon TO onboarding_operator;
 GRANT SELECT ON TABLE onboarding.vacuum_horizon TO onboarding_monitor;

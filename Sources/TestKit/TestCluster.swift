@@ -28,6 +28,9 @@ package actor TestCluster {
             guard Self.environment("ONBOARD_TEST_DATABASE_URL") == nil else { return nil }
             let server = try PostgresServer(settings: [
                 "fsync = off", "full_page_writes = off", "max_connections = 500", "shared_buffers = 64MB",
+                "max_prepared_transactions = 20",
+                // What a company may set for all sessions, and what must change nothing.
+                "timezone = 'America/New_York'", "datestyle = 'SQL, DMY'", "plpgsql.extra_errors = 'all'",
             ])
             try await server.start()
             return server

@@ -56,6 +56,7 @@ package final class Daemon: Service {
                 capacity: configuration.concurrency, maxBytes: configuration.maxBytesInFlight,
                 providers: configuration.providers.count))
         let bells = ClaimBells(providers: configuration.providers)
+        let limitWaits = LimitWaits(bells: bells)
         let queue = Queue(pool: pool)
         let marker = Marker(queue: queue)
         let announcer = Announcer(queue: queue, logger: logger)
@@ -69,6 +70,7 @@ package final class Daemon: Service {
                 return (slots.openings(), slots.hasReady, slots.held.isEmpty)
             }
             bells.ring(openings)
+            limitWaits.endWritten(of: attempt.job.claim.kind.provider)
             // A slot that is freed only now is for what waits, whichever provider it waits for.
             if !attempt.freesSlotAtOnce, hasReady { bells.ring(attempt.job.claim.kind.provider) }
             if isEmpty { bells.ringAll() }
@@ -78,6 +80,7 @@ package final class Daemon: Service {
             runner: AttemptRunner(
                 caller: caller, marker: marker, trust: trust, decider: AttemptDecider()), completer: completer,
             trust: trust, databaseClock: databaseClock, configuration: configuration, slots: slots, bells: bells,
+            limitWaits: limitWaits,
             logger: logger)
         let heartbeat = Heartbeat(
             queue: Queue(pool: leasePool), trust: trust, clock: databaseClock, configuration: configuration,

@@ -175,9 +175,22 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     VALUES (job, from_state, to_state, session_user, why);
 $$;
 
+-- Whether the client's statement prepares its transaction for a two-phase commit, which PostgreSQL refuses to one that has
+-- notified. What inserts, and so runs at that moment, then notifies nobody: workers find the jobs when they poll.
+CREATE FUNCTION onboarding.is_preparing() RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT right(current_query(), 2000) ~* 'prepare(\s|/\*.*\*/|--[^\n]*\n)+transaction';
+$$;
+
+-- Wakes the workers of all providers.
+CREATE FUNCTION onboarding.wake_all() RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_notify('onboarding_jobs', '') WHERE NOT onboarding.is_preparing();
+$$;
+
 CREATE FUNCTION onboarding.notify_event(job bigint, state text) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    SELECT pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', job, state));
+    SELECT pg_notify('onboarding_events', format('{"job_id": %s, "state": "%s"}', job, state)) WHERE NOT onboarding.is_preparing();
 $$;
 
 -- Runs when the caller's transaction commits: the job waited for may have ended since the INSERT.

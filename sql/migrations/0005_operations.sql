@@ -161,21 +161,31 @@ BEGIN
 END;
 $$;
 
--- Sets the limits of a provider as given; null means no limit. The same as an UPDATE, with a record of who did it.
+-- Changes the limits of a provider that are given, and no other. `unlimited` names those that are taken away, such as
+-- '{burst}'. The same as an UPDATE, with a record of who did it.
 CREATE FUNCTION onboarding.limit_provider(
-    provider text, max_in_flight integer, rate_per_second double precision, burst integer) RETURNS void
+    provider text, max_in_flight integer DEFAULT NULL, rate_per_second double precision DEFAULT NULL,
+    burst integer DEFAULT NULL, unlimited text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     p onboarding.providers := onboarding.lock_provider(provider);
 BEGIN
+    IF NOT unlimited <@ ARRAY['max_in_flight', 'rate_per_second', 'burst'] THEN
+        PERFORM onboarding.refuse('unlimited', 'may name max_in_flight, rate_per_second and burst');
+    END IF;
     UPDATE onboarding.providers x
-    SET max_in_flight = limit_provider.max_in_flight, rate_per_second = limit_provider.rate_per_second,
-        burst = limit_provider.burst, updated_at = now()
-    WHERE x.provider = p.provider;
+    SET max_in_flight = CASE WHEN 'max_in_flight' = ANY (unlimited) THEN NULL
+            ELSE coalesce(limit_provider.max_in_flight, x.max_in_flight) END,
+        rate_per_second = CASE WHEN 'rate_per_second' = ANY (unlimited) THEN NULL
+            ELSE coalesce(limit_provider.rate_per_second, x.rate_per_second) END,
+        burst = CASE WHEN 'burst' = ANY (unlimited) THEN NULL ELSE coalesce(limit_provider.burst, x.burst) END,
+        updated_at = now()
+    WHERE x.provider = p.provider
+    RETURNING * INTO p;
     INSERT INTO onboarding.provider_events (provider, actor, event, reason)
     VALUES (p.provider, session_user, 'limited', format('max_in_flight %s, rate_per_second %s, burst %s',
-        coalesce(limit_provider.max_in_flight::text, 'none'), coalesce(limit_provider.rate_per_second::text, 'none'),
-        coalesce(limit_provider.burst::text, 'none')));
+        coalesce(p.max_in_flight::text, 'none'), coalesce(p.rate_per_second::text, 'none'), coalesce(p.burst::text, 'none')));
+    PERFORM pg_notify('onboarding_jobs', p.provider);
 END;
 $$;
 

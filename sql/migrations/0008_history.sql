@@ -54,7 +54,8 @@ CREATE INDEX state_changes_job_idx ON onboarding.state_changes (job_id, at);
 
 DO $$
 DECLARE
-    next_month timestamptz := date_trunc('month', now(), 'UTC') + interval '1 month';
+    -- As text in UTC: the session's time zone and date style change neither the calendar nor how it is read.
+    next_month text := to_char(date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month', 'YYYY-MM-DD 00:00:00+00');
 BEGIN
     EXECUTE format('ALTER TABLE onboarding.attempts ATTACH PARTITION onboarding.attempts_first FOR VALUES FROM (MINVALUE) TO (%L)', next_month);
     EXECUTE format('ALTER TABLE onboarding.state_changes ATTACH PARTITION onboarding.state_changes_first FOR VALUES FROM (MINVALUE) TO (%L)', next_month);
@@ -307,10 +308,12 @@ $$;
 -- would wait for. What was written before it was made lies in the partition for the rest and moves here; where that is
 -- more than 100,000 rows it stays there, and so does the rest of that month. Called by `maintain`.
 CREATE FUNCTION onboarding.add_partition(parent text, month timestamptz) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+-- Months are those of UTC: in another zone months that meet here would overlap, or leave hours between them.
+SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
-    start timestamptz := date_trunc('month', month, 'UTC');
-    name text := format('%s_%s', parent, to_char(start AT TIME ZONE 'UTC', 'YYYYMM'));
+    start timestamptz := date_trunc('month', month);
+    name text := format('%s_%s', parent, to_char(start, 'YYYYMM'));
     rest regclass := to_regclass(format('onboarding.%I', parent || '_rest'));
     bounds text := format('%1$I >= %2$L AND %1$I < %3$L',
         CASE parent WHEN 'attempts' THEN 'claimed_at' ELSE 'at' END, start, start + interval '1 month');
@@ -340,7 +343,7 @@ $$;
 
 -- Where a partition ends; null for the one that takes the rest.
 CREATE FUNCTION onboarding.partition_end(partition oid) RETURNS timestamptz
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
     SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''([^'']+)''\)')::timestamptz FROM pg_catalog.pg_class c WHERE c.oid = partition;
 $$;
 

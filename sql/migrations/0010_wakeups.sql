@@ -22,7 +22,7 @@ DECLARE
     t bigint := extract(epoch FROM clock_timestamp()) * 1000;
 BEGIN
     PERFORM set_config('onboarding.has_woken', concat(already_woken, ' ', provider, ' '), true);
-    IF coalesce(pg_sequence_last_value(last_wakeup), 0) NOT BETWEEN t - 10 AND t THEN
+    IF coalesce(pg_sequence_last_value(last_wakeup), 0) NOT BETWEEN t - 10 AND t AND NOT onboarding.is_preparing() THEN
         PERFORM setval(last_wakeup, t);
         PERFORM pg_notify('onboarding_jobs', provider);
     END IF;
@@ -288,9 +288,10 @@ SELECT p.provider, q.due, q.scheduled, q.running, q.waiting, q.uncertain, q.bloc
 FROM onboarding.queue_counts() q
 JOIN onboarding.providers p ON p.provider = q.provider;
 
-REVOKE ALL ON FUNCTION onboarding.wake_workers, onboarding.count_ended, onboarding.announce FROM PUBLIC;
+REVOKE ALL ON FUNCTION onboarding.wake_workers, onboarding.count_ended, onboarding.announce, onboarding.queue_counts FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION onboarding.announce TO onboarding_worker;
--- queue_counts stays everybody's who may use the schema: a reader of queue_health calls it, by whichever grant.
+-- For readers of `queue_health`.
+GRANT EXECUTE ON FUNCTION onboarding.queue_counts TO onboarding_operator, onboarding_monitor, onboarding_worker;
 
 -- The table in which everybody writes comes last: a reader of the view locks that first, too.
 -- Half a page stays free for the two versions that a job's run writes: on the row's own page they need no lock record and

@@ -53,32 +53,20 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
     WHERE j.state = 'running' AND j.claimed_by = worker_id AND j.claimed_at < clock_timestamp() - interval '10 s';
 $$;
 
--- How many calls `provider_name` may start now, or why none and for how long. The row is locked
--- where a limit holds, so that claims of all workers are counted one after the other. A stored moment that lies further
--- ahead than it can have been set is of a clock that has been set back since: it counts as passed.
-CREATE OR REPLACE FUNCTION onboarding.permits(
-    provider_name text, wanted integer, OUT allowed integer, OUT hint text, OUT wait_ms integer, OUT counted boolean,
+-- How many calls a provider with the row `p` may start now, or why none and for how long; no wait where a call must end
+-- first. A stored moment that lies further ahead than it can have been set is of a clock that has been set back since: it
+-- counts as passed.
+CREATE FUNCTION onboarding.allowance(
+    p onboarding.providers, wanted integer, t timestamptz, OUT allowed integer, OUT hint text, OUT wait_ms integer,
     OUT probing boolean)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
-    p onboarding.providers;
-    -- Not now(): this transaction may have waited for the lock.
-    t timestamptz := clock_timestamp();
     pace record;
     cell interval;
     free_at timestamptz;
     in_flight integer;
 BEGIN
-    allowed := 0; counted := false; probing := false; wait_ms := 1000;
-    SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name;
-    IF NOT FOUND THEN hint := 'unknown'; RETURN; END IF;
-    IF p.max_in_flight IS NOT NULL OR p.rate_per_second IS NOT NULL OR p.adaptive_rate IS NOT NULL
-        OR p.circuit <> 'closed' OR (p.call_window IS NOT NULL AND onboarding.trial_window(p, t) IS NOT NULL)
-    THEN
-        SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name FOR NO KEY UPDATE;
-        t := clock_timestamp();
-        counted := true;
-    END IF;
+    allowed := 0; probing := false; wait_ms := 1000;
     IF p.paused_until > t THEN
         hint := 'paused'; wait_ms := onboarding.milliseconds_until(p.paused_until, t); RETURN;
     END IF;
@@ -98,9 +86,9 @@ BEGIN
         -- Counted from the rows themselves: a counter would leak when a worker dies.
         allowed := least(allowed, in_flight - (
             SELECT count(*) FROM onboarding.jobs j
-            WHERE j.provider = provider_name AND j.state = 'running'
+            WHERE j.provider = p.provider AND j.state = 'running'
               AND j.claimed_at >= (SELECT m.running_since FROM onboarding.maintenance m)));
-        IF allowed <= 0 THEN allowed := 0; hint := 'in_flight'; wait_ms := 20; RETURN; END IF;
+        IF allowed <= 0 THEN allowed := 0; hint := 'in_flight'; wait_ms := NULL; RETURN; END IF;
     END IF;
     IF p.rate_per_second IS NULL AND p.adaptive_rate IS NULL THEN RETURN; END IF;
     SELECT * INTO pace FROM onboarding.pace(p, t);
@@ -114,6 +102,30 @@ BEGIN
             wait_ms := onboarding.milliseconds_until(free_at - cell * (pace.burst - 1), t);
         END IF;
     END IF;
+END;
+$$;
+
+-- The same for `provider_name`, with its row locked where a limit holds, so that claims of all workers are counted one after
+-- the other. Not where the answer is no: a lock is a write, and each look at a limit would wait for the disk.
+CREATE OR REPLACE FUNCTION onboarding.permits(
+    provider_name text, wanted integer, OUT allowed integer, OUT hint text, OUT wait_ms integer, OUT counted boolean,
+    OUT probing boolean)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    p onboarding.providers;
+    -- Not now(): this transaction may have waited for its turn.
+    t timestamptz := clock_timestamp();
+BEGIN
+    allowed := 0; counted := false; probing := false; wait_ms := 1000;
+    SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name;
+    IF NOT FOUND THEN hint := 'unknown'; RETURN; END IF;
+    SELECT a.allowed, a.hint, a.wait_ms, a.probing INTO allowed, hint, wait_ms, probing FROM onboarding.allowance(p, wanted, t) a;
+    counted := p.max_in_flight IS NOT NULL OR p.rate_per_second IS NOT NULL OR p.adaptive_rate IS NOT NULL
+        OR p.circuit <> 'closed' OR (p.call_window IS NOT NULL AND onboarding.trial_window(p, t) IS NOT NULL);
+    IF allowed = 0 OR NOT counted THEN RETURN; END IF;
+    SELECT * INTO p FROM onboarding.providers WHERE provider = provider_name FOR NO KEY UPDATE;
+    SELECT a.allowed, a.hint, a.wait_ms, a.probing INTO allowed, hint, wait_ms, probing
+    FROM onboarding.allowance(p, wanted, clock_timestamp()) a;
 END;
 $$;
 
@@ -254,6 +266,6 @@ BEGIN
 END;
 $$;
 
-REVOKE ALL ON FUNCTION onboarding.first_running, onboarding.has_running,
+REVOKE ALL ON FUNCTION onboarding.allowance, onboarding.first_running, onboarding.has_running,
     onboarding.take_over(text, bigint[], integer, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION onboarding.take_over(text, bigint[], integer, boolean) TO onboarding_worker;

@@ -8,7 +8,8 @@ CREATE FUNCTION onboarding.new_idempotency_key() RETURNS uuid LANGUAGE sql VOLAT
 RETURN encode(overlay(uuid_send(gen_random_uuid())
     PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 'hex')::uuid;
 -- A column's default is called with the rights of who inserts.
-GRANT EXECUTE ON FUNCTION onboarding.new_idempotency_key TO PUBLIC;
+REVOKE ALL ON FUNCTION onboarding.new_idempotency_key FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION onboarding.new_idempotency_key TO onboarding_enqueuer;
 
 ALTER TABLE onboarding.jobs ALTER idempotency_key SET DEFAULT onboarding.new_idempotency_key();
 

@@ -387,7 +387,7 @@ CREATE OR REPLACE FUNCTION onboarding.cancel(job_id bigint, reason text DEFAULT 
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     job onboarding.jobs := onboarding.lock_job(job_id);
-    reason text := left(cancel.reason, 500);
+    why text := left(cancel.reason, 500);
     new_state text;
 BEGIN
     IF job.state IN ('completed', 'failed', 'cancelled') THEN
@@ -404,15 +404,15 @@ BEGIN
             run_at = CASE WHEN j.state = 'running' THEN j.run_at ELSE least(j.run_at, now()) END
         WHERE j.id = job.id
         RETURNING j.state INTO new_state;
-        PERFORM onboarding.log_state_change(job.id, job.state, new_state, 'cancel requested: ' || coalesce(reason, ''));
+        PERFORM onboarding.log_state_change(job.id, job.state, new_state, 'cancel requested: ' || coalesce(why, ''));
         PERFORM pg_notify('onboarding_jobs', '');
         RETURN new_state;
     END IF;
     UPDATE onboarding.jobs j
     SET state = 'cancelled', cancel_requested_at = now(), finished_at = now(), updated_at = now(),
-        last_error = 'cancelled' || coalesce(': ' || reason, '')
+        last_error = 'cancelled' || coalesce(': ' || why, '')
     WHERE j.id = job.id;
-    PERFORM onboarding.log_state_change(job.id, job.state, 'cancelled', reason);
+    PERFORM onboarding.log_state_change(job.id, job.state, 'cancelled', why);
     PERFORM onboarding.notify_event(job.id, 'cancelled');
     PERFORM onboarding.settle_dependents(ARRAY[job.id]);
     RETURN 'cancelled';
@@ -468,8 +468,10 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     UPDATE onboarding.jobs j
-    SET state = 'available', run_at = greatest(now(), onboarding.not_after(j.denied_at, now()) + onboarding.effect_horizon(j.provider)),
-        attempt = 0, backoff_step = 0, cancel_requested_at = NULL, finished_at = NULL,
+    SET state = 'available', attempt = 0, backoff_step = 0, cancel_requested_at = NULL, finished_at = NULL,
+        -- What its caller scheduled for later stays so; the wait of a backoff does not.
+        run_at = greatest(now(), CASE WHEN j.backoff_step = 0 THEN j.run_at END,
+            onboarding.not_after(j.denied_at, now()) + onboarding.effect_horizon(j.provider)),
         expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
         idempotency_key = new_key, payload = new_payload, payload_bytes = octet_length(new_payload::text),
         body_sha256 = CASE WHEN is_new THEN NULL ELSE j.body_sha256 END,

@@ -56,7 +56,8 @@ BEGIN
             'without --disable-triggers, or pause and resume each by hand', unset
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtextextended('onboarding.repair_restored', 0));
+    -- A row, and not an advisory lock, which any login may take and keep.
+    PERFORM FROM onboarding.migrations m WHERE m.version = 1 FOR UPDATE;
     FOR place IN
         SELECT format('onboarding.%I', s.name)::regclass AS sequence, s.newest
         FROM (VALUES

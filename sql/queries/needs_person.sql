@@ -15,5 +15,8 @@ FROM (
     FROM onboarding.uncertain_jobs
     UNION ALL
     SELECT 'records that a provider has twice or two jobs share', count(*), 'SELECT * FROM onboarding.doubles;'
-    FROM onboarding.doubles) n
+    FROM onboarding.doubles
+    UNION ALL
+    SELECT 'steps of maintenance that fail', count(*), 'SELECT * FROM onboarding.upkeep_failures;'
+    FROM onboarding.upkeep_failures) n
 WHERE n.many > 0

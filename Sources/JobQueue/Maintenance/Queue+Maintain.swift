@@ -10,6 +10,16 @@ package struct MaintenanceReport: Sendable, Equatable {
     package let jobsDeleted: Int
 }
 
+/// A step of maintenance that fails, turn after turn.
+package struct UpkeepFailure: Sendable, Hashable {
+    /// What fails, and what it concerns.
+    package let step: String
+    /// Since when, in UTC.
+    package let since: String
+    /// The SQLSTATE of the last error. Its text stays in the database.
+    package let code: String
+}
+
 extension Queue {
     /// Makes partitions ahead, drops old ones and deletes up to `jobs` old finished jobs; nil when another worker is
     /// at it or was within the last ten seconds.
@@ -19,6 +29,15 @@ extension Queue {
         return MaintenanceReport(
             partitionsMade: made, partitionsDropped: try row.decode(Int.self, at: 1),
             jobsDeleted: try row.decode(Int.self, at: 2))
+    }
+
+    /// The steps that failed in the last turn of maintenance.
+    package func upkeepFailures() async throws(PostgresError) -> [UpkeepFailure] {
+        try await run("upkeep_failures", []).map { row throws(PostgresError) in
+            UpkeepFailure(
+                step: try row.decode(String.self, at: 0), since: try row.decode(String.self, at: 1),
+                code: try row.decode(String.self, at: 2))
+        }
     }
 
     /// Counts the jobs that wait where there are more than each look at `queue_health` counts; at most once a minute.

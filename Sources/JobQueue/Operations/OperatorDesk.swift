@@ -91,12 +91,16 @@ package struct OperatorDesk: Sendable {
         _ = try await table("provider_resume", [.text(provider)])
     }
 
-    /// Sets a provider's limits; nil is none.
+    /// Changes the limits that are given; those that `unlimited` names are taken away.
     package func limit(
-        _ provider: String, maxInFlight: Int?, ratePerSecond: Double?, burst: Int?
+        _ provider: String, maxInFlight: Int?, ratePerSecond: Double?, burst: Int?, unlimited: [String]
     ) async throws(PostgresError) {
         _ = try await table(
-            "provider_limit", [.text(provider), .integer(maxInFlight), .double(ratePerSecond), .integer(burst)])
+            "provider_limit",
+            [
+                .text(provider), .integer(maxInFlight), .double(ratePerSecond), .integer(burst),
+                .texts(unlimited),
+            ])
     }
 
     private func table(_ query: String, _ parameters: [Parameter] = []) async throws(PostgresError) -> Table {

@@ -58,6 +58,8 @@ package struct ConnectionConfiguration: Sendable {
             ("statement_timeout", String(serverStatementTimeout)),
             ("lock_timeout", String(lockTimeout.milliseconds)),
             ("idle_in_transaction_session_timeout", String(idleInTransactionTimeout.milliseconds)),
+            // A listener rests for as long as nothing happens.
+            ("idle_session_timeout", "0"),
             // A client that stands still in the middle of an answer keeps its transaction's locks, and no other limit counts
             // while the server writes. Nothing happens on a Unix socket.
             ("tcp_user_timeout", "10000"),

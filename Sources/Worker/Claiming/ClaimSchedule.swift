@@ -28,6 +28,7 @@ struct ClaimSchedule: Sendable {
     var cursor = ClaimCursor()
     private(set) var nextClaim: Duration = .zero
     private(set) var isEmpty = false
+    private var waitsForRoom = false
     private var nextSweep: Duration = .zero
     private var earliestSweep: Duration = .zero
     private var nextLookBack: Duration = .zero
@@ -74,6 +75,7 @@ struct ClaimSchedule: Sendable {
         _ batch: ClaimBatch, from look: ClaimCursor.Look, start: Duration, end now: Duration, pollInterval: Duration
     ) {
         isEmpty = batch.claims.isEmpty
+        waitsForRoom = batch.hint == .inFlight
         if batch.looked {
             if look == .onward { onwardTook = now - start } else { lookedBack(batch, look, start: start, end: now) }
         }
@@ -110,6 +112,11 @@ struct ClaimSchedule: Sendable {
                 end + (isInVain ? min(took * 100, Self.longestSweepWait) : min(took * 10, Self.longestWait))
             nextSweep = max(earliestSweep, end + Self.usualWait)
         }
+    }
+
+    /// A call has ended: where the limit of those in flight was reached, there may be room.
+    mutating func roomCame() {
+        if waitsForRoom { nextClaim = .zero }
     }
 
     /// The claim could not be made; a sweep that took too long waits as one that took long.

@@ -18,6 +18,7 @@ final class Claimer: Sendable {
     private let configuration: WorkerConfiguration
     private let slots: NIOLockedValueBox<Slots>
     private let bells: ClaimBells
+    private let limitWaits: LimitWaits
     /// The providers of which jobs may have come since the last look.
     private let jobsCame: NIOLockedValueBox<Set<ProviderName>>
     /// The providers of which the last claim brought nothing.
@@ -29,7 +30,7 @@ final class Claimer: Sendable {
     init(
         queue: Queue, runner: AttemptRunner, completer: Completer, trust: LeaseTrust, databaseClock: DatabaseClock,
         configuration: WorkerConfiguration,
-        slots: NIOLockedValueBox<Slots>, bells: ClaimBells, logger: Logger
+        slots: NIOLockedValueBox<Slots>, bells: ClaimBells, limitWaits: LimitWaits, logger: Logger
     ) {
         self.queue = queue
         self.runner = runner
@@ -39,6 +40,7 @@ final class Claimer: Sendable {
         self.configuration = configuration
         self.slots = slots
         self.bells = bells
+        self.limitWaits = limitWaits
         self.logger = logger
         jobsCame = NIOLockedValueBox(Set(configuration.providers))
     }
@@ -78,6 +80,7 @@ final class Claimer: Sendable {
             let start = clock.now
             while !isDraining, !Task.isCancelled {
                 if jobsCame.withLockedValue({ $0.remove(provider) }) != nil { schedule.jobsCame(at: clock.now - start) }
+                if limitWaits.roomCame(to: provider) { schedule.roomCame() }
                 begin(&attempts)
                 await claim(&schedule, since: start)
                 begin(&attempts)
@@ -101,6 +104,7 @@ final class Claimer: Sendable {
         empty.withLockedValue { _ = $0.remove(provider) }
         let identity = trust.identity
         let jumps = databaseClock.jumps
+        let ends = limitWaits.ends(of: provider)
         do {
             var batch = try await queue.claim(
                 provider, for: identity.worker, wanted: allowance.jobs, byteBudget: allowance.bytes,
@@ -110,6 +114,7 @@ final class Claimer: Sendable {
             schedule.claimReturned(
                 batch, from: look, start: began - start, end: now - start, pollInterval: configuration.pollInterval)
             end(of: provider, from: began, to: now, with: batch.claims, as: identity)
+            if batch.hint == .inFlight { limitWaits.wait(for: provider, since: ends) }
             if batch.claims.isEmpty { empty.withLockedValue { _ = $0.insert(provider) } }
         } catch {
             logger.warning("could not claim", metadata: ["provider": "\(provider)", "error": "\(error)"])

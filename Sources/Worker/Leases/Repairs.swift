@@ -28,7 +28,8 @@ struct Repairs: Sendable {
 
     /// Tries again what is noted as not settled.
     static func ends(of queue: Queue) async throws(PostgresError) {
-        _ = try await queue.repairEnds(limit: Self.ends)
+        // What is still locked is noted anew: a bound, for it would be tried for ever.
+        for _ in 0..<20 where try await queue.repairEnds(limit: Self.ends) < Self.ends { return }
     }
 
     /// One whole sweep of each.

@@ -54,14 +54,22 @@ struct Providers: AsyncParsableCommand {
     /// `onboard providers limit`.
     struct Limit: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Sets a provider's limits for all workers together; what is not given has no limit.")
+            abstract: "Changes a provider's limits for all workers together; those that are not given stay.")
         @OptionGroup var database: DatabaseOptions
         @Argument(help: "The provider.") var provider: String
         @Option(help: "Calls in flight.") var maxInFlight: Int?
         @Option(help: "Calls a second.") var ratePerSecond: Double?
         @Option(help: "Calls at once after a rest.") var burst: Int?
+        @Option(help: "A limit to take away: max_in_flight, rate_per_second or burst; may be repeated.")
+        var unlimited: [String] = []
 
         func validate() throws {
+            if maxInFlight == nil, ratePerSecond == nil, burst == nil, unlimited.isEmpty {
+                throw ValidationError("name a limit: --max-in-flight, --rate-per-second, --burst or --unlimited")
+            }
+            if !Set(unlimited).isSubset(of: ["max_in_flight", "rate_per_second", "burst"]) {
+                throw ValidationError("--unlimited must be max_in_flight, rate_per_second or burst")
+            }
             if let maxInFlight, maxInFlight < 0 { throw ValidationError("--max-in-flight must not be negative") }
             if let ratePerSecond, !(ratePerSecond > 0 && ratePerSecond <= 1_000_000) {
                 throw ValidationError("--rate-per-second must be above 0 and at most 1000000")
@@ -73,7 +81,9 @@ struct Providers: AsyncParsableCommand {
 
         func run() async throws {
             try await database.withDesk { desk throws(PostgresError) in
-                try await desk.limit(provider, maxInFlight: maxInFlight, ratePerSecond: ratePerSecond, burst: burst)
+                try await desk.limit(
+                    provider, maxInFlight: maxInFlight, ratePerSecond: ratePerSecond, burst: burst, unlimited: unlimited
+                )
             }
             try Terminal.show("\(provider) is limited.")
         }

@@ -69,6 +69,51 @@ import Testing
         }
     }
 
+    @Test func `a job that is about to end when its dependent is committed releases it afterwards`() async throws {
+        try await withSessions(2) { sessions in
+            let (caller, worker) = (sessions[0], sessions[1])
+            try await worker.run(SQL.enqueue() + SQL.worker("a"))
+            _ = try await worker.column(SQL.claim("a"))
+            try await caller.run(
+                "BEGIN;" + SQL.enqueue("iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1"))
+            try await worker.run("BEGIN")
+            _ = try await worker.column(SQL.complete("a", 1))
+            try await caller.run("COMMIT")
+            _ = try await caller.value("onboarding.repair_ends(10)")
+            try await worker.run("COMMIT")
+            #expect(try await caller.value("SELECT state FROM onboarding.jobs WHERE id = 2") == "blocked")
+            _ = try await caller.value("onboarding.repair_ends(10)")
+            #expect(try await caller.value("SELECT state FROM onboarding.jobs WHERE id = 2") == "available")
+            #expect(try await caller.value("(SELECT count(*) FROM onboarding.unsettled_ends)") == "0")
+        }
+    }
+
+    @Test(arguments: ["running", "failed"])
+    func `ten thousand dependents of one job are committed in seconds`(state: String) async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await session.run(SQL.enqueue() + SQL.worker("a"))
+            _ = try await session.column(SQL.claim("a"))
+            if state == "failed" {
+                _ = try await session.column(SQL.complete("a", 1, outcome: "rejected", state: state, providerID: nil))
+            }
+            let start = ContinuousClock.now
+            try await session.run(
+                """
+                INSERT INTO onboarding.jobs (kind, payload, after_job_id)
+                SELECT 'iron.customer.create', '\(SQL.person)', 1 FROM generate_series(1, 10000)
+                """)
+            // 169 s where each looks at all.
+            #expect(ContinuousClock.now - start < .seconds(20))
+            let left = state == "failed" ? "cancelled" : "blocked"
+            #expect(
+                try await session.value("(SELECT count(*) FROM onboarding.jobs WHERE state = '\(left)')") == "10000")
+            #expect(
+                try await session.value("(SELECT count(*) FROM onboarding.unsettled_ends)")
+                    == (state == "failed" ? "0" : "1"))
+        }
+    }
+
     @Test func `an open transaction with a dependent does not hold up the worker`() async throws {
         try await withSessions(2) { sessions in
             let (caller, worker) = (sessions[0], sessions[1])

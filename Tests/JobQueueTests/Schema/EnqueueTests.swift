@@ -2,6 +2,17 @@ import Postgres
 import Testing
 
 @Suite struct EnqueueTests {
+    @Test func `nobody without a role may execute a function`() async throws {
+        try await withSessions { sessions in
+            let open = try await sessions[0].column(
+                """
+                SELECT p.proname FROM pg_proc p
+                WHERE p.pronamespace = 'onboarding'::regnamespace AND has_function_privilege('public', p.oid, 'EXECUTE')
+                """)
+            #expect(open == [])
+        }
+    }
+
     @Test(arguments: [
         ("kind", "INSERT INTO onboarding.jobs (kind, payload) VALUES ('nope', '{}')"),
         ("kind", "INSERT INTO onboarding.jobs (payload) VALUES ('{}')"),

@@ -48,13 +48,94 @@ import Testing
         }
     }
 
-    @Test func `a partition that is missing is made, and the row that came before it is not lost`() async throws {
+    @Test func `after a long pause partitions are made again, and the rows that came meanwhile move there`()
+        async throws
+    {
         try await withSessions { sessions in
             let a = sessions[0]
-            let name = try await a.value("'attempts_' || to_char(now() + interval '1 month', 'YYYYMM')") ?? ""
-            try await a.run("DROP TABLE onboarding.\(name); " + Self.again)
-            #expect(try await a.value("onboarding.maintain(10)") == "(1,0,0)")
-            #expect(try await a.value("to_regclass('onboarding.\(name)') IS NOT NULL") == "true")
+            // As if the last turn had been more than three months ago: only the partitions for the rest are left.
+            try await a.run(
+                """
+                DO $$ DECLARE p regclass; BEGIN
+                    FOR p IN SELECT inhrelid FROM pg_inherits
+                        WHERE inhparent IN ('onboarding.attempts'::regclass, 'onboarding.state_changes'::regclass)
+                          AND inhrelid::regclass::text NOT LIKE '%rest'
+                    LOOP EXECUTE 'DROP TABLE ' || p; END LOOP;
+                END $$;
+                """ + SQL.worker("a") + SQL.enqueue() + SQL.enqueue())
+            #expect(try await a.column(SQL.claim("a", "iron", 1)) == ["1"])
+            _ = try await a.column(SQL.complete("a", 1))
+            try await a.run(
+                """
+                SELECT onboarding.cancel(2);
+                INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, idempotency_key, attempt, step, worker, outcome)
+                VALUES (1, 7, now() - interval '70 days', gen_random_uuid(), 1, 'create', 'w', 'succeeded');
+                """ + Self.again)
+            #expect(try await a.value("onboarding.maintain(10)") == "(7,0,0)")
+            #expect(try await a.value("(SELECT count(*) FROM onboarding.attempts)") == "2")
+            let rest =
+                "(SELECT count(*) FROM onboarding.attempts_rest) + (SELECT count(*) FROM onboarding.state_changes_rest)"
+            #expect(try await a.value(rest) == "0")
+            #expect(try await a.value("(SELECT count(*) FROM onboarding.upkeep_failures)") == "0")
+        }
+    }
+
+    /// Months that begin at another moment than in UTC, with and without summer time, on either side of the date line.
+    static let zones = [
+        "UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "Pacific/Kiritimati",
+        "Pacific/Pago_Pago", "Australia/Lord_Howe", "America/St_Johns", "Africa/Casablanca",
+    ]
+
+    @Test(arguments: zones)
+    func `the months of three years meet without a gap, whatever the session's time zone`(zone: String) async throws {
+        try await withSessions { sessions in
+            let a = sessions[0]
+            try await a.run(
+                """
+                SET timezone = '\(zone)'; SET datestyle = 'SQL, DMY';
+                DROP TABLE onboarding.attempts_rest, onboarding.attempts_first;
+                SELECT onboarding.add_partition('attempts', date_trunc('month', now(), 'UTC') + interval '3 days' + n * interval '1 month')
+                FROM generate_series(0, 36) n;
+                """)
+            // The first and the last moment of each month have their place.
+            try await a.run(
+                """
+                SET timezone = 'UTC';
+                INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, idempotency_key, attempt, step, worker, outcome)
+                SELECT n, 1, date_trunc('month', now()) + n * interval '1 month' - edge * interval '1 microsecond',
+                    gen_random_uuid(), 1, 'create', 'w', 'succeeded'
+                FROM generate_series(0, 36) n CROSS JOIN generate_series(0, 1) edge WHERE n >= edge;
+                """)
+        }
+    }
+
+    @Test func `the first partition ends with a month of UTC, whatever time zone the migration ran in`() async throws {
+        try await withSessions { sessions in
+            let end = "onboarding.partition_end(inhrelid)"
+            let crooked = try await sessions[0].column(
+                """
+                SELECT inhrelid::regclass FROM pg_inherits
+                WHERE inhparent IN ('onboarding.attempts'::regclass, 'onboarding.state_changes'::regclass)
+                  AND \(end) <> date_trunc('month', \(end), 'UTC')
+                """)
+            #expect(crooked == [])
+        }
+    }
+
+    @Test func `what lies in the partition for the rest is let go by age as well`() async throws {
+        try await withSessions { sessions in
+            let a = sessions[0]
+            try await a.run(
+                """
+                DROP TABLE onboarding.attempts_first, onboarding.state_changes_first;
+                INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, idempotency_key, attempt, step, worker, outcome)
+                SELECT n, 1, now() - n * interval '20 days', gen_random_uuid(), 1, 'create', 'w', 'succeeded' FROM generate_series(0, 3) n;
+                INSERT INTO onboarding.state_changes (job_id, at, from_state, to_state, actor)
+                SELECT n, now() - n * interval '20 days', 'available', 'cancelled', 'a' FROM generate_series(0, 3) n;
+                SELECT onboarding.drop_history('32 days');
+                """)
+            #expect(try await a.column("SELECT job_id FROM onboarding.attempts ORDER BY 1") == ["0", "1"])
+            #expect(try await a.column("SELECT job_id FROM onboarding.state_changes ORDER BY 1") == ["0", "1"])
         }
     }
 

@@ -10,6 +10,39 @@ import Testing
             """ + SQL.worker("a") + SQL.worker("b"))
     }
 
+    @Test func `only the limits that are named are changed`() async throws {
+        try await withSessions { sessions in
+            let a = sessions[0]
+            let limits =
+                "(SELECT concat_ws(' ', max_in_flight, rate_per_second, burst) FROM onboarding.providers WHERE provider = 'iron')"
+            try await a.run("SELECT onboarding.limit_provider('iron', 20, 50, 10)")
+            try await a.run("SELECT onboarding.limit_provider('iron', rate_per_second => 5)")
+            #expect(try await a.value(limits) == "20 5 10")
+            try await a.run("SELECT onboarding.limit_provider('iron', burst => 3, unlimited => '{max_in_flight}')")
+            #expect(try await a.value(limits) == "5 3")
+            #expect(
+                await a.error("SELECT onboarding.limit_provider('iron', unlimited => '{all}')")?.sqlState?.code
+                    == "23514")
+        }
+    }
+
+    @Test(arguments: [
+        "max_in_flight = 0", "paused_until = 'infinity'",
+        "rate_per_second = 0.001, rate_due_at = now() + interval '900 s'",
+    ])
+    func `a claim that a limit refuses writes nothing`(limit: String) async throws {
+        try await withSessions { sessions in
+            let a = sessions[0]
+            try await fill(a, 1)
+            try await a.run("UPDATE onboarding.providers SET \(limit) WHERE provider = 'iron'")
+            try await a.run("BEGIN")
+            #expect(try await a.column(SQL.claim("a", "iron", 7)) == [])
+            // A transaction that has written, or locked a row, has a number.
+            #expect(try await a.value("pg_current_xact_id_if_assigned() IS NULL") == "true")
+            try await a.run("COMMIT")
+        }
+    }
+
     @Test func `claims of all workers together stay within the calls in flight`() async throws {
         try await withSessions(2) { sessions in
             try await fill(sessions[0])

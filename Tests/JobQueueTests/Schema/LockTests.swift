@@ -10,6 +10,7 @@ import Testing
         "SELECT onboarding.cancel(1)", "SELECT 1 FROM onboarding.jobs WHERE id = 1 FOR UPDATE",
         "SELECT 1 FROM onboarding.jobs WHERE after_job_id = 1 FOR UPDATE",
         "SELECT pg_advisory_xact_lock(hashtextextended('iron k', 7463))",
+        "SELECT pg_advisory_xact_lock(hashtextextended('onboarding.repair_restored', 0)), pg_advisory_xact_lock(hashtextextended('onboarding.claim iron', 1)), pg_advisory_xact_lock(hashtextextended('onboarding.claim iron', 2))",
         "SELECT onboarding.enqueue('iron.identification.create', '{\"type\": \"Direct\"}', after_job_id => 1)",
         "UPDATE onboarding.maintenance SET keep_history = keep_history",
         "SELECT 1 FROM onboarding.worker_leases FOR UPDATE",

@@ -2,6 +2,37 @@ import Postgres
 import Testing
 
 @Suite struct OperationsTests {
+    @Test func `a retry keeps the time that its caller asked for`() async throws {
+        try await withSessions { sessions in
+            let a = sessions[0]
+            try await a.run(SQL.enqueue("iron.customer.create", SQL.person, "run_at => now() + interval '1 day'"))
+            let when = try await a.value("(SELECT run_at FROM onboarding.jobs)")
+            try await a.run("SELECT onboarding.cancel(1); SELECT onboarding.retry(1)")
+            #expect(try await a.value("(SELECT run_at FROM onboarding.jobs)") == when)
+            try await a.run(
+                "UPDATE onboarding.jobs SET backoff_step = 3; SELECT onboarding.cancel(1); SELECT onboarding.retry(1)")
+            #expect(try await a.value("(SELECT run_at <= now() FROM onboarding.jobs)") == "true")
+        }
+    }
+
+    @Test(arguments: [("rejected", true), ("unauthorized", false)])
+    func `the statement for a failed job names a payload where the same would be refused again`(
+        outcome: String, corrects: Bool
+    )
+        async throws
+    {
+        try await withSessions { sessions in
+            let a = sessions[0]
+            try await a.run(SQL.enqueue() + SQL.worker("a"))
+            _ = try await a.column(SQL.claim("a"))
+            _ = try await a.column(
+                SQL.complete("a", 1, outcome: outcome, state: "failed", reached: false, providerID: nil))
+            #expect(
+                try await a.value("(SELECT statement LIKE '%payload =>%' FROM onboarding.failed_jobs)") == "\(corrects)"
+            )
+        }
+    }
+
     @Test func `cancelling what never ran cancels it, with who and why`() async throws {
         try await withSessions { sessions in
             let session = sessions[0]

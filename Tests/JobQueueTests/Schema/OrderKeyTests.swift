@@ -139,27 +139,26 @@ import Testing
     }
 
     @Test(arguments: [true, false])
-    func `what was inserted while its head ended unseen is let go at its commit`(isLocked: Bool) async throws {
-        try await withSessions(3) { sessions in
-            let (worker, caller, other) = (sessions[0], sessions[1], sessions[2])
+    func `what was inserted while its head ended unseen is let go at its commit`(isOpen: Bool) async throws {
+        try await withSessions(2) { sessions in
+            let (worker, caller) = (sessions[0], sessions[1])
             try await worker.run(SQL.worker("a"))
             try await fill(worker, 1)
             #expect(try await worker.column(SQL.claim("a")) == ["1"])
             try await caller.run("BEGIN")
             try await fill(caller, 1)
+            if isOpen { try await worker.run("BEGIN") }
             _ = try await worker.column(SQL.complete("a", 1))
-            let key = try await worker.value("SELECT provider || ' ' || order_key FROM onboarding.jobs")
-            if isLocked {
-                try await other.run("BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('\(key!)', 7463))")
-            }
             try await caller.run("SET lock_timeout = '300ms'")
             try await caller.run("COMMIT")
-            if isLocked {
+            if isOpen {
+                // A repair that comes too early keeps the note.
+                _ = try await caller.value("onboarding.repair_ends(10)")
+                try await worker.run("COMMIT")
                 #expect(try await worker.column(SQL.claim("a")) == [])
                 #expect(
                     try await worker.value("SELECT detail FROM onboarding.why(2) WHERE reason = 'order'")
                         == "the job before it of the same order_key has ended: it is let go within seconds")
-                try await other.run("COMMIT")
                 _ = try await worker.value("onboarding.repair_ends(10)")
             }
             #expect(try await worker.column(SQL.claim("a")) == ["2"])
