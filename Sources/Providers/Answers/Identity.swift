@@ -29,6 +29,9 @@ struct Identity: Sendable {
 }
 
 extension [Identity] {
+    /// All that the request said.
+    func sent(_ context: CallContext) -> [String] { compactMap { $0.sent(context) } }
+
     /// The first field in which a record is certainly another one's.
     func contradiction(in record: JSONValue, _ context: CallContext) -> String? {
         first { $0.agrees(record, context) == false }?.field

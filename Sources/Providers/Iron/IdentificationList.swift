@@ -10,7 +10,7 @@ struct IdentificationList {
 
     init(_ body: JSONValue, _ context: CallContext) {
         items = body["items"]?.array
-        isWhole = (body["cursor"]?.string ?? "").isEmpty
+        isWhole = (body["cursor"]?.string ?? "").isEmpty && Absence.isWell(body, place: "items")
         self.context = context
     }
 

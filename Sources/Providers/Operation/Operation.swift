@@ -44,6 +44,8 @@ struct LookUp: Sendable {
     var identity: [Identity] = []
     /// Whether the path alone says whose records are shown.
     var isProvedByPath = false
+    /// The member of an answer that holds the record, or the list of them.
+    var place = "data"
     /// How a list goes on; nil where the answer is no list.
     var pages: Pages?
 }
