@@ -33,6 +33,12 @@ import Testing
         ),
         ("juicyway.customer.create", #"{"data": {"id": "x", "email": "eve@example.com"}}"#, "email"),
         ("juicyway.customer.create", #"{"data": {"id": "x", "type": "business"}}"#, "type"),
+        ("iron.customer.create", #"{"id": "x", "external_id": "User 4/2"}"#, "external_id"),
+        (
+            "axisfi.customer.create", #"{"customer_id": "x", "partner_customer_id": "Partner-0000000000001"}"#,
+            "partner_customer_id"
+        ),
+        ("iron.customer.create", #"{"id": "x", "email": "*eve@example.com"}"#, "email"),
     ])
     func `an answer that repeats what was not sent is another's`(kind: String, body: String, field: String) throws {
         let result = try create(kind, body)
@@ -46,7 +52,7 @@ import Testing
         ("iron.customer.create", #"{"id": "x", "email": " ADA@Example.com ", "external_id": null, "name": "Eve"}"#),
         ("iron.customer.create", #"{"id": "x", "email": "", "customer_type": "PERSON"}"#),
         ("iron.customer.create", #"{"id": "x", "email": "a**@example.com"}"#),
-        ("iron.identification.create", #"{"id": "x", "customer_id": "C-1"}"#),
+        ("iron.identification.create", #"{"id": "x", "customer_id": "c-1"}"#),
         ("juicyway.customer.create", #"{"data": {"id": "x", "email": "Ada+1@example.com", "type": "Individual"}}"#),
     ])
     func `spelling, masks and gaps are no contradiction`(kind: String, body: String) throws {
@@ -55,7 +61,8 @@ import Testing
 
     private static let customer = #"""
         {"first_name": "José", "last_name": "O'Neill  Smith", "email": "ada+1@example.com", "phone": "+49 170 1234567",
-         "type": "individual", "born": "1990-01-02", "tax": "01234567", "amount": 99.90,
+         "type": "individual", "born": "1990-01-02", "tax": "01234567", "amount": 99.90, "ref_id": "U-1",
+         "people": [{"name": "Ann", "roles": ["a", "b"]}, {"name": "Bob", "roles": ["c"]}],
          "billing_address": {"line1": "1", "city": "Köln", "state": "s", "zip_code": "z", "country": "NG"}, "tags": ["a", "b"]}
         """#
 
@@ -64,7 +71,16 @@ import Testing
         (#""phone": "+49 170 1234568""#, "phone"), (#""phone_number": "+49 170 1234568""#, "phone"),
         (#""tax": "1234567""#, "tax"), (#""tax": "001234568""#, "tax"), (#""born": "1990-01-03T00:00:00Z""#, "born"),
         (#""amount": 99.91"#, "amount"), (#""tags": ["a", "c"]"#, "tags"),
-        (#""type": "business", "last_name": "X""#, "last_name, type"),
+        (#""type": "business", "last_name": "X""#, "last_name, type"), (#""tags": []"#, "tags"),
+        (#""tags": ["a"]"#, "tags"), (#""tags": ["a", "a"]"#, "tags"), (#""tags": {"0": "a", "1": "b"}"#, "tags"),
+        (#""tags": "a,b""#, "tags"), (#""billing_address": "1, Köln""#, "billing_address"),
+        (#""billing_address": []"#, "billing_address"), (#""first_name": ["José"]"#, "first_name"),
+        (#""first_name": {"x": 1}"#, "first_name"), (#""first_name": "*Ada*""#, "first_name"),
+        (#""first_name": "A***""#, "first_name"), (#""last_name": "O'*""#, "last_name"),
+        (#""born": "1990-01-02 Ventures""#, "born"), (#""born": "1990-01-02T""#, "born"),
+        (#""ref_id": "u-1""#, "ref_id"),
+        (#""people": [{"name": "Ann", "roles": ["a", "b"]}, {"name": "Ann", "roles": ["a", "b"]}]"#, "people"),
+        (#""people": [{"name": "Bob", "roles": ["c"]}, {"name": "Ann", "roles": ["a", "c"]}]"#, "people"),
     ])
     func `a found record that contradicts the payload needs a person`(members: String, fields: String) throws {
         let body = #"{"data": [{"id": "j", "email": "ada+1@example.com", \#(members)}]}"#
@@ -78,12 +94,31 @@ import Testing
     @Test(arguments: [
         #""first_name": "JOSE\u0301", "last_name": " o'neill smith ""#, #""phone": "0049-170-1234567""#,
         #""phone": "01701234567""#, #""born": "1990-01-02T00:00:00Z", "amount": "99.9""#, #""tags": ["b", "a"]"#,
-        #""tags": [], "billing_address": null, "first_name": """#, #""billing_address": {"city": "k\u00f6ln", "x": 1}"#,
+        #""tags": null, "billing_address": null, "first_name": """#,
+        #""first_name": "J***", "last_name": "**********""#,
+        #""last_name": "O***th", "first_name": "J**\u00e9""#, #""born": "1990-01-02 00:00:00", "ref_id": null"#,
+        #""people": [{"name": "BOB", "roles": ["c"]}, {"name": "Ann", "x": 1}]"#,
+        #""billing_address": {"city": "k\u00f6ln", "x": 1}"#,
         #""first_name": "Jos\ud800""#,
     ])
     func `a found record that is spelt otherwise is adopted`(members: String) throws {
         let body = #"{"data": [{"id": "j", "email": "ADA+1@example.com", \#(members)}]}"#
         #expect(try lookUp("juicyway.customer.create", body, payload: Self.customer).outcome == .adopted)
+    }
+
+    @Test func `long texts have one spelling`() {
+        let text = String(repeating: "a", count: 600)
+        #expect(Agreement.agree(text, text) == true)
+        #expect(Agreement.agree(text.dropLast() + "b", text) == false)
+        #expect(Agreement.agree("***", text) == nil)
+        #expect(Agreement.agree(text.uppercased(), text) == false)
+    }
+
+    @Test func `an id has one spelling, but for the digits of a UUID`() {
+        #expect(Agreement.agree("User-1", "user-1", isID: true) == false)
+        #expect(Agreement.agree("User-1", "user-1") == true)
+        let uuid = "7da75a46-79fb-361a-0507-4629bf1ecf0d"
+        #expect(Agreement.agree(uuid.uppercased(), uuid, isID: true) == true)
     }
 
     @Test func `moments are compared across zones`() {

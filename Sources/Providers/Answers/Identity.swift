@@ -24,7 +24,7 @@ struct Identity: Sendable {
     func agrees(_ record: JSONValue, _ context: CallContext) -> Bool? {
         let value = path.reduce(Optional(record)) { $0?[$1] }
         guard let said = value?.string, let sent = sent(context) else { return nil }
-        return Agreement.agree(said, sent)
+        return Agreement.agree(said, sent, isID: Agreement.isID(field))
     }
 }
 
