@@ -2487,7 +2487,7 @@ CREATE TABLE onboarding.kinds (
     required_fields text[] NOT NULL,
     lost_answer text NOT NULL,
     keep_finished interval,
-    id_pattern text DEFAULT '^[!-~]{1,255}$'::text NOT NULL,
+    id_pattern text DEFAULT '^(?=.*[0-9]|.{20})(?![0xX-]*$)(?![fF-]*$)[A-Za-z0-9][A-Za-z0-9._:~-]{0,254}$'::text NOT NULL,
     CONSTRAINT kinds_keep_finished_a_day CHECK ((keep_finished >= '1 day'::interval)),
     CONSTRAINT kinds_lost_answer_known CHECK ((lost_answer = ANY (ARRAY['same_key'::text, 'look_up'::text, 'none'::text]))),
     CONSTRAINT kinds_named_by_provider CHECK ((provider = split_part(kind, '.'::text, 1)))

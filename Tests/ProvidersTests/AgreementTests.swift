@@ -22,23 +22,26 @@ import Testing
     }
 
     @Test(arguments: [
-        ("iron.customer.create", #"{"id": "x", "email": "eve@example.com"}"#, "email"),
-        ("iron.customer.create", #"{"id": "x", "external_id": "user 5"}"#, "external_id"),
-        ("iron.customer.create", #"{"id": "x", "customer_type": "Business"}"#, "customer_type"),
-        ("iron.identification.create", #"{"id": "x", "customer_id": "c-2"}"#, "customer_id"),
-        ("axisfi.customer.create", #"{"customer_id": "x", "partner_customer_id": "partner-2"}"#, "partner_customer_id"),
+        ("iron.customer.create", #"{"id": "x-1", "email": "eve@example.com"}"#, "email"),
+        ("iron.customer.create", #"{"id": "x-1", "external_id": "user 5"}"#, "external_id"),
+        ("iron.customer.create", #"{"id": "x-1", "customer_type": "Business"}"#, "customer_type"),
+        ("iron.identification.create", #"{"id": "x-1", "customer_id": "c-2"}"#, "customer_id"),
         (
-            "axisfi.customer.create", #"{"data": {"customer_id": "x", "partner_customer_id": "p"}}"#,
+            "axisfi.customer.create", #"{"customer_id": "x-1", "partner_customer_id": "partner-2"}"#,
             "partner_customer_id"
         ),
-        ("juicyway.customer.create", #"{"data": {"id": "x", "email": "eve@example.com"}}"#, "email"),
-        ("juicyway.customer.create", #"{"data": {"id": "x", "type": "business"}}"#, "type"),
-        ("iron.customer.create", #"{"id": "x", "external_id": "User 4/2"}"#, "external_id"),
         (
-            "axisfi.customer.create", #"{"customer_id": "x", "partner_customer_id": "Partner-0000000000001"}"#,
+            "axisfi.customer.create", #"{"data": {"customer_id": "x-1", "partner_customer_id": "p"}}"#,
             "partner_customer_id"
         ),
-        ("iron.customer.create", #"{"id": "x", "email": "*eve@example.com"}"#, "email"),
+        ("juicyway.customer.create", #"{"data": {"id": "x-1", "email": "eve@example.com"}}"#, "email"),
+        ("juicyway.customer.create", #"{"data": {"id": "x-1", "type": "business"}}"#, "type"),
+        ("iron.customer.create", #"{"id": "x-1", "external_id": "User 4/2"}"#, "external_id"),
+        (
+            "axisfi.customer.create", #"{"customer_id": "x-1", "partner_customer_id": "Partner-0000000000001"}"#,
+            "partner_customer_id"
+        ),
+        ("iron.customer.create", #"{"id": "x-1", "email": "*eve@example.com"}"#, "email"),
     ])
     func `an answer that repeats what was not sent is another's`(kind: String, body: String, field: String) throws {
         let result = try create(kind, body)
@@ -49,11 +52,11 @@ import Testing
     }
 
     @Test(arguments: [
-        ("iron.customer.create", #"{"id": "x", "email": " ADA@Example.com ", "external_id": null, "name": "Eve"}"#),
-        ("iron.customer.create", #"{"id": "x", "email": "", "customer_type": "PERSON"}"#),
-        ("iron.customer.create", #"{"id": "x", "email": "a**@example.com"}"#),
-        ("iron.identification.create", #"{"id": "x", "customer_id": "c-1"}"#),
-        ("juicyway.customer.create", #"{"data": {"id": "x", "email": "Ada+1@example.com", "type": "Individual"}}"#),
+        ("iron.customer.create", #"{"id": "x-1", "email": " ADA@Example.com ", "external_id": null, "name": "Eve"}"#),
+        ("iron.customer.create", #"{"id": "x-1", "email": "", "customer_type": "PERSON"}"#),
+        ("iron.customer.create", #"{"id": "x-1", "email": "a**@example.com"}"#),
+        ("iron.identification.create", #"{"id": "x-1", "customer_id": "c-1"}"#),
+        ("juicyway.customer.create", #"{"data": {"id": "x-1", "email": "Ada+1@example.com", "type": "Individual"}}"#),
     ])
     func `spelling, masks and gaps are no contradiction`(kind: String, body: String) throws {
         #expect(try create(kind, body).outcome == .succeeded)
@@ -83,7 +86,7 @@ import Testing
         (#""people": [{"name": "Bob", "roles": ["c"]}, {"name": "Ann", "roles": ["a", "c"]}]"#, "people"),
     ])
     func `a found record that contradicts the payload needs a person`(members: String, fields: String) throws {
-        let body = #"{"data": [{"id": "j", "email": "ada+1@example.com", \#(members)}]}"#
+        let body = #"{"data": [{"id": "j-1", "email": "ada+1@example.com", \#(members)}]}"#
         let result = try lookUp("juicyway.customer.create", body, payload: Self.customer)
         #expect(result.outcome == .ambiguous)
         #expect(!result.mayHaveReached)
@@ -102,7 +105,7 @@ import Testing
         #""first_name": "Jos\ud800""#,
     ])
     func `a found record that is spelt otherwise is adopted`(members: String) throws {
-        let body = #"{"data": [{"id": "j", "email": "ADA+1@example.com", \#(members)}]}"#
+        let body = #"{"data": [{"id": "j-1", "email": "ADA+1@example.com", \#(members)}]}"#
         #expect(try lookUp("juicyway.customer.create", body, payload: Self.customer).outcome == .adopted)
     }
 
@@ -127,11 +130,14 @@ import Testing
     }
 
     @Test(arguments: [
-        ("iron.customer.create", #"{"id": "x"}"#, Outcome.notFound),
-        ("iron.customer.create", #"{"id": "x", "email": "ada@example.com"}"#, .adopted),
-        ("axisfi.customer.create", #"{"customer_id": "x"}"#, .notFound),
-        ("axisfi.customer.create", #"{"customer_id": "x", "partner_customer_id": "partner-0000000000001"}"#, .adopted),
-        ("iron.identification.create", #"{"items": [{"id": "x", "status": "Pending"}]}"#, .adopted),
+        ("iron.customer.create", #"{"id": "x-1"}"#, Outcome.notFound),
+        ("iron.customer.create", #"{"id": "x-1", "email": "ada@example.com"}"#, .adopted),
+        ("axisfi.customer.create", #"{"customer_id": "x-1"}"#, .notFound),
+        (
+            "axisfi.customer.create", #"{"customer_id": "x-1", "partner_customer_id": "partner-0000000000001"}"#,
+            .adopted
+        ),
+        ("iron.identification.create", #"{"items": [{"id": "x-1", "status": "Pending"}]}"#, .adopted),
     ])
     func `after a conflict that no earlier attempt explains, the match must show`(
         kind: String, body: String, outcome: Outcome

@@ -141,6 +141,12 @@ import Testing
         #"["a"]"#,
         "-1", "1.5", "1e400", "0", #""null""#, #""undefined""#, #""00000000-0000-0000-0000-000000000000""#,
         "\"\(String(repeating: "x", count: 256))\"", #""a", "id": "b""#,
+        #""N/A""#, #""-""#, #""--""#, #""unknown""#, #""(null)""#, #""<null>""#, #""false""#, #""true""#, #""pending""#,
+        #""error""#, #""0000""#, #""00000000000000000000000000000000""#, "0000", #""-1""#, #"".""#, #""{}""#, #""[]""#,
+        #""\"\"""#, #""string""#, #""id""#, #""\"null\"""#, #""%00""#, #""\\u0000""#, #""none.""#, #""0x0""#,
+        #""TEST""#,
+        #""IdentificationRequired""#, #""ffffffff-ffff-ffff-ffff-ffffffffffff""#, #""ada1@example.com""#, #""a/1""#,
+        #""8D3F0D36-3a2c-4f0e-9a4f-0d8f5b1c7a11""#, #""user-4.2""#, #""c-1""#,
     ]
 
     @Test(arguments: noIDs) func `what cannot be an id is none, and nothing is left out of one`(text: String) throws {
@@ -148,12 +154,29 @@ import Testing
             ("iron.customer.create", #"{"id": \#(text)}"#),
             ("connect.individual.create", #"{"data": {"id": \#(text)}}"#),
         ] {
-            let context = try #require(CallContext(Sample.claim(kind)))
+            let claim = Sample.claim(kind, payload: #"{"name": "User-4.2"}"#, parameters: #"{"customer_id": "c-1"}"#)
+            let context = try #require(CallContext(claim))
             let result = Sample.operation(kind).creation.read(Sample.answer(201, body), for: context)
             #expect(result.outcome == .ambiguous)
             #expect(result.isUnreadable)
             #expect(result.providerID == nil)
         }
+    }
+
+    @Test(arguments: [
+        "7da75a46-79fb-361a-0507-4629bf1ecf0d", "cus_79fb361a05074629bf1ecf0d14cd244e", "record-1", "c-2", "ID-0", "7",
+        "00000000-0000-0000-0000-000000000001", "V1StGXR8_Z5jdHi6B-myT", "customer:1", "abcdefghijklmnopqrstuvwxyz",
+    ])
+    func `an id of a known form is one, and no record that is found has another`(id: String) throws {
+        let kind = "juicyway.customer.create"
+        let context = try #require(CallContext(Sample.claim(kind)))
+        let created = Sample.answer(201, #"{"data": {"id": "\#(id)"}}"#)
+        #expect(Sample.operation(kind).creation.read(created, for: context).providerID == id)
+        let list = { (id: String) in Sample.answer(200, #"{"data": [{"id": "\#(id)", "email": "ada+1@example.com"}]}"#)
+        }
+        let lookUp = try #require(Sample.operation(kind).lookUp)
+        #expect(lookUp.read(list(id), list(id).json, for: context).providerID == id)
+        #expect(lookUp.read(list("N/A"), list("N/A").json, for: context).isUnreadable)
     }
 
     @Test func `an id may be a number of any length`() throws {
@@ -191,7 +214,7 @@ import Testing
         // Many answers, on a busy machine.
         try await withPeer(timeout: .seconds(120)) { request in
             let page = request.connection + request.number
-            return [.answer(200, #"{"items": [{"id": "x", "status": "Archived"}], "cursor": "c\#(page)"}"#)]
+            return [.answer(200, #"{"items": [{"id": "x-1", "status": "Archived"}], "cursor": "c\#(page)"}"#)]
         } _: { peer, caller in
             var claim = Sample.claim("iron.identification.create")
             claim.afterProviderID = "c-1"

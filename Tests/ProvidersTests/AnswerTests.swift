@@ -35,7 +35,7 @@ import Testing
 
     @Test(
         arguments: kinds,
-        ["", "{}", "<html>", #"{"id": []}"#, #"{"id": ""}"#, #"{"data": {"status": "x"}}"#, #"{"data": {"id": "x""#])
+        ["", "{}", "<html>", #"{"id": []}"#, #"{"id": ""}"#, #"{"data": {"status": "x"}}"#, #"{"data": {"id": "x-1""#])
     func `a success that cannot be read is ambiguous`(kind: String, body: String) throws {
         let result = try read(kind, Sample.answer(201, body))
         #expect(result.outcome == .ambiguous)
@@ -117,24 +117,27 @@ import Testing
     }
 
     @Test(arguments: [
-        ("iron.customer.create", #"{"id": "i", "external_id": "user 4/2", "status": "Active"}"#, "i"),
-        ("iron.customer.create", #"{"id": "i", "status": "Active"}"#, "i"),
+        ("iron.customer.create", #"{"id": "i-1", "external_id": "user 4/2", "status": "Active"}"#, "i-1"),
+        ("iron.customer.create", #"{"id": "i-1", "status": "Active"}"#, "i-1"),
         (
             "iron.identification.create",
-            #"{"items": [{"id": "a", "status": "Declined"}, {"id": "b", "status": "Pending"}]}"#, "b"
+            #"{"items": [{"id": "a-1", "status": "Declined"}, {"id": "b-1", "status": "Pending"}]}"#, "b-1"
         ),
         (
             "iron.identification.create",
-            #"{"items": [{"id": "a", "status": "Expired"}, {"id": "b", "status": "Archived"}]}"#, nil
+            #"{"items": [{"id": "a-1", "status": "Expired"}, {"id": "b-1", "status": "Archived"}]}"#, nil
         ),
-        ("iron.identification.create", #"{"items": [{"id": "a", "status": "Pending", "customer_id": "other"}]}"#, nil),
+        (
+            "iron.identification.create", #"{"items": [{"id": "a-1", "status": "Pending", "customer_id": "other"}]}"#,
+            nil
+        ),
         ("iron.identification.create", #"{"items": []}"#, nil),
         (
             "axisfi.customer.create", #"{"customer_id": "cus_1", "partner_customer_id": "partner-0000000000001"}"#,
             "cus_1"
         ),
         ("axisfi.customer.create", #"{"data": {"customer_id": "cus_1"}}"#, "cus_1"),
-        ("juicyway.customer.create", #"{"data": [{"id": "j", "email": "ADA+1@example.com"}]}"#, "j"),
+        ("juicyway.customer.create", #"{"data": [{"id": "j-1", "email": "ADA+1@example.com"}]}"#, "j-1"),
         ("juicyway.customer.create", #"{"data": []}"#, nil), ("juicyway.customer.create", #"{"data": null}"#, nil),
         ("axisfi.customer.create", #"{"data": null}"#, nil), ("axisfi.customer.create", #"{"data": {}}"#, nil),
         ("axisfi.customer.create", #"{"data": []}"#, nil), ("axisfi.customer.create", "null", nil),
@@ -160,22 +163,22 @@ import Testing
     @Test(arguments: [
         ("iron.customer.create", "{}"), ("iron.customer.create", "[]"), ("iron.customer.create", "<html>"),
         ("iron.customer.create", #"{"id": ""}"#),
-        ("iron.customer.create", #"{"id": "i", "external_id": "somebody else"}"#),
+        ("iron.customer.create", #"{"id": "i-1", "external_id": "somebody else"}"#),
         ("iron.identification.create", "{}"), ("iron.identification.create", #"{"items": {}}"#),
         ("iron.identification.create", #"{"items": [], "cursor": "more"}"#),
         ("axisfi.customer.create", #"{"code": 500, "data": null}"#),
         ("axisfi.customer.create", #"{"success": false, "data": null}"#),
         ("axisfi.customer.create", #"{"error": "timeout", "data": {}}"#),
-        ("juicyway.customer.create", #"{"data": [{"id": "j"}]}"#),
+        ("juicyway.customer.create", #"{"data": [{"id": "j-1"}]}"#),
         ("juicyway.customer.create", #"{"data": [], "error": {"code": "internal_error", "message": "x"}}"#),
         ("juicyway.customer.create", #"{"data": [], "success": false}"#),
         ("iron.identification.create", #"{"items": [], "errors": ["timeout"]}"#),
-        ("iron.identification.create", #"{"items": [{"id": "a", "status": "Expired"}], "status": 500}"#),
+        ("iron.identification.create", #"{"items": [{"id": "a-1", "status": "Expired"}], "status": 500}"#),
         ("iron.customer.create", #"{"message": "not found in cache", "trace_id": "t"}"#),
         ("axisfi.customer.create", "{}"), ("axisfi.customer.create", #"{"code": 0, "msg": "ok"}"#),
         ("axisfi.customer.create", #"{"customer_id": "cus_1", "partner_customer_id": "another-one-00000000001"}"#),
         ("juicyway.customer.create", "{}"), ("juicyway.customer.create", #"{"error": {"code": "x"}}"#),
-        ("juicyway.customer.create", #"{"data": [{"id": "j", "email": "other@example.com"}]}"#),
+        ("juicyway.customer.create", #"{"data": [{"id": "j-1", "email": "other@example.com"}]}"#),
     ])
     func `what cannot be read does not prove that there is no record`(kind: String, body: String) throws {
         let result = try read(kind, Sample.answer(200, body), parameters: #"{"customer_id": "c-1"}"#)
@@ -189,8 +192,8 @@ import Testing
             #"{"id": "\#(id)", "status": "\#(status)", "created_at": "\#(created)"}"#
         }
         let list =
-            #"{"items": [\#(item("old", "Approved", "2026-01-01T00:00:00Z")), "#
-            + #"\#(item("a", "Pending", "2026-06-01T10:00:00.123Z")), \#(item("b", "Pending", "2026-06-01T10:00:05Z"))]}"#
+            #"{"items": [\#(item("old-1", "Approved", "2026-01-01T00:00:00Z")), "#
+            + #"\#(item("a-1", "Pending", "2026-06-01T10:00:00.123Z")), \#(item("b-1", "Pending", "2026-06-01T10:00:05Z"))]}"#
         let operation = Sample.operation("iron.identification.create")
         func find(_ body: String, age: Int, status: Int? = nil) throws -> FoundRecord? {
             var claim = Sample.claim("iron.identification.create", parameters: #"{"customer_id": "c-1"}"#)
@@ -203,13 +206,13 @@ import Testing
             #expect(finding == .absent)
             return nil
         }
-        #expect(try find(list, age: 60) == FoundRecord(id: "b", status: "Pending"))
-        let old = #"{"items": [\#(item("old", "Approved", "2026-01-01T00:00:00Z"))]}"#
+        #expect(try find(list, age: 60) == FoundRecord(id: "b-1", status: "Pending"))
+        let old = #"{"items": [\#(item("old-1", "Approved", "2026-01-01T00:00:00Z"))]}"#
         #expect(try find(old, age: 60) == nil)
         #expect(try find(old, age: 60, status: 409) == nil)
-        let open = #"{"items": [\#(item("old", "Pending", "2026-01-01T00:00:00Z"))]}"#
+        let open = #"{"items": [\#(item("old-1", "Pending", "2026-01-01T00:00:00Z"))]}"#
         #expect(try find(open, age: 60) == nil)
-        #expect(try find(open, age: 60, status: 409) == FoundRecord(id: "old", status: "Pending"))
+        #expect(try find(open, age: 60, status: 409) == FoundRecord(id: "old-1", status: "Pending"))
     }
 
     private static let vague: [(status: Int, body: String)] = [

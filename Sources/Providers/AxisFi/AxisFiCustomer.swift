@@ -21,7 +21,7 @@ extension Operation {
                 // The query asked by it; the answer may leave it out.
                 let id = record.record(of: body)?["partner_customer_id"]?.string
                 if let id, id != context.payload["partner_customer_id"]?.string { return .others }
-                return Finding(record, in: body)
+                return Finding(record, in: body, for: context)
             }, identity: identity))
 
     private static let identity: [Identity] = [

@@ -23,7 +23,7 @@ extension Operation {
                 if let id = body["external_id"]?.string, id != context.payload["external_id"]?.string {
                     return .others
                 }
-                return Finding(RecordReader(), in: body)
+                return Finding(RecordReader(), in: body, for: context)
             }, identity: identity))
 
     private static let identity: [Identity] = [

@@ -22,7 +22,7 @@ extension Operation {
                     // Others than asked for: the filter was not heard, or the address is written otherwise there.
                     return .others
                 }
-                return Finding(RecordReader(), in: ours)
+                return Finding(RecordReader(), in: ours, for: context)
             }, identity: identity, pages: pages))
 
     private static let email = Identity.payload("email")

@@ -62,8 +62,8 @@ enum Finding: Sendable, Equatable {
     case unreadable
 
     /// Found at its place, or nothing proved.
-    init(_ reader: RecordReader, in body: JSONValue) {
-        guard let record = reader.record(in: body), let place = reader.record(of: body) else {
+    init(_ reader: RecordReader, in body: JSONValue, for context: CallContext) {
+        guard let record = reader.record(in: body, for: context), let place = reader.record(of: body) else {
             self = .unreadable
             return
         }
