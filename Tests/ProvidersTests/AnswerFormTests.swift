@@ -24,22 +24,59 @@ import Testing
         await caller.call(.create, for: Sample.claim(kind), operation: Sample.operation(kind)) { true }
     }
 
-    @Test(arguments: ["gzip", "GZIP", "x-gzip", "deflate"])
+    @Test(arguments: ["gzip", "GZIP", "x-gzip", "deflate", "", "compress", "gzip, identity"])
     func `a coded answer is decoded, whatever its coding is called`(name: String) async throws {
         let bytes = Self.compressed(Self.gzipped)
         try await withPeer { request in
-            #expect(request.head.lowercased().contains("accept-encoding: gzip, deflate"))
+            #expect(request.head.lowercased().contains("accept-encoding: gzip\r\n"))
             return [.answer(201, bytes, "content-encoding: \(name)\r\n")]
         } _: { _, caller in
             for _ in 0..<3 { #expect(await create(caller).providerID == Self.id) }
         }
     }
 
+    private static let codings: [(name: String, base64: String)] = [
+        ("deflate", "q1bKTFGyUlAyT0k0N000MdM1t0xL0jU2M0zUNTA1MNc1MTOyTEozTE1OM0hRqgUA"),
+        ("x-deflate", "eJyrVspMUbJSUDJPSTQ3TTQx0zW3TEvSNTYzTNQ1MDUw1zUxM7JMSjNMTU4zSFGqBQAWWgwe"),
+        // Two members (RFC 1952, section 2.2).
+        (
+            "gzip",
+            "H4sIAAAAAAACA6tWykxRslJQMk9JNDdNNDHTNbdMAwB7qIfmFAAAAB+LCAAAAAAAAgNL0jU2M0zUNTA1MNc1MTOyTEozTE1OM0hR"
+                + "qgUA6XHr+xoAAAA="
+        ),
+        (
+            "gzip, gzip",
+            "H4sIAAAAAAACA5Pv5mAAASbm1WGnfAI3BQUY+XuamPuaGF423e7jfcnUzNjniqmBqcF1U0PjTT5exj6+fsYegatYGQzcxAX1gDoBolfy"
+                + "oEIAAAA="
+        ),
+        // NULs after the end; no check sum at the end.
+        ("gzip", "H4sIAAAAAAACA6tWykxRslJQMk9JNDdNNDHTNbdMS9I1NjNM1DUwNTDXNTEzskxKM0xNTjNIUaoFADBGFxEuAAAAAAAAAA=="),
+        ("gzip", "H4sIAAAAAAACA6tWykxRslJQMk9JNDdNNDHTNbdMS9I1NjNM1DUwNTDXNTEzskxKM0xNTjNIUaoFAA=="),
+    ]
+
+    @Test(arguments: codings.indices) func `codings in the forms in which they come are decoded`(index: Int) throws {
+        let (name, base64) = Self.codings[index]
+        let body = try #require(ContentCoding.decode(Self.compressed(base64), name: name, limit: 1000))
+        #expect(String(decoding: body, as: UTF8.self) == #"{"id": "\#(Self.id)"}"#)
+    }
+
+    @Test func `what is broken or followed by something else is not decoded`() {
+        let body = Self.compressed(Self.gzipped)
+        #expect(ContentCoding.decode(body, name: "gzip", limit: 46)?.count == 46)
+        #expect(ContentCoding.decode(body, name: "gzip", limit: 45) == nil)
+        #expect(ContentCoding.decode(body + [1], name: "gzip", limit: 1000) == nil)
+        var wrong = body
+        wrong[wrong.count - 6] ^= 1
+        #expect(ContentCoding.decode(wrong, name: "gzip", limit: 1000) == nil)
+        #expect(ContentCoding.decode(Array("{}".utf8), name: "gzip", limit: 1) == Array("{}".utf8))
+        #expect(ContentCoding.decode([], name: nil, limit: 1) == [])
+    }
+
     @Test func `what is called coded and is not is read as it is`() async throws {
-        try await withPeer { _ in
-            [.answer(201, Self.plain, "content-encoding: gzip\r\n")]
+        try await withPeer { request in
+            [.answer(201, Self.plain, "content-encoding: \(request.number % 2 == 0 ? "gzip" : "deflate")\r\n")]
         } _: { _, caller in
-            #expect(await create(caller).providerID == Self.id)
+            for _ in 0..<2 { #expect(await create(caller).providerID == Self.id) }
         }
     }
 
