@@ -72,11 +72,8 @@ BEGIN
         WHERE j.id = ANY (job_ids) AND j.order_key IS NOT NULL
         GROUP BY j.provider, j.order_key
     LOOP
-        was_behind := NULL;
-        IF pg_try_advisory_xact_lock(hashtextextended(place.provider || ' ' || place.order_key, 7463)) THEN
-            was_behind := onboarding.advance_order_key(place.provider, place.order_key);
-        END IF;
-        -- Without the key's lock, or in a snapshot that does not see its head's end, nothing was learnt: it is looked at again.
+        was_behind := onboarding.advance_order_key(place.provider, place.order_key);
+        -- Somebody holds the head, or a snapshot may not show that the one before it has ended: it is looked at again.
         IF was_behind IS NULL OR current_setting('transaction_isolation') <> 'read committed' THEN
             INSERT INTO onboarding.unsettled_ends (job_id) VALUES (place.job_id);
         END IF;
@@ -2101,8 +2098,10 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     UPDATE onboarding.jobs j
-    SET state = 'available', run_at = greatest(now(), onboarding.not_after(j.denied_at, now()) + onboarding.effect_horizon(j.provider)),
-        attempt = 0, backoff_step = 0, cancel_requested_at = NULL, finished_at = NULL,
+    SET state = 'available', attempt = 0, backoff_step = 0, cancel_requested_at = NULL, finished_at = NULL,
+        -- What its caller scheduled for later stays so; the wait of a backoff does not.
+        run_at = greatest(now(), CASE WHEN j.backoff_step = 0 THEN j.run_at END,
+            onboarding.not_after(j.denied_at, now()) + onboarding.effect_horizon(j.provider)),
         expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
         idempotency_key = new_key, payload = new_payload, payload_bytes = octet_length(new_payload::text),
         body_sha256 = CASE WHEN is_new THEN NULL ELSE j.body_sha256 END,
@@ -2765,7 +2764,7 @@ CREATE TABLE onboarding.kinds (
     fields jsonb DEFAULT '{}'::jsonb NOT NULL,
     lost_answer text NOT NULL,
     keep_finished interval,
-    id_pattern text DEFAULT '^[!-~]{1,255}$'::text NOT NULL,
+    id_pattern text DEFAULT '^(?=.*[0-9]|.{20})(?![0xX-]*$)(?![fF-]*$)[A-Za-z0-9][A-Za-z0-9._:~-]{0,254}$'::text NOT NULL,
     CONSTRAINT kinds_keep_finished_a_day CHECK ((keep_finished >= '1 day'::interval)),
     CONSTRAINT kinds_lost_answer_known CHECK ((lost_answer = ANY (ARRAY['same_key'::text, 'look_up'::text, 'none'::text]))),
     CONSTRAINT kinds_named_by_provider CHECK ((provider = split_part(kind, '.'::text, 1)))

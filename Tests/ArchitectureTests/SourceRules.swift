@@ -6,13 +6,14 @@ enum SourceRules {
     static let imports: [String: Set<String>] = [
         "CMalloc": [],
         "CPostgres": [],
+        "CZlib": [],
         "JobModel": [],
         "Contracts": ["JobModel"],
         "Postgres": ["CPostgres", "Glibc", "NIOConcurrencyHelpers", "Logging"],
         "JobQueue": ["JobModel", "Postgres", "SQLCatalog", "Logging"],
         "Providers": [
-            "JobModel", "Contracts", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOHTTPCompression", "NIOPosix",
-            "NIOSSL", "NIOConcurrencyHelpers", "Crypto", "FoundationEssentials", "Glibc", "Logging",
+            "CZlib", "JobModel", "Contracts", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL",
+            "NIOConcurrencyHelpers", "Crypto", "FoundationEssentials", "Glibc", "Logging",
         ],
         "Worker": [
             "JobModel", "JobQueue", "Postgres", "Providers", "ServiceLifecycle", "Logging", "NIOConcurrencyHelpers",

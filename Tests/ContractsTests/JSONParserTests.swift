@@ -46,13 +46,17 @@ import Testing
         view.forEachString { strings.append($0) }
         #expect(strings == ["x\n", "y"])
         let like = try JSONValue(parsing: Array(#"{"a": [1, 2, 3], "c": {"x": 1}, "E": "long"}"#.utf8))
-        let excerpt = view.excerpt(like: like, also: ["": "E"], longest: 20, widest: 3)
+        let excerpt = view.excerpt(like: like, also: ["": "E"])
         #expect(
             excerpt
                 == .object([
                     "a": view["a"]?.value ?? .null, "c": .object([:]), "": .number("-1.5e3"),
                 ]))
-        #expect(view.excerpt(like: like, also: [:], longest: 20, widest: 2)["a"] == .null)
+        // Of a list of another length that, of another kind all, and nothing where the record says nothing.
+        let other = try JSONValue(parsing: Array(#"{"a": [1], "c": [2], "": null}"#.utf8))
+        #expect(
+            view.excerpt(like: other, also: [:])
+                == .object(["a": .array([.null, .null]), "c": .object(["d": .bool(true)]), "": .null]))
     }
 
     @Test func `nesting has an end`() {

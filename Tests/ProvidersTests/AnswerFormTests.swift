@@ -24,22 +24,59 @@ import Testing
         await caller.call(.create, for: Sample.claim(kind), operation: Sample.operation(kind)) { true }
     }
 
-    @Test(arguments: ["gzip", "GZIP", "x-gzip", "deflate"])
+    @Test(arguments: ["gzip", "GZIP", "x-gzip", "deflate", "", "compress", "gzip, identity"])
     func `a coded answer is decoded, whatever its coding is called`(name: String) async throws {
         let bytes = Self.compressed(Self.gzipped)
         try await withPeer { request in
-            #expect(request.head.lowercased().contains("accept-encoding: gzip, deflate"))
+            #expect(request.head.lowercased().contains("accept-encoding: gzip\r\n"))
             return [.answer(201, bytes, "content-encoding: \(name)\r\n")]
         } _: { _, caller in
             for _ in 0..<3 { #expect(await create(caller).providerID == Self.id) }
         }
     }
 
+    private static let codings: [(name: String, base64: String)] = [
+        ("deflate", "q1bKTFGyUlAyT0k0N000MdM1t0xL0jU2M0zUNTA1MNc1MTOyTEozTE1OM0hRqgUA"),
+        ("x-deflate", "eJyrVspMUbJSUDJPSTQ3TTQx0zW3TEvSNTYzTNQ1MDUw1zUxM7JMSjNMTU4zSFGqBQAWWgwe"),
+        // Two members (RFC 1952, section 2.2).
+        (
+            "gzip",
+            "H4sIAAAAAAACA6tWykxRslJQMk9JNDdNNDHTNbdMAwB7qIfmFAAAAB+LCAAAAAAAAgNL0jU2M0zUNTA1MNc1MTOyTEozTE1OM0hR"
+                + "qgUA6XHr+xoAAAA="
+        ),
+        (
+            "gzip, gzip",
+            "H4sIAAAAAAACA5Pv5mAAASbm1WGnfAI3BQUY+XuamPuaGF423e7jfcnUzNjniqmBqcF1U0PjTT5exj6+fsYegatYGQzcxAX1gDoBolfy"
+                + "oEIAAAA="
+        ),
+        // NULs after the end; no check sum at the end.
+        ("gzip", "H4sIAAAAAAACA6tWykxRslJQMk9JNDdNNDHTNbdMS9I1NjNM1DUwNTDXNTEzskxKM0xNTjNIUaoFADBGFxEuAAAAAAAAAA=="),
+        ("gzip", "H4sIAAAAAAACA6tWykxRslJQMk9JNDdNNDHTNbdMS9I1NjNM1DUwNTDXNTEzskxKM0xNTjNIUaoFAA=="),
+    ]
+
+    @Test(arguments: codings.indices) func `codings in the forms in which they come are decoded`(index: Int) throws {
+        let (name, base64) = Self.codings[index]
+        let body = try #require(ContentCoding.decode(Self.compressed(base64), name: name, limit: 1000))
+        #expect(String(decoding: body, as: UTF8.self) == #"{"id": "\#(Self.id)"}"#)
+    }
+
+    @Test func `what is broken or followed by something else is not decoded`() {
+        let body = Self.compressed(Self.gzipped)
+        #expect(ContentCoding.decode(body, name: "gzip", limit: 46)?.count == 46)
+        #expect(ContentCoding.decode(body, name: "gzip", limit: 45) == nil)
+        #expect(ContentCoding.decode(body + [1], name: "gzip", limit: 1000) == nil)
+        var wrong = body
+        wrong[wrong.count - 6] ^= 1
+        #expect(ContentCoding.decode(wrong, name: "gzip", limit: 1000) == nil)
+        #expect(ContentCoding.decode(Array("{}".utf8), name: "gzip", limit: 1) == Array("{}".utf8))
+        #expect(ContentCoding.decode([], name: nil, limit: 1) == [])
+    }
+
     @Test func `what is called coded and is not is read as it is`() async throws {
-        try await withPeer { _ in
-            [.answer(201, Self.plain, "content-encoding: gzip\r\n")]
+        try await withPeer { request in
+            [.answer(201, Self.plain, "content-encoding: \(request.number % 2 == 0 ? "gzip" : "deflate")\r\n")]
         } _: { _, caller in
-            #expect(await create(caller).providerID == Self.id)
+            for _ in 0..<2 { #expect(await create(caller).providerID == Self.id) }
         }
     }
 
@@ -141,6 +178,12 @@ import Testing
         #"["a"]"#,
         "-1", "1.5", "1e400", "0", #""null""#, #""undefined""#, #""00000000-0000-0000-0000-000000000000""#,
         "\"\(String(repeating: "x", count: 256))\"", #""a", "id": "b""#,
+        #""N/A""#, #""-""#, #""--""#, #""unknown""#, #""(null)""#, #""<null>""#, #""false""#, #""true""#, #""pending""#,
+        #""error""#, #""0000""#, #""00000000000000000000000000000000""#, "0000", #""-1""#, #"".""#, #""{}""#, #""[]""#,
+        #""\"\"""#, #""string""#, #""id""#, #""\"null\"""#, #""%00""#, #""\\u0000""#, #""none.""#, #""0x0""#,
+        #""TEST""#,
+        #""IdentificationRequired""#, #""ffffffff-ffff-ffff-ffff-ffffffffffff""#, #""ada1@example.com""#, #""a/1""#,
+        #""8D3F0D36-3a2c-4f0e-9a4f-0d8f5b1c7a11""#, #""user-4.2""#, #""c-1""#,
     ]
 
     @Test(arguments: noIDs) func `what cannot be an id is none, and nothing is left out of one`(text: String) throws {
@@ -148,12 +191,29 @@ import Testing
             ("iron.customer.create", #"{"id": \#(text)}"#),
             ("connect.individual.create", #"{"data": {"id": \#(text)}}"#),
         ] {
-            let context = try #require(CallContext(Sample.claim(kind)))
+            let claim = Sample.claim(kind, payload: #"{"name": "User-4.2"}"#, parameters: #"{"customer_id": "c-1"}"#)
+            let context = try #require(CallContext(claim))
             let result = Sample.operation(kind).creation.read(Sample.answer(201, body), for: context)
             #expect(result.outcome == .ambiguous)
             #expect(result.isUnreadable)
             #expect(result.providerID == nil)
         }
+    }
+
+    @Test(arguments: [
+        "7da75a46-79fb-361a-0507-4629bf1ecf0d", "cus_79fb361a05074629bf1ecf0d14cd244e", "record-1", "c-2", "ID-0", "7",
+        "00000000-0000-0000-0000-000000000001", "V1StGXR8_Z5jdHi6B-myT", "customer:1", "abcdefghijklmnopqrstuvwxyz",
+    ])
+    func `an id of a known form is one, and no record that is found has another`(id: String) throws {
+        let kind = "juicyway.customer.create"
+        let context = try #require(CallContext(Sample.claim(kind)))
+        let created = Sample.answer(201, #"{"data": {"id": "\#(id)"}}"#)
+        #expect(Sample.operation(kind).creation.read(created, for: context).providerID == id)
+        let list = { (id: String) in Sample.answer(200, #"{"data": [{"id": "\#(id)", "email": "ada+1@example.com"}]}"#)
+        }
+        let lookUp = try #require(Sample.operation(kind).lookUp)
+        #expect(lookUp.read(list(id), list(id).json, for: context).providerID == id)
+        #expect(lookUp.read(list("N/A"), list("N/A").json, for: context).isUnreadable)
     }
 
     @Test func `an id may be a number of any length`() throws {
@@ -191,7 +251,7 @@ import Testing
         // Many answers, on a busy machine.
         try await withPeer(timeout: .seconds(120)) { request in
             let page = request.connection + request.number
-            return [.answer(200, #"{"items": [{"id": "x", "status": "Archived"}], "cursor": "c\#(page)"}"#)]
+            return [.answer(200, #"{"items": [{"id": "x-1", "status": "Archived"}], "cursor": "c\#(page)"}"#)]
         } _: { peer, caller in
             var claim = Sample.claim("iron.identification.create")
             claim.afterProviderID = "c-1"

@@ -35,7 +35,7 @@ import Testing
 
     @Test(
         arguments: kinds,
-        ["", "{}", "<html>", #"{"id": []}"#, #"{"id": ""}"#, #"{"data": {"status": "x"}}"#, #"{"data": {"id": "x""#])
+        ["", "{}", "<html>", #"{"id": []}"#, #"{"id": ""}"#, #"{"data": {"status": "x"}}"#, #"{"data": {"id": "x-1""#])
     func `a success that cannot be read is ambiguous`(kind: String, body: String) throws {
         let result = try read(kind, Sample.answer(201, body))
         #expect(result.outcome == .ambiguous)
@@ -117,30 +117,40 @@ import Testing
     }
 
     @Test(arguments: [
-        ("iron.customer.create", #"{"id": "i", "external_id": "user 4/2", "status": "Active"}"#, "i"),
-        ("iron.customer.create", #"{"id": "i", "status": "Active"}"#, "i"),
+        ("iron.customer.create", #"{"id": "i-1", "external_id": "user 4/2", "status": "Active"}"#, "i-1"),
+        ("iron.customer.create", #"{"id": "i-1", "status": "Active"}"#, "i-1"),
         (
             "iron.identification.create",
-            #"{"items": [{"id": "a", "status": "Declined"}, {"id": "b", "status": "Pending"}]}"#, "b"
+            #"{"items": [{"id": "a-1", "status": "Declined"}, {"id": "b-1", "status": "Pending"}]}"#, "b-1"
         ),
         (
             "iron.identification.create",
-            #"{"items": [{"id": "a", "status": "Expired"}, {"id": "b", "status": "Archived"}]}"#, nil
+            #"{"items": [{"id": "a-1", "status": "Expired"}, {"id": "b-1", "status": "Archived"}]}"#, nil
         ),
-        ("iron.identification.create", #"{"items": [{"id": "a", "status": "Pending", "customer_id": "other"}]}"#, nil),
+        (
+            "iron.identification.create", #"{"items": [{"id": "a-1", "status": "Pending", "customer_id": "other"}]}"#,
+            nil
+        ),
         ("iron.identification.create", #"{"items": []}"#, nil),
         (
             "axisfi.customer.create", #"{"customer_id": "cus_1", "partner_customer_id": "partner-0000000000001"}"#,
             "cus_1"
         ),
         ("axisfi.customer.create", #"{"data": {"customer_id": "cus_1"}}"#, "cus_1"),
-        ("juicyway.customer.create", #"{"data": [{"id": "j", "email": "ADA+1@example.com"}]}"#, "j"),
+        ("juicyway.customer.create", #"{"data": [{"id": "j-1", "email": "ADA+1@example.com"}]}"#, "j-1"),
         ("juicyway.customer.create", #"{"data": []}"#, nil), ("juicyway.customer.create", #"{"data": null}"#, nil),
         ("axisfi.customer.create", #"{"data": null}"#, nil), ("axisfi.customer.create", #"{"data": {}}"#, nil),
         ("axisfi.customer.create", #"{"data": []}"#, nil), ("axisfi.customer.create", "null", nil),
         ("axisfi.customer.create", #"{"code": 0, "data": null}"#, nil),
         ("axisfi.customer.create", #"{"success": false, "code": "CUSTOMER_NOT_FOUND"}"#, nil),
-        ("axisfi.customer.create", #"{"code": 404, "message": "x", "data": null}"#, nil),
+        ("axisfi.customer.create", #"{"code": 404, "message": "not found", "data": null}"#, nil),
+        ("axisfi.customer.create", #"{"code": 404, "data": null}"#, nil),
+        ("axisfi.customer.create", #"{"error": {"code": "not_found", "message": "Customer not found."}}"#, nil),
+        ("axisfi.customer.create", #"{"status": "success", "message": "OK", "errors": [], "data": null}"#, nil),
+        ("axisfi.customer.create", #"{"errcode": 0, "errmsg": "ok", "error": false, "data": {}}"#, nil),
+        ("axisfi.customer.create", #"{"msg": "customer partner-0000000000001 does not exist"}"#, nil),
+        ("juicyway.customer.create", #"{"data": [], "pagination": {"after": null, "limit": 15}}"#, nil),
+        ("iron.identification.create", #"{"items": [], "cursor": null, "error": null}"#, nil),
         ("iron.customer.create", "null", nil),
     ])
     func `only the job's own record is adopted`(kind: String, body: String, id: String?) throws {
@@ -153,17 +163,22 @@ import Testing
     @Test(arguments: [
         ("iron.customer.create", "{}"), ("iron.customer.create", "[]"), ("iron.customer.create", "<html>"),
         ("iron.customer.create", #"{"id": ""}"#),
-        ("iron.customer.create", #"{"id": "i", "external_id": "somebody else"}"#),
+        ("iron.customer.create", #"{"id": "i-1", "external_id": "somebody else"}"#),
         ("iron.identification.create", "{}"), ("iron.identification.create", #"{"items": {}}"#),
         ("iron.identification.create", #"{"items": [], "cursor": "more"}"#),
         ("axisfi.customer.create", #"{"code": 500, "data": null}"#),
         ("axisfi.customer.create", #"{"success": false, "data": null}"#),
         ("axisfi.customer.create", #"{"error": "timeout", "data": {}}"#),
-        ("juicyway.customer.create", #"{"data": [{"id": "j"}]}"#),
+        ("juicyway.customer.create", #"{"data": [{"id": "j-1"}]}"#),
+        ("juicyway.customer.create", #"{"data": [], "error": {"code": "internal_error", "message": "x"}}"#),
+        ("juicyway.customer.create", #"{"data": [], "success": false}"#),
+        ("iron.identification.create", #"{"items": [], "errors": ["timeout"]}"#),
+        ("iron.identification.create", #"{"items": [{"id": "a-1", "status": "Expired"}], "status": 500}"#),
+        ("iron.customer.create", #"{"message": "not found in cache", "trace_id": "t"}"#),
         ("axisfi.customer.create", "{}"), ("axisfi.customer.create", #"{"code": 0, "msg": "ok"}"#),
         ("axisfi.customer.create", #"{"customer_id": "cus_1", "partner_customer_id": "another-one-00000000001"}"#),
         ("juicyway.customer.create", "{}"), ("juicyway.customer.create", #"{"error": {"code": "x"}}"#),
-        ("juicyway.customer.create", #"{"data": [{"id": "j", "email": "other@example.com"}]}"#),
+        ("juicyway.customer.create", #"{"data": [{"id": "j-1", "email": "other@example.com"}]}"#),
     ])
     func `what cannot be read does not prove that there is no record`(kind: String, body: String) throws {
         let result = try read(kind, Sample.answer(200, body), parameters: #"{"customer_id": "c-1"}"#)
@@ -177,8 +192,8 @@ import Testing
             #"{"id": "\#(id)", "status": "\#(status)", "created_at": "\#(created)"}"#
         }
         let list =
-            #"{"items": [\#(item("old", "Approved", "2026-01-01T00:00:00Z")), "#
-            + #"\#(item("a", "Pending", "2026-06-01T10:00:00.123Z")), \#(item("b", "Pending", "2026-06-01T10:00:05Z"))]}"#
+            #"{"items": [\#(item("old-1", "Approved", "2026-01-01T00:00:00Z")), "#
+            + #"\#(item("a-1", "Pending", "2026-06-01T10:00:00.123Z")), \#(item("b-1", "Pending", "2026-06-01T10:00:05Z"))]}"#
         let operation = Sample.operation("iron.identification.create")
         func find(_ body: String, age: Int, status: Int? = nil) throws -> FoundRecord? {
             var claim = Sample.claim("iron.identification.create", parameters: #"{"customer_id": "c-1"}"#)
@@ -191,18 +206,63 @@ import Testing
             #expect(finding == .absent)
             return nil
         }
-        #expect(try find(list, age: 60) == FoundRecord(id: "b", status: "Pending"))
-        let old = #"{"items": [\#(item("old", "Approved", "2026-01-01T00:00:00Z"))]}"#
+        #expect(try find(list, age: 60) == FoundRecord(id: "b-1", status: "Pending"))
+        let old = #"{"items": [\#(item("old-1", "Approved", "2026-01-01T00:00:00Z"))]}"#
         #expect(try find(old, age: 60) == nil)
         #expect(try find(old, age: 60, status: 409) == nil)
-        let open = #"{"items": [\#(item("old", "Pending", "2026-01-01T00:00:00Z"))]}"#
+        let open = #"{"items": [\#(item("old-1", "Pending", "2026-01-01T00:00:00Z"))]}"#
         #expect(try find(open, age: 60) == nil)
-        #expect(try find(open, age: 60, status: 409) == FoundRecord(id: "old", status: "Pending"))
+        #expect(try find(open, age: 60, status: 409) == FoundRecord(id: "old-1", status: "Pending"))
+    }
+
+    private static let vague: [(status: Int, body: String)] = [
+        (404, "<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1><hr>nginx</body></html>"),
+        (404, "default backend - 404"), (404, "404 page not found"), (404, "not found"), (404, ""), (404, "{}"),
+        (404, "null"), (404, "[]"), (404, #"{"message": "no Route matched with those values"}"#),
+        (404, #"{"statusCode": 404, "message": "Resource not found"}"#), (404, #"{"detail": "Not Found"}"#),
+        (404, #"{"timestamp": 1, "status": 404, "error": "Not Found", "path": "/api/customers/detail"}"#),
+        (404, #"{"statusCode": 404, "message": "Cannot GET /x", "error": "Not Found"}"#),
+        (404, #"{"errors": {"detail": "Not Found"}}"#), (404, #"{"status": 404, "error": "Not Found"}"#),
+        (404, #"{"error": {"code": 404, "message": "Method not found.", "status": "NOT_FOUND"}}"#),
+        (404, #"{"error_msg": "404 Route Not Found"}"#), (404, #"{"code": "tenant_not_found"}"#),
+        (200, #"{"code": "route_not_found", "message": "x"}"#),
+        (200, #"{"code": "api_key_not_found", "message": "x"}"#),
+        (200, #"{"code": "api_key_not_found", "data": null}"#), (200, #"{"code": "404", "message": "upstream"}"#),
+        (200, #"{"status": "error", "message": "internal", "data": {}}"#), (200, #"{"status": "error", "data": {}}"#),
+        (200, #"{"success": "false", "data": null}"#), (200, #"{"success": 0, "data": null}"#),
+        (200, #"{"errors": [{"message": "upstream timeout"}], "data": null}"#),
+        (200, #"{"errorCode": "E500", "data": null}"#), (200, #"{"ret": -1, "data": {}}"#),
+        (200, #"{"status": 500, "data": null}"#), (200, #"{"code": 0, "data": null, "message": "system busy"}"#),
+        (200, #"{"error": "customer service not found", "data": null}"#), (200, #"{"isError": true, "data": null}"#),
+    ]
+
+    @Test(arguments: vague.indices, ["iron.customer.create", "axisfi.customer.create", "juicyway.customer.create"])
+    func `what a gateway says, or an error in a 200, is no absence`(index: Int, kind: String) throws {
+        let (status, body) = Self.vague[index]
+        let result = try read(kind, Sample.answer(status, body))
+        #expect(result.outcome == .unavailable)
+        #expect(result.isUnreadable)
+    }
+
+    @Test(
+        arguments: [
+            #""not found""#, #"{"message": "customer not found"}"#, #"{"message": "not found"}"#,
+            #"{"error": {"code": "not_found", "message": "Customer not found", "type": "invalid_request_error"}}"#,
+            #"{"traceId": "t", "message": "Customer was not found"}"#, #"{"code": "CUSTOMER_NOT_FOUND"}"#,
+            #"{"code": 404, "message": "customer not found", "data": null}"#, #"{"data": null}"#,
+            #"{"error": "No customer with this id"}"#,
+        ],
+        [
+            "iron.customer.create", "iron.identification.create", "axisfi.customer.create", "juicyway.customer.create",
+        ])
+    func `a 404 that tells of the record is absence`(body: String, kind: String) throws {
+        let body = kind.contains("identification") ? body.replacing("\"data\"", with: "\"items\"") : body
+        #expect(try read(kind, Sample.answer(404, body)).outcome == .notFound)
     }
 
     @Test(arguments: [
-        (404, Outcome.notFound), (400, .rejected), (401, .unauthorized), (403, .unauthorized), (429, .throttled),
-        (500, .unavailable), (503, .unavailable), (302, .unavailable), (204, .unavailable),
+        (400, Outcome.rejected), (401, .unauthorized), (403, .unauthorized), (429, .throttled),
+        (500, .unavailable), (503, .unavailable), (302, .unavailable), (204, .unavailable), (404, .unavailable),
     ])
     func `only a clear answer counts`(status: Int, outcome: Outcome) throws {
         #expect(try read("axisfi.customer.create", Sample.answer(status)).outcome == outcome)

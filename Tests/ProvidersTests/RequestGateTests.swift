@@ -30,11 +30,11 @@ import Testing
     /// Iron's answer to a customer's request.
     private static func customer(_ request: RawPeer.Request) -> RawPeer.Action {
         let name = request.value("external_id") ?? ""
-        return .answer(201, #"{"id": "id-of-\#(name)", "external_id": "\#(name)", "email": "\#(name)@example.com"}"#)
+        return .answer(201, #"{"id": "id-1-of-\#(name)", "external_id": "\#(name)", "email": "\#(name)@example.com"}"#)
     }
 
     private static let stray = RawPeer.Action.answer(
-        201, #"{"id": "stray", "external_id": "mallory", "email": "mallory@example.com"}"#)
+        201, #"{"id": "stray-1", "external_id": "mallory", "email": "mallory@example.com"}"#)
 
     // MARK: - The last piece
 
@@ -166,7 +166,7 @@ import Testing
         try await withPeer { request in
             [.send(Array("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n".utf8)), Self.customer(request)]
         } _: { _, caller in
-            #expect(await create(caller, payload: person("ada")).providerID == "id-of-ada")
+            #expect(await create(caller, payload: person("ada")).providerID == "id-1-of-ada")
         }
     }
 
@@ -181,9 +181,9 @@ import Testing
             return milliseconds == 0
                 ? [.send(own + other)] : [.send(own), .pause(.milliseconds(milliseconds)), .send(other)]
         } _: { peer, caller in
-            #expect(await create(caller, payload: person("ada")).providerID == "id-of-ada")
+            #expect(await create(caller, payload: person("ada")).providerID == "id-1-of-ada")
             try await peer.until { $0.closed > 0 }
-            #expect(await create(caller, payload: person("eve")).providerID == "id-of-eve")
+            #expect(await create(caller, payload: person("eve")).providerID == "id-1-of-eve")
             #expect(peer.seen.connections == 2)
         }
     }
@@ -195,7 +195,7 @@ import Testing
             #expect(await create(caller, payload: person("ada")).outcome == .succeeded)
             peer.sendAll("HTTP/1.1 201 Cre")
             try await peer.until { $0.closed > 0 }
-            #expect(await create(caller, payload: person("eve")).providerID == "id-of-eve")
+            #expect(await create(caller, payload: person("eve")).providerID == "id-1-of-eve")
             #expect(peer.seen.connections == 2)
         }
     }
@@ -212,7 +212,7 @@ import Testing
             #expect(result.providerID == nil)
             #expect(result.error == "the answer repeats another external_id")
             // The answer that comes late meets no third request.
-            #expect(await create(caller, payload: person("ivy")).providerID == "id-of-ivy")
+            #expect(await create(caller, payload: person("ivy")).providerID == "id-1-of-ivy")
             #expect(peer.seen.connections == 2)
         }
     }

@@ -5,6 +5,7 @@
 require_packages() {
     local missing=()
     pkg-config --exists libpq 2>/dev/null || missing+=(libpq-dev pkg-config)
+    [ -e /usr/include/zlib.h ] || missing+=(zlib1g-dev)
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
     command -v psql >/dev/null || missing+=(postgresql-client)
     if [ "${1:-}" = faults ]; then

@@ -30,8 +30,9 @@ DROP FUNCTION onboarding.take_over(text, integer, bigint[]), onboarding.take_ove
 -- Whether a job can be looked up is for the program alone to say.
 ALTER TABLE onboarding.kinds DROP COLUMN look_up_field;
 
--- What an operator's verdict gives as the provider's id must have the form that its ids have.
-ALTER TABLE onboarding.kinds ADD COLUMN id_pattern text NOT NULL DEFAULT '^[!-~]{1,255}$';
+-- What an operator's verdict gives as the provider's id must have the form that its ids have: no word, no zeros.
+ALTER TABLE onboarding.kinds ADD COLUMN id_pattern text NOT NULL DEFAULT
+    '^(?=.*[0-9]|.{20})(?![0xX-]*$)(?![fF-]*$)[A-Za-z0-9][A-Za-z0-9._:~-]{0,254}$';
 
 -- Only what was never sent expires without a look-up.
 DROP INDEX onboarding.jobs_expiry_idx;

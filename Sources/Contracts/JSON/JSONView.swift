@@ -59,15 +59,6 @@ package struct JSONView: Sendable {
         return member
     }
 
-    /// How many bytes the value takes, without what escapes of a string stand for.
-    private var width: Int {
-        var parser = parser
-        parser.isScanning = true
-        // Read before: it cannot fail.
-        _ = try? parser.value()
-        return parser.position - start
-    }
-
     /// The members of an object in the order of the document; none for anything else.
     package func forEachMember(_ body: (_ key: String, _ value: JSONView) -> Void) {
         guard kind == .object else { return }
@@ -101,25 +92,22 @@ package struct JSONView: Sendable {
     }
 
     /// As a tree, only what can be compared with `record`: of objects the members that it has too, or that `also` knows
-    /// under another name; without strings and numbers of more than `longest` bytes and arrays of more than `widest`
-    /// elements.
-    package func excerpt(like record: JSONValue, also other: [String: String], longest: Int, widest: Int) -> JSONValue {
+    /// under another name, and of lists of another length no more than that.
+    package func excerpt(like record: JSONValue, also other: [String: String]) -> JSONValue {
         switch (kind, record) {
+        case (_, .null): return .null
         case (.object, .object(let said)):
             var members: [String: JSONValue] = [:]
             forEachMember { key, value in
                 guard let record = said[key] ?? other[key].flatMap({ said[$0] }) else { return }
-                members[key] = value.excerpt(like: record, also: other, longest: longest, widest: widest)
+                members[key] = value.excerpt(like: record, also: other)
             }
             return .object(members)
         case (.array, .array(let said)):
             var count = 0
             forEachElement { _ in count += 1 }
-            // Only lists of the same length are compared; each element may be any of the record's.
-            return count == said.count && count <= widest && width <= widest * longest ? value : .null
-        case (.string, _), (.number, _): return width <= longest * 6 + 2 ? value : .null
-        case (.bool, _): return value
-        default: return .null
+            return count == said.count ? value : .array(Array(repeating: .null, count: min(count, said.count + 1)))
+        default: return value
         }
     }
 }

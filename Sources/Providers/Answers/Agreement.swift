@@ -3,56 +3,96 @@ import FoundationEssentials
 
 /// Whether what a provider says of a record agrees with what was sent.
 ///
-/// Spelling may differ: letter case, space, the form of accents, telephone numbers and dates. What is empty, masked or
-/// garbled says nothing. Names of fields come out of here, values never.
+/// Spelling may differ: letter case, space, the form of accents, telephone numbers and dates. Ids have one spelling. What
+/// is empty or masked says nothing. Names of fields come out of here, values never.
 enum Agreement {
-    /// Documents in a payload are not compared.
+    /// A longer text is a document, and has one spelling.
     private static let longest = 512
+    /// A longer list is compared in its order.
     private static let widest = 64
     /// Juicyway's pages know it under both names (`providers.md` 5.2).
     private static let otherNames = ["phone": "phone_number"]
 
     /// The fields in which `record` contradicts `payload`, among those that both have, by their paths.
     static func contradictions(of record: JSONValue, with payload: JSONView) -> [String] {
-        let sent = payload.excerpt(like: record, also: otherNames, longest: longest, widest: widest)
+        let sent = payload.excerpt(like: record, also: otherNames)
         return contradictions(record, sent, path: "", isInList: false).sorted()
     }
 
     private static func contradictions(
         _ record: JSONValue, _ payload: JSONValue, path: String, isInList: Bool
     ) -> [String] {
+        if record == payload { return [] }
         switch (record, payload) {
+        case (.null, _), (_, .null): return []
         case (.object(let said), .object(let sent)):
             return sent.flatMap { key, value in
                 guard let other = said[key] ?? otherNames[key].flatMap({ said[$0] }) else { return [String]() }
                 let path = path.isEmpty ? name(key) : "\(path).\(name(key))"
                 return contradictions(other, value, path: path, isInList: isInList)
             }
-        case (.array(let said), .array(let sent)):
-            // The order is nobody's promise: each is compared with each, and lists in lists would cost too much.
-            guard said.count == sent.count, sent.count <= widest, !isInList else { return [] }
-            let agrees = sent.allSatisfy { one in
-                said.contains { contradictions($0, one, path: path, isInList: true).isEmpty }
-            }
-            return agrees ? [] : [path]
+        case (.array(let said), .array(let sent)): return agree(said, sent, path, isInList) ? [] : [path]
+        // Some languages write both as an empty list.
+        case (.array([]), .object([:])), (.object([:]), .array([])): return []
+        case (.array, _), (.object, _), (_, .array), (_, .object): return [path]
         default:
             guard let said = text(record), let sent = text(payload) else { return [] }
             if isSameNumber(record, payload) || path.contains("phone") && isSamePhone(said, sent) { return [] }
-            return agree(said, sent) == false ? [path] : []
+            return agree(said, sent, isID: isID(path)) == false ? [path] : []
         }
     }
 
-    /// Whether two texts say the same; nil where one of them says nothing.
-    static func agree(_ said: String, _ sent: String) -> Bool? {
-        guard max(said.utf8.count, sent.utf8.count) <= longest else { return nil }
-        let said = normalized(said)
-        let sent = normalized(sent)
-        if said.isEmpty || sent.isEmpty { return nil }
-        if said == sent { return true }
-        // Masked by the provider, or bytes that were no text.
-        if said.contains(where: { "*•\u{FFFD}".contains($0) }) { return nil }
-        return isSameDate(said, sent)
+    /// Whether each that was sent has its own counterpart. The order is nobody's promise; in a list within a list it
+    /// counts, since to compare each with each would cost too much there.
+    private static func agree(_ said: [JSONValue], _ sent: [JSONValue], _ path: String, _ isInList: Bool) -> Bool {
+        guard said.count == sent.count else { return false }
+        func agrees(_ one: JSONValue, _ other: JSONValue) -> Bool {
+            contradictions(one, other, path: path, isInList: true).isEmpty
+        }
+        if isInList || sent.count > widest { return zip(said, sent).allSatisfy(agrees) }
+        var rest = said
+        for one in sent {
+            guard let index = rest.firstIndex(of: one) ?? rest.firstIndex(where: { agrees($0, one) }) else {
+                return false
+            }
+            rest.remove(at: index)
+        }
+        return true
     }
+
+    /// Whether two texts say the same; nil where one of them says nothing.
+    static func agree(_ said: String, _ sent: String, isID: Bool = false) -> Bool? {
+        if said == sent { return said.isEmpty ? nil : true }
+        let isDocument = max(said.utf8.count, sent.utf8.count) > longest
+        let (one, other) = isDocument || isID ? (said, sent) : (normalized(said), normalized(sent))
+        if one.isEmpty || other.isEmpty { return nil }
+        if one == other || isSameUUID(one, other) { return true }
+        if isMasked(one, other) { return nil }
+        return !isDocument && !isID && isSameDate(one, other)
+    }
+
+    /// Whether a field of this path holds an id.
+    static func isID(_ path: String) -> Bool { path == "id" || path.hasSuffix("_id") || path.hasSuffix(".id") }
+
+    /// A UUID is a number, whatever the case of its digits.
+    private static func isSameUUID(_ said: String, _ sent: String) -> Bool {
+        guard said.utf8.count == 36, let one = UUID(uuidString: said) else { return false }
+        return one == UUID(uuidString: sent)
+    }
+
+    /// Whether `said` may be `sent` with characters hidden by the provider, or lost on the way: all of them, each where it
+    /// stands, or one long run for any number of them.
+    private static func isMasked(_ said: String, _ sent: String) -> Bool {
+        let (one, other) = (Array(said), Array(sent))
+        guard let first = one.firstIndex(where: isMask), let last = one.lastIndex(where: isMask) else { return false }
+        if one.allSatisfy({ isMask($0) || $0.isWhitespace }) { return true }
+        if one.count == other.count { return zip(one, other).allSatisfy { isMask($0) || $0 == $1 } }
+        let isRun = last - first >= 2 && one[first...last].allSatisfy { isMask($0) && $0 != "\u{FFFD}" }
+        return isRun && other.count > one.count - (last - first + 1) && other.starts(with: one[..<first])
+            && other.reversed().starts(with: one[(last + 1)...].reversed())
+    }
+
+    private static func isMask(_ character: Character) -> Bool { "*•\u{FFFD}".contains(character) }
 
     private static func text(_ value: JSONValue) -> String? {
         switch value {
@@ -88,7 +128,7 @@ enum Agreement {
         text.allSatisfy { $0.isASCII && ($0.isNumber || " +-()./".contains($0)) }
     }
 
-    /// A day with and without a time, or one moment in two zones.
+    /// A day with and without a time, or one moment in two zones; both texts are nothing else.
     private static func isSameDate(_ said: String, _ sent: String) -> Bool {
         guard let day = Self.day(of: said), let otherDay = Self.day(of: sent) else { return false }
         if said.count == 10 || sent.count == 10 { return day == otherDay }
@@ -99,7 +139,10 @@ enum Agreement {
     private static func day(of text: String) -> Substring? {
         let day = text.prefix(10)
         let groups = day.split(separator: "-", omittingEmptySubsequences: false)
-        return groups.map(\.count) == [4, 2, 2] && groups.allSatisfy { $0.allSatisfy(\.isNumber) } ? day : nil
+        let isDay = groups.map(\.count) == [4, 2, 2] && groups.allSatisfy { $0.allSatisfy(\.isNumber) }
+        let time = text.dropFirst(10)
+        let isTime = time.isEmpty || "t ".contains(text[time.startIndex]) && time.count >= 6
+        return isDay && isTime && time.dropFirst().allSatisfy { $0.isNumber || ":.+-z".contains($0) } ? day : nil
     }
 
     /// A moment in one of the two forms of RFC 3339; nil for anything else.

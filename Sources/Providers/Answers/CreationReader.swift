@@ -32,7 +32,7 @@ struct CreationReader: Sendable {
 
     private func success(_ answer: Answer, _ context: CallContext) -> CallResult {
         var unclear = CallResult(.ambiguous, mayHaveReached: true, httpStatus: answer.status)
-        guard let found = answer.json.flatMap(record.record(in:)) else {
+        guard let found = answer.json.flatMap({ record.record(in: $0, for: context) }) else {
             unclear.error = "answered without a readable id"
             unclear.isUnreadable = true
             return unclear

@@ -1,4 +1,5 @@
 import Contracts
+import JobModel
 
 /// Whether a provider only says back what it was sent; an answer may put a person's name anywhere.
 enum Echo {
@@ -23,9 +24,22 @@ enum Echo {
         return isEcho
     }
 
+    /// Whether `text` is a status that a provider documents.
+    static func isStatus(_ text: String) -> Bool { knownStatuses.contains(text.lowercased()) }
+
+    /// Whether `text` is a value that was sent.
+    static func isValue(_ text: String, of context: CallContext) -> Bool {
+        let lower = text.lowercased()
+        var isValue = [context.customerID, context.claim.idempotencyKey].contains { $0?.lowercased() == lower }
+        context.payload.forEachString {
+            if $0.utf8.count == text.utf8.count, $0.lowercased() == lower { isValue = true }
+        }
+        return isValue
+    }
+
     /// The status, unless it may be a value of the payload.
     static func status(_ status: String?, of payload: JSONView) -> String? {
-        guard let status, !knownStatuses.contains(status.lowercased()) else { return status }
+        guard let status, !isStatus(status) else { return status }
         return isEcho(status, of: payload) ? nil : status
     }
 }

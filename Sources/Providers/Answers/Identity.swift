@@ -24,11 +24,14 @@ struct Identity: Sendable {
     func agrees(_ record: JSONValue, _ context: CallContext) -> Bool? {
         let value = path.reduce(Optional(record)) { $0?[$1] }
         guard let said = value?.string, let sent = sent(context) else { return nil }
-        return Agreement.agree(said, sent)
+        return Agreement.agree(said, sent, isID: Agreement.isID(field))
     }
 }
 
 extension [Identity] {
+    /// All that the request said.
+    func sent(_ context: CallContext) -> [String] { compactMap { $0.sent(context) } }
+
     /// The first field in which a record is certainly another one's.
     func contradiction(in record: JSONValue, _ context: CallContext) -> String? {
         first { $0.agrees(record, context) == false }?.field

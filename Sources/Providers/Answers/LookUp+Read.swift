@@ -9,7 +9,9 @@ extension LookUp {
         var result = CallResult(.unavailable, mayHaveReached: false, httpStatus: answer.status)
         switch answer.status {
         case 200: read(body.map { find($0, context) } ?? .unreadable, into: &result, context)
-        case 404: result.outcome = .notFound
+        case 404:
+            let isAbsent = Absence.isClear(answer.json, status: 404, place: place, asked: identity.sent(context))
+            if isAbsent { result.outcome = .notFound } else { result.isUnreadable = true }
         case 400, 405, 410, 414, 422: result.outcome = .rejected
         case 401, 403: result.outcome = .unauthorized
         case 429: result.outcome = .throttled
@@ -56,34 +58,5 @@ extension LookUp {
     /// After a conflict on the first attempt, the record in the way was not made by this job.
     private func isFirstConflict(_ context: CallContext) -> Bool {
         context.claim.lastCreateStatus == 409 && context.claim.attempt <= 1
-    }
-}
-
-/// Whether an answer of 200 says that there is no record.
-enum Absence {
-    /// A record that is there and empty, unless the answer tells of an error: some providers put every failure into a 200.
-    static func isClear(_ body: JSONValue, wrapper: String) -> Bool {
-        if body == .null || saysNotFound(body) { return true }
-        guard let place = body[wrapper], [.null, .object([:]), .array([])].contains(place) else { return false }
-        return !tellsOfError(body)
-    }
-
-    private static func saysNotFound(_ body: JSONValue) -> Bool {
-        guard let code = code(of: body) ?? body["error"].flatMap(code) else { return false }
-        return code == "404" || code == "not_found" || code.hasSuffix("_not_found")
-    }
-
-    private static func tellsOfError(_ body: JSONValue) -> Bool {
-        if body["success"] == .bool(false) { return true }
-        if let error = body["error"], ![.null, .bool(false), .string(""), .object([:])].contains(error) { return true }
-        guard let code = code(of: body) else { return false }
-        return !["0", "200", "00000", "ok", "success"].contains(code)
-    }
-
-    private static func code(of body: JSONValue) -> String? {
-        switch body["code"] ?? body["status_code"] ?? .null {
-        case .string(let text), .number(let text): text.lowercased()
-        default: nil
-        }
     }
 }

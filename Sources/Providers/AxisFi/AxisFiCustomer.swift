@@ -17,11 +17,11 @@ extension Operation {
             },
             find: { body, context in
                 // What is answered when there is none is not documented (`providers.md` 4.4).
-                if Absence.isClear(body, wrapper: "data") { return .absent }
+                if Absence.isClear(body, place: "data", asked: identity.sent(context)) { return .absent }
                 // The query asked by it; the answer may leave it out.
                 let id = record.record(of: body)?["partner_customer_id"]?.string
                 if let id, id != context.payload["partner_customer_id"]?.string { return .others }
-                return Finding(record, in: body)
+                return Finding(record, in: body, for: context)
             }, identity: identity))
 
     private static let identity: [Identity] = [

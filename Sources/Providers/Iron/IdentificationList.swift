@@ -10,7 +10,7 @@ struct IdentificationList {
 
     init(_ body: JSONValue, _ context: CallContext) {
         items = body["items"]?.array
-        isWhole = (body["cursor"]?.string ?? "").isEmpty
+        isWhole = (body["cursor"]?.string ?? "").isEmpty && Absence.isWell(body, place: "items")
         self.context = context
     }
 
@@ -28,7 +28,7 @@ struct IdentificationList {
         // The order of the list is not documented.
         let newestFirst = candidates.sorted { created($0) ?? .distantPast > created($1) ?? .distantPast }
         guard let chosen = newestFirst.first(where: isOurs) else { return isWhole ? .absent : .unreadable }
-        return Finding(RecordReader(), in: chosen)
+        return Finding(RecordReader(), in: chosen, for: context)
     }
 
     /// After a conflict, the one that is open is what the job is for, whoever made it; else only what this job's

@@ -18,12 +18,12 @@ extension Operation {
                 return "/customers/\(segment)/external"
             },
             find: { body, context in
-                if Absence.isClear(body, wrapper: "data") { return .absent }
+                if Absence.isClear(body, place: "data", asked: identity.sent(context)) { return .absent }
                 // The path asked by it; the answer may leave it out (`providers.md` 1.3).
                 if let id = body["external_id"]?.string, id != context.payload["external_id"]?.string {
                     return .others
                 }
-                return Finding(RecordReader(), in: body)
+                return Finding(RecordReader(), in: body, for: context)
             }, identity: identity))
 
     private static let identity: [Identity] = [

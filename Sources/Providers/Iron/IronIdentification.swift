@@ -21,7 +21,7 @@ extension Operation {
                 context.customerID.flatMap(CallContext.encoded).map { "/customers/\($0)/identifications?page_size=100" }
             },
             find: { body, context in IdentificationList(body, context).finding() }, identity: [.customerID],
-            isProvedByPath: true, pages: Pages(list: "items", cursor: ["cursor"], parameter: "cursor")))
+            isProvedByPath: true, place: "items", pages: Pages(list: "items", cursor: ["cursor"], parameter: "cursor")))
 
     private static let secondVersionTypes: Set<String> = ["Link", "Token", "Person", "Business"]
 }

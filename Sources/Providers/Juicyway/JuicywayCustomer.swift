@@ -15,15 +15,14 @@ extension Operation {
                 context.payload["email"]?.string.flatMap(CallContext.encoded).map { "/customers?email=\($0)" }
             },
             find: { body, context in
-                guard let list = body["data"]?.array else {
-                    return Absence.isClear(body, wrapper: "data") ? .absent : .unreadable
-                }
+                let absence = Absence.isClear(body, place: "data", asked: identity.sent(context))
+                guard let list = body["data"]?.array, !list.isEmpty else { return absence ? .absent : .unreadable }
                 guard let ours = list.first(where: { email.agrees($0, context) == true }) else {
                     if pages.goesOn(body) { return .unreadable }
                     // Others than asked for: the filter was not heard, or the address is written otherwise there.
-                    return list.isEmpty ? .absent : .others
+                    return .others
                 }
-                return Finding(RecordReader(), in: ours)
+                return Finding(RecordReader(), in: ours, for: context)
             }, identity: identity, pages: pages))
 
     private static let email = Identity.payload("email")

@@ -44,6 +44,8 @@ struct LookUp: Sendable {
     var identity: [Identity] = []
     /// Whether the path alone says whose records are shown.
     var isProvedByPath = false
+    /// The member of an answer that holds the record, or the list of them.
+    var place = "data"
     /// How a list goes on; nil where the answer is no list.
     var pages: Pages?
 }
@@ -60,8 +62,8 @@ enum Finding: Sendable, Equatable {
     case unreadable
 
     /// Found at its place, or nothing proved.
-    init(_ reader: RecordReader, in body: JSONValue) {
-        guard let record = reader.record(in: body), let place = reader.record(of: body) else {
+    init(_ reader: RecordReader, in body: JSONValue, for context: CallContext) {
+        guard let record = reader.record(in: body, for: context), let place = reader.record(of: body) else {
             self = .unreadable
             return
         }

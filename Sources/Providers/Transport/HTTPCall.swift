@@ -2,11 +2,10 @@ import AsyncHTTPClient
 import JobModel
 import NIOCore
 import NIOHTTP1
-import NIOHTTPCompression
 import NIOSSL
 
-/// One call: all that its requests share.
-struct HTTPCall: Sendable {
+/// One call: all that its requests share. An object, since copies of its values are not for free.
+final class HTTPCall: Sendable {
     /// How one request ended.
     enum Ending: Sendable {
         case read(CallResult, Answer)
@@ -19,15 +18,24 @@ struct HTTPCall: Sendable {
     let willSend: @Sendable () -> Bool
     /// The end of the whole call.
     let deadline: NIODeadline
+
+    init(
+        context: CallContext, operation: Operation, endpoint: Endpoint, willSend: @escaping @Sendable () -> Bool,
+        deadline: NIODeadline
+    ) {
+        self.context = context
+        self.operation = operation
+        self.endpoint = endpoint
+        self.willSend = willSend
+        self.deadline = deadline
+    }
 }
 
 extension HTTPProviderCaller {
     static func clientConfiguration(
         _ configuration: Configuration, _ exchanges: WaitingExchanges
     ) -> HTTPClient.Configuration {
-        // The exchange has the limit that matters; this one ends the work on a bomb.
-        var http = HTTPClient.Configuration(
-            redirectConfiguration: .disallow, decompression: .enabled(limit: .size(256 << 20)))
+        var http = HTTPClient.Configuration(redirectConfiguration: .disallow)
         http.httpVersion = .http1Only
         http.timeout = .init(connect: .nanoseconds(configuration.connectTimeout.nanoseconds))
         http.connectionPool = .init(
@@ -88,7 +96,7 @@ extension HTTPProviderCaller {
             return .success(answer)
         } catch {
             // A status counts without its body.
-            if Self.isAboutTheBody(error), let answer = exchange.bareAnswer { return .success(answer) }
+            if error is RequestGate.AnswerTooLong, let answer = exchange.bareAnswer { return .success(answer) }
             return .failure(error)
         }
     }
@@ -119,10 +127,5 @@ extension HTTPProviderCaller {
     private static func isStale(_ error: any Error) -> Bool {
         error is RequestGate.StaleConnection || error as? ChannelError == .ioOnClosedChannel
             || error as? HTTPClientError == .remoteConnectionClosed
-    }
-
-    private static func isAboutTheBody(_ error: any Error) -> Bool {
-        error is RequestGate.AnswerTooLong || error is NIOHTTPDecompression.DecompressionError
-            || error is NIOHTTPDecompression.ExtraDecompressionError
     }
 }

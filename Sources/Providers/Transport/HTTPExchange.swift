@@ -46,7 +46,7 @@ final class HTTPExchange: HTTPClientResponseDelegate {
         return true
     }
 
-    /// An answer began, whose body will not come or cannot be decoded.
+    /// An answer began, whose body may not come.
     func answered(_ head: HTTPResponseHead) { state.withLockedValue { $0.head = head } }
 
     /// The answer without a body, where one came.
@@ -68,7 +68,9 @@ final class HTTPExchange: HTTPClientResponseDelegate {
     func didFinishRequest(task: HTTPClient.Task<Answer>) throws -> Answer {
         let (head, body) = state.withLockedValue { ($0.head, $0.body) }
         guard let head else { throw HTTPClientError.remoteConnectionClosed }
-        return Answer(head, body: body)
+        // What cannot be decoded says nothing.
+        let coding = head.headers.first(name: "content-encoding")
+        return Answer(head, body: ContentCoding.decode(body, name: coding, limit: limit) ?? [])
     }
 }
 

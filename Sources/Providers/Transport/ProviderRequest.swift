@@ -16,13 +16,18 @@ struct ProviderRequest: Sendable {
     ///
     /// - Parameter bodySHA256: stands for the body, which may be large and is hashed already.
     func digest(bodySHA256: [UInt8]) -> [UInt8] {
-        var hash = SHA256()
-        let parts = [method.rawValue, path, contentType ?? ""] + headers.flatMap { [$0.name, $0.value] }
-        for bytes in parts.map({ Array($0.utf8) }) + [bodySHA256] {
-            hash.update(data: (0..<8).map { UInt8(truncatingIfNeeded: bytes.count >> (8 * $0)) })
-            hash.update(data: bytes)
+        var parts: [UInt8] = []
+        func add(_ part: some Collection<UInt8>) {
+            for shift in 0..<8 { parts.append(UInt8(truncatingIfNeeded: part.count >> (8 * shift))) }
+            parts.append(contentsOf: part)
         }
-        return Array(hash.finalize())
+        for part in [method.rawValue, path, contentType ?? ""] { add(part.utf8) }
+        for header in headers {
+            add(header.name.utf8)
+            add(header.value.utf8)
+        }
+        add(bodySHA256)
+        return Array(SHA256.hash(data: parts))
     }
 }
 

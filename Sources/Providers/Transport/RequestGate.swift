@@ -1,6 +1,5 @@
 import NIOCore
 import NIOHTTP1
-import NIOHTTPCompression
 
 /// Stands between async-http-client and the wire of one HTTP/1.1 connection, and guards both ends of an exchange.
 ///
@@ -68,8 +67,6 @@ final class RequestGate: ChannelDuplexHandler {
     /// What had been received when the last answer ended; nil before the first.
     private var received: UInt64?
     private var tellsWindow: Bool?
-    /// How long the answer that is being handed over may be when it is decoded.
-    fileprivate var decodedLimit = 0
 
     init(exchanges: WaitingExchanges) {
         self.exchanges = exchanges
@@ -88,11 +85,9 @@ final class RequestGate: ChannelDuplexHandler {
         channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPResponseDecoder>.self)
-            let decompressor = try pipeline.handler(type: NIOHTTPResponseDecompressor.self)
             let gate = RequestGate(exchanges: exchanges)
             try pipeline.addHandler(UnaskedBytes(gate: gate), position: .before(decoder))
             try pipeline.addHandler(gate, position: .after(decoder))
-            try pipeline.addHandler(DecodedAnswer(gate: gate), position: .after(decompressor))
         }.flatMap { TCPState.limitLateBytes(of: channel, patience: patience) }
     }
 
@@ -237,7 +232,6 @@ final class RequestGate: ChannelDuplexHandler {
     private func handOver(_ context: ChannelHandlerContext) {
         guard var answer, answer.isComplete else { return }
         self.answer = nil
-        let limit = exchange?.limit ?? 0
         if case .sent = phase {
             phase = .idle
         } else {
@@ -250,9 +244,7 @@ final class RequestGate: ChannelDuplexHandler {
             end?.succeed()
         }
         if answer.hasSurplus { answer.head.headers.replaceOrAdd(name: "connection", value: "close") }
-        ContentCoding.normalize(&answer.head.headers, for: answer.body)
         received = TCPState(of: context.channel)?.bytesReceived
-        decodedLimit = limit
         context.fireChannelRead(wrapInboundOut(.head(answer.head)))
         if answer.body.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(.body(answer.body))) }
         context.fireChannelRead(wrapInboundOut(.end(answer.end)))
@@ -270,30 +262,5 @@ private final class UnaskedBytes: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if gate.isUnasked { context.close(promise: nil) } else { context.fireChannelRead(data) }
-    }
-}
-
-/// Takes of an answer, once it is decoded, no more than its exchange does: a small one may unfold into gigabytes.
-private final class DecodedAnswer: ChannelInboundHandler {
-    typealias InboundIn = HTTPClientResponsePart
-
-    private let gate: RequestGate
-    private var bytes = 0
-
-    init(gate: RequestGate) { self.gate = gate }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
-        case .head: bytes = 0
-        case .body(let part):
-            let isWithin = bytes <= gate.decodedLimit
-            bytes += part.readableBytes
-            guard bytes <= gate.decodedLimit else {
-                if isWithin { context.fireErrorCaught(RequestGate.AnswerTooLong()) }
-                return
-            }
-        case .end: break
-        }
-        context.fireChannelRead(data)
     }
 }

@@ -14,12 +14,14 @@ struct TCPState: Sendable {
 
     /// Asks the kernel; nil where the channel is no socket. To be called on the channel's event loop.
     init?(of channel: any Channel) {
-        guard let provider = channel as? any SocketOptionProvider else { return nil }
-        let answer: EventLoopFuture<SIMD32<UInt64>> = provider.unsafeGetSocketOption(level: .tcp, name: Self.tcpInfo)
-        var words: SIMD32<UInt64>?
-        // Done already: on its own loop a channel asks at once.
-        answer.assumeIsolated().whenSuccess { words = $0 }
-        guard let words else { return nil }
+        var words = SIMD32<UInt64>()
+        // Asked here, since each request asks twice and NIO makes a future of each answer. No channel but one of a socket
+        // has a transport of this type.
+        let status = try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+            var size = socklen_t(MemoryLayout.size(ofValue: words))
+            return getsockopt($0, CInt(IPPROTO_TCP), Self.tcpInfo.rawValue, &words, &size)
+        }
+        guard status == 0 else { return nil }
         self.words = words
     }
 

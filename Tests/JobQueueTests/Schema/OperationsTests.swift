@@ -290,7 +290,12 @@ import Testing
             _ = try await session.column(
                 SQL.complete("a", 1, outcome: "ambiguous", state: "uncertain", providerID: nil))
             #expect(await session.error("SELECT onboarding.resolve(1, 'happened', 'connect-9')")?.column == "note")
-            for id in ["NULL", "''", "' '", "'two words'", "E'a\\tb'", "repeat('x', 256)"] {
+            for id in [
+                "NULL", "''", "' '", "'two words'", "E'a\\tb'", "repeat('x', 256)", "'N/A'", "'unknown'", "'0000'",
+                "'-1'",
+                "'00000000-0000-0000-0000-000000000000'", "'FFFFFFFF-ffff-ffff-ffff-ffffffffffff'",
+                "'ada1@example.com'",
+            ] {
                 let error = await session.error("SELECT onboarding.resolve(1, 'happened', \(id), 'asked')")
                 #expect(error?.column == "provider_id")
             }

@@ -40,7 +40,7 @@ import Testing
             _ = try await session.column(
                 SQL.complete("a", 2, outcome: "ambiguous", state: "uncertain", providerID: nil))
             #expect(try await session.column(SQL.claim("a")) == [])
-            try await session.run("SELECT onboarding.resolve(2, 'happened', 'p', 'seen')")
+            try await session.run("SELECT onboarding.resolve(2, 'happened', 'p-1', 'seen')")
             #expect(try await session.column(SQL.claim("a")) == ["3"])
         }
     }
