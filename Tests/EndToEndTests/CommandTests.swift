@@ -60,27 +60,30 @@ import Testing
 
     @Test func `a job is cancelled, retried with a corrected payload, limited, paused and resumed`() async throws {
         try await withStage { stage in
-            try await stage.run(
-                "SELECT onboarding.enqueue('iron.customer.create', '{\"customer_type\": \"Robot\", \"email\": \"a@b\"}')"
-            )
+            func payload(email: String) -> String {
+                #"{"partner_customer_id": "partner-0000000000001", "business_details": {}, "registration_address": {}, "#
+                    + #""primary_contact": {"contact_email": "\#(email)"}}"#
+            }
+            // Inside, where INSERT does not look.
+            try await stage.run("SELECT onboarding.enqueue('axisfi.customer.create', '\(payload(email: "nobody"))')")
             let run = { (arguments: [String]) in
                 try await Program.run("onboard", arguments, environment: stage.environment)
             }
             #expect(try await stage.work(["--until-idle"]).ended().exitCode == 0)
             let shown = try await run(["jobs", "show", "1"])
-            #expect(shown.output.contains("/customer_type must be one of 2 values: Business, Person"))
+            #expect(shown.output.contains("/primary_contact/contact_email must be an e-mail address"))
             let file = FileManager.default.temporaryDirectory.appendingPathComponent(
                 "onboard-payload-\(UUID().uuidString).json")
             defer { try? FileManager.default.removeItem(at: file) }
-            try "{\"customer_type\":".write(to: file, atomically: true, encoding: .utf8)
+            try "{\"partner_customer_id\":".write(to: file, atomically: true, encoding: .utf8)
             #expect(try await run(["jobs", "retry", "1", "--payload", file.path]).exitCode == 1)
-            try "{\"customer_type\": \"Person\", \"email\": \"a@b\"}".write(to: file, atomically: true, encoding: .utf8)
+            try payload(email: "a@b.example").write(to: file, atomically: true, encoding: .utf8)
             #expect(try await run(["jobs", "retry", "1", "--payload", file.path, "--reason", "typo"]).exitCode == 0)
-            #expect(try await run(["providers", "pause", "iron", "--reason", "test", "--for", "1h"]).exitCode == 0)
+            #expect(try await run(["providers", "pause", "axisfi", "--reason", "test", "--for", "1h"]).exitCode == 0)
             #expect(try await run(["jobs", "show", "1"]).output.contains("provider paused: test"))
-            #expect(try await run(["providers", "resume", "iron"]).exitCode == 0)
-            #expect(try await run(["providers", "limit", "iron", "--max-in-flight", "3"]).exitCode == 0)
-            #expect(try await run(["providers", "list"]).output.contains("iron      3"))
+            #expect(try await run(["providers", "resume", "axisfi"]).exitCode == 0)
+            #expect(try await run(["providers", "limit", "axisfi", "--max-in-flight", "3"]).exitCode == 0)
+            #expect(try await run(["providers", "list"]).output.contains("axisfi    3"))
             #expect(try await stage.work(["--until-idle"]).ended().exitCode == 0)
             #expect(try await stage.count("state = 'completed'") == 1)
             #expect(try await run(["jobs", "cancel", "1"]).errors == "onboard: job 1 is completed already\n")

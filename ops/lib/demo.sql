@@ -38,11 +38,13 @@ SELECT 'juicyway.customer.create', jsonb_build_object('first_name', 'Ada', 'last
     'user-' || i
 FROM generate_series(1, 37) AS i;
 
--- Breaks its contract: nothing is sent, and what waits for it is cancelled.
+-- Breaks its contract deep inside, where INSERT does not look: nothing is sent, and what waits for it is cancelled.
 WITH broken AS (
-    SELECT onboarding.enqueue('iron.customer.create', '{"customer_type": "Robot", "email": "nobody"}', reference => 'broken') AS id
+    SELECT onboarding.enqueue('axisfi.customer.create', '{"partner_customer_id": "demo-partner-broken000", "business_details": {},
+        "registration_address": {}, "primary_contact": {"contact_email": "nobody"}}', reference => 'broken') AS id
 )
-SELECT onboarding.enqueue('iron.identification.create', '{"type": "Direct"}', reference => 'broken', after_job_id => id) AS waits
+SELECT onboarding.enqueue('iron.customer.create', '{"customer_type": "Person", "email": "nobody@example.com"}',
+    reference => 'broken', after_job_id => id) AS waits
 FROM broken;
 
 -- Refused by the provider: a customer that it does not know.
