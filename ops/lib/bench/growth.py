@@ -153,7 +153,7 @@ def milliseconds(work):
 def fill_history(bench, database, count):
     """Finished jobs with their journal, as they are after their attempt; indexes are made at the end, which is faster."""
     server = bench.server
-    indexes = server.sql(database, """SELECT indexname, indexdef FROM pg_indexes
+    indexes = server.sql(database, """SELECT indexname, replace(indexdef, E'\\n', ' ') FROM pg_indexes
         WHERE schemaname = 'onboarding' AND tablename = 'jobs' AND indexname <> 'jobs_pkey';""")
     server.sql(database, " ".join(f"DROP INDEX onboarding.{name};" for name, _ in indexes))
     kind, payload = KINDS["juicyway"]

@@ -227,7 +227,7 @@ BEGIN
         EXECUTE format('SELECT EXISTS (SELECT FROM onboarding.%s_%s)', parent, month) INTO holds_rows;
         IF NOT holds_rows THEN EXECUTE format('DROP TABLE onboarding.%s_%s', parent, month); END IF;
     END LOOP;
-    UPDATE onboarding.maintenance SET last_run_at = NULL;
+    UPDATE onboarding.maintenance SET last_run_at = '-infinity';
 -- A look at the partition takes a lock that this needs alone; the next fault tries again.
 EXCEPTION WHEN lock_not_available OR deadlock_detected THEN NULL;
 END;

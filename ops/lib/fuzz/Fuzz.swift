@@ -25,10 +25,12 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
 private func readPayload(_ bytes: [UInt8]) {
     // What is no JSON ends here, with its error.
     guard let value = try? JSONValue(parsing: bytes) else { return }
+    guard let view = try? JSONView(parsing: bytes) else { preconditionFailure("the bytes are JSON for one reader alone") }
+    precondition(view.value == value, "two readers read two values")
     for contract in Contract.all {
-        let faults = contract.faults(in: value)
+        let faults = contract.faults(in: view, keeping: 100)
         // A fault names a path, never a value: a mark that only a value holds must not come out.
-        for fault in faults { precondition(!fault.description.contains("piimark"), "a value in a fault") }
+        for fault in faults.first { precondition(!fault.description.contains("piimark"), "a value in a fault") }
     }
     guard let again = try? JSONValue(parsing: Array(value.serialized.utf8)) else {
         preconditionFailure("what was written cannot be read")
@@ -96,7 +98,8 @@ private func readRow(_ bytes: [UInt8]) {
     let text = Array(bytes.dropFirst())
     let rows = Rows(
         columns: ["c", "n"], affected: 1, tag: "SELECT", types: [types[Int(bytes[0]) % types.count], 25],
-        cells: [Rows.Cell(start: 0, length: text.count), Rows.Cell(start: text.count, length: -1)], bytes: text, count: 1)
+        cells: [Rows.Cell(start: 0, length: text.count), Rows.Cell(start: text.count, length: -1)], bytes: text,
+        large: [:], count: 1)
     let row = rows[0]
     // What cannot be read is nil here; it may not trap.
     let number = try? row.decode(Int.self, at: 0)
