@@ -159,7 +159,7 @@ SELECT x.id, 'claimed while another of its key ran' FROM (
 WHERE x.busy_until > x.claimed_at
 
 -- invariant: jobs of one order key ran in the order of their numbers
-WITH turns AS (
+WITH turns AS MATERIALIZED (
     SELECT x.*, lead(x.at) OVER (PARTITION BY x.id ORDER BY x.at) AS until
     FROM (
         SELECT j.id, j.provider, j.order_key, j.created_at AS at, true AS is_open, interval '0' AS grace FROM onboarding.jobs j WHERE j.order_key IS NOT NULL
