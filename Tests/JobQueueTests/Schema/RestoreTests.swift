@@ -161,7 +161,7 @@ import Testing
 
     private static func rows(_ table: String) -> String { "SELECT t::text FROM onboarding.\(table) t ORDER BY 1" }
 
-    @Test(.timeLimit(.minutes(2)), arguments: forms)
+    @Test(.timeLimit(.minutes(10)), arguments: forms)
     func `jobs are what they were, and nothing that has ended is claimed`(form: Form) async throws {
         try await withSource { source, sourceURL in
             try await withTestDatabase(migrated: form.isMigrated) { url in
