@@ -39,5 +39,4 @@ package enum JSONValue: Sendable, Equatable {
         guard case .object(let members) = self else { return nil }
         return members
     }
-
 }

@@ -2,7 +2,7 @@
 ///
 /// A tree of a payload with many small values would take ten times as much memory as the payload.
 package struct JSONView: Sendable {
-    /// What a value is.
+    /// The types of JSON values.
     package enum Kind: Sendable { case null, bool, number, string, array, object }
 
     private let bytes: [UInt8]
@@ -28,7 +28,7 @@ package struct JSONView: Sendable {
         self.init(bytes, parser.ends, at: parser.position)
     }
 
-    /// What the value is.
+    /// The type of the value.
     package var kind: Kind {
         switch bytes[start] {
         case UInt8(ascii: "{"): .object

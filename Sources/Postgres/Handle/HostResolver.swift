@@ -4,7 +4,7 @@ import NIOConcurrencyHelpers
 /// Looks up the addresses of one host name, on a thread of its own: `getaddrinfo` blocks, and a name server that is
 /// silent makes it block for long.
 final class HostResolver: Sendable {
-    /// What the look-up ended with.
+    /// The result of the look-up.
     enum Answer: Sendable {
         /// The addresses as numbers, in the system's order.
         case addresses([String])

@@ -36,7 +36,7 @@ struct Absence {
     /// Where a bare "not found" is the provider's own word; elsewhere it is every framework's.
     private static let ownTexts: Set<String> = ["", "message", "msg", "code", "errcode", "errorcode"]
 
-    /// What the request asked for, which the answer may repeat.
+    /// The values that the request asked for; the answer may repeat them.
     private let asked: [String]
     /// The answer says in words that the record is not there.
     private var isSaid = false

@@ -5,7 +5,7 @@ import Contracts
 /// The ids that the providers document are UUIDs, and `cus_` with 32 hexadecimal digits (`providers.md`, sections 1.3, 4.3
 /// and 5.3). A program that has no value prints a word, and one that has the wrong one prints what it was sent.
 enum ProviderID {
-    /// A word has fewer characters: an id without a digit among so many is rare.
+    /// Characters. A text up to this length without a digit is taken for a word, a longer one for an id.
     private static let longestWord = 19
 
     /// The id, if the value can be one: a whole number, or text as `kinds.id_pattern` has it, and nothing that was sent.
