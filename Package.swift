@@ -116,7 +116,7 @@ let package = Package(
             name: "PostgresTests", dependencies: ["Postgres", "SeededRandom", "TestKit", locks], swiftSettings: strict),
         .testTarget(
             name: "JobQueueTests", dependencies: ["JobModel", "JobQueue", "Postgres", "SQLCatalog", "TestKit"],
-            swiftSettings: strict),
+            exclude: ["PreviousRelease"], swiftSettings: strict),
         .testTarget(
             name: "ContractsTests", dependencies: ["JobModel", "Contracts", "SeededRandom"], swiftSettings: strict),
         .testTarget(

@@ -38,14 +38,14 @@ package final class Daemon: Service {
         pool = Pool(database, size: 5)
         // Leases have a connection of their own: nothing else may make a renewal wait.
         leasePool = Pool(database, size: 1)
-        listener = Listener(database, channels: ["onboarding_jobs"]) { error in
+        listener = Listener(database, channels: ["onboarding_jobs", "onboarding_schema"]) { error in
             logger.warning("not listening for new jobs; polling goes on", metadata: ["error": "\(error)"])
         }
     }
 
     /// Works until shut down, cancelled, or idle if so configured.
     ///
-    /// - Throws: what the database said when the worker could not be signed on.
+    /// - Throws: what the database said when the worker could not be signed on; ``SchemaIsTooNew`` after a drain because of it.
     package func run() async throws {
         let trust = LeaseTrust(worker: newWorkerID(), trusted: configuration.lease - configuration.leaseMargin)
         var logger = logger
@@ -94,15 +94,19 @@ package final class Daemon: Service {
             throw error
         }
         logger.info("worker started", metadata: ["providers": "\(configuration.providers.map(\.value))"])
-        await withGracefulShutdownHandler {
+        let isTooNew = await withGracefulShutdownHandler {
             let reaper = Reaper(
                 queue: queue, trust: trust, held: { slots.withLockedValue { Array($0.held) } }, logger: logger)
-            await work(claimer, completer, announcer, marker, heartbeat, reaper)
+            return await work(claimer, completer, announcer, marker, heartbeat, reaper)
         } onGracefulShutdown: {
             claimer.stop()
         }
         await signOff(trust, logger)
+        if isTooNew { throw SchemaIsTooNew() }
     }
+
+    /// A later program has changed the schema so that this one cannot work with it.
+    package struct SchemaIsTooNew: Error {}
 
     /// Ends the worker's row and all connections, also when the task was cancelled.
     private func signOff(_ trust: LeaseTrust, _ logger: Logger) async {
@@ -118,12 +122,20 @@ package final class Daemon: Service {
         logger.info("worker ended")
     }
 
-    /// Everything at once; what is in the background ends when the claimer and then the completer have.
+    /// Everything at once; what is in the background ends when the claimer and then the completer have. Returns whether it ended
+    /// because the schema is too new.
     private func work(
         _ claimer: Claimer, _ completer: Completer, _ announcer: Announcer, _ marker: Marker, _ heartbeat: Heartbeat,
         _ reaper: Reaper
-    ) async {
+    ) async -> Bool {
+        let isTooNew = NIOLockedValueBox(false)
         await withTaskGroup { background in
+            let watch = SchemaWatch(queue: reaper.queue, logger: logger)
+            background.addTask(name: "schema-watch") {
+                guard await watch.run() else { return }
+                isTooNew.withLockedValue { $0 = true }
+                claimer.stop()
+            }
             background.addTask(name: "heartbeat") { await heartbeat.run() }
             background.addTask(name: "reaper") { await reaper.run() }
             let maintainer = Maintainer(queue: reaper.queue, logger: logger)
@@ -131,7 +143,10 @@ package final class Daemon: Service {
             background.addTask(name: "marker") { await marker.run() }
             background.addTask(name: "listener") { [listener] in await listener.run() }
             background.addTask(name: "wake-up") { [listener] in
-                for await notification in listener.notifications { claimer.wake(notification.provider) }
+                for await notification in listener.notifications {
+                    if notification.mayConcernSchema { watch.bell.ring() }
+                    claimer.wake(notification.provider)
+                }
             }
             await withTaskGroup { foreground in
                 foreground.addTask(name: "completer") {
@@ -145,10 +160,17 @@ package final class Daemon: Service {
             }
             background.cancelAll()
         }
+        return isTooNew.withLockedValue { $0 }
     }
 }
 
 extension Notification {
+    /// Whether a migration may have run.
+    fileprivate var mayConcernSchema: Bool {
+        guard case .received(let channel, _) = self else { return true }
+        return channel == "onboarding_schema"
+    }
+
     /// Whose jobs may have come; nil: of any provider.
     fileprivate var provider: ProviderName? {
         guard case .received(_, let payload) = self, !payload.isEmpty else { return nil }

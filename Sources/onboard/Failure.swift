@@ -37,6 +37,8 @@ struct Failure: Error {
                 .outOfReach,
                 "the database takes no writes: it is a standby, or default_transaction_read_only is on; check ONBOARD_DATABASE_URL"
             )
+        case .server where error.sqlState == .lockNotAvailable && error.message.hasPrefix("onboarding: "):
+            self.init(.outOfReach, String(error.message.dropFirst("onboarding: ".count)))
         case .server where error.message.hasPrefix("onboarding: "):
             self.init(.answerIsNo, String(error.message.dropFirst("onboarding: ".count)))
         case .server where error.sqlState?.isClass("22") == true:

@@ -1,4 +1,5 @@
 package import Postgres
+import SQLCatalog
 
 /// What one turn of maintenance did.
 package struct MaintenanceReport: Sendable, Equatable {
@@ -20,7 +21,25 @@ package struct UpkeepFailure: Sendable, Hashable {
     package let code: String
 }
 
+/// Whether the schema is that of a later program.
+package enum SchemaAge: Sendable, Equatable {
+    /// It is this program's, or of one before it.
+    case known
+    /// It is a later program's, with which this one can work.
+    case newer
+    /// It is a later program's, with which this one cannot work.
+    case breaking
+}
+
 extension Queue {
+    /// Compares the schema with this program's, as far as it concerns one that works already.
+    package func schemaAge() async throws(PostgresError) -> SchemaAge {
+        let row = try await run(
+            "newer_schema", [.integer(SchemaMigrator.newest), .integer(SQLCatalog.revision)])[0]
+        guard try row.decode(Bool.self, at: 0) else { return .known }
+        return try row.decode(Bool.self, at: 1) ? .breaking : .newer
+    }
+
     /// Makes partitions ahead, drops old ones and deletes up to `jobs` old finished jobs; nil when another worker is
     /// at it or was within the last ten seconds.
     package func maintain(jobs: Int) async throws(PostgresError) -> MaintenanceReport? {

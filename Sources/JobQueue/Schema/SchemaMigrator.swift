@@ -32,16 +32,24 @@ package struct SchemaMigrator: Sendable {
     }
 
     /// The advisory lock that lets one migrator work at a time; the number is this project's own.
-    private static let lock = "4727350117621"
-
-    /// How long to wait for another migrator, and for the locks of one run.
-    static let patience: Duration = .seconds(600)
+    private static let lock: Int64 = 4_727_350_117_621
 
     let connection: Connection
+    private let patience: Duration
+    private let report: @Sendable (String) -> Void
 
     /// Works over `connection`, which nothing else may use meanwhile.
-    package init(_ connection: Connection) {
+    ///
+    /// - Parameters:
+    ///   - patience: how long it waits for another migrator, and then for what others have locked.
+    ///   - report: told once for whom it waits, as a sentence.
+    package init(
+        _ connection: Connection, patience: Duration = .seconds(600),
+        report: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
         self.connection = connection
+        self.patience = patience
+        self.report = report
     }
 
     /// The newest migration that this program knows.
@@ -69,8 +77,7 @@ package struct SchemaMigrator: Sendable {
     /// Safe to call from many processes at once: the others wait. What fails leaves the database as it was. A schema that is the
     /// same, or a later program's, is left alone.
     package func migrate() async throws(PostgresError) -> Changes {
-        try await connection.run(
-            script: "SET lock_timeout = 0; SELECT pg_advisory_lock(\(Self.lock))", timeout: Self.patience)
+        try await takeLock()
         do {
             let changes = try await applyWhenFree()
             try await connection.run(script: "SELECT pg_advisory_unlock(\(Self.lock))")
@@ -87,10 +94,32 @@ package struct SchemaMigrator: Sendable {
         try await run("repair_restored").map { row throws(PostgresError) in try row.decode(String.self, at: 0) }
     }
 
+    /// Waits for other migrators. Any login may take an advisory lock and keep it, so the error says who has it.
+    private func takeLock() async throws(PostgresError) {
+        let end = ContinuousClock.now + patience
+        var isReported = false
+        while true {
+            let row = try await run("migration_lock", [.bigint(Self.lock)])[0]
+            if try row.decode(Bool.self, at: 0) { return }
+            let holder = try row.decode(String?.self, at: 1) ?? "a session that has just ended"
+            guard ContinuousClock.now < end else {
+                throw PostgresError(
+                    .server, "onboarding: \(holder) has held the lock of migrations for \(patience): end it, or wait",
+                    sqlState: .lockNotAvailable)
+            }
+            if !isReported {
+                report("waiting for \(holder), which holds the lock of migrations, for at most \(patience)")
+            }
+            isReported = true
+            // Cancelled: the next look ends it.
+            try? await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
     /// Applies everything, again and again while others hold what it has to lock: a statement that waits for a table's lock
     /// holds up all that come after it.
     private func applyWhenFree() async throws(PostgresError) -> Changes {
-        let end = ContinuousClock.now + Self.patience
+        let end = ContinuousClock.now + patience
         while true {
             do throws(PostgresError) {
                 return try await apply()
@@ -115,14 +144,15 @@ package struct SchemaMigrator: Sendable {
         try await connection.run(script: "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL search_path = pg_catalog")
         var changes = Changes()
         for migration in SQLCatalog.migrations where migration.version > version {
-            try await connection.run(script: migration.sql, timeout: Self.patience)
+            try await connection.run(script: migration.sql, timeout: patience)
             _ = try await run(
                 "record_migration",
                 [.integer(migration.version), .text(migration.name), .boolean(migration.isBreaking)])
             changes.migrations.append(migration.version)
         }
         try await applySources(&changes)
-        try await connection.run(script: "COMMIT", timeout: Self.patience)
+        // Workers that run look at once whether they can go on.
+        try await connection.run(script: "NOTIFY onboarding_schema; COMMIT", timeout: patience)
         return changes
     }
 

@@ -25,7 +25,7 @@ struct Migrate: AsyncParsableCommand {
             return try Terminal.show("The schema is up to date at version \(SchemaMigrator.newest).")
         }
         let (changes, repairs) = try await database.withConnection { connection throws(PostgresError) in
-            let migrator = SchemaMigrator(connection)
+            let migrator = SchemaMigrator(connection) { Terminal.complain(["onboard: \($0)"]) }
             return (try await migrator.migrate(), try await migrator.repair())
         }
         try Terminal.show(repairs.map { "Repaired after a restore: \($0)." })

@@ -53,6 +53,10 @@ struct Work: AsyncParsableCommand {
         } catch let error as PostgresError {
             await caller.shutdown()
             throw Failure(error)
+        } catch is Daemon.SchemaIsTooNew {
+            await caller.shutdown()
+            throw SchemaMigrator.Standing.newer(isBreaking: true).refusal
+                ?? Failure(.bug, "a newer schema has no refusal")
         }
         await caller.shutdown()
     }

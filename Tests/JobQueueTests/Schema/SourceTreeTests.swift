@@ -50,6 +50,46 @@ import Testing
         }
     }
 
+    @Test func `the functions, views and triggers of a database are those of the files`() async throws {
+        try await withSessions { sessions in
+            let names = """
+                SELECT proname FROM pg_proc WHERE pronamespace = 'onboarding'::regnamespace
+                UNION ALL SELECT relname FROM pg_class WHERE relnamespace = 'onboarding'::regnamespace AND relkind = 'v'
+                UNION ALL SELECT tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+                    WHERE relnamespace = 'onboarding'::regnamespace AND NOT tgisinternal AND tgparentid = 0
+                ORDER BY 1
+                """
+            #expect(
+                try await sessions[0].column(names).compactMap { $0 }.sorted()
+                    == SQLCatalog.sources.map(\.name).sorted())
+            let rows = try await sessions[0].connection.query(
+                Statement(
+                    """
+                    SELECT proname::text, prosrc, pg_get_function_identity_arguments(oid) FROM pg_proc
+                    WHERE pronamespace = 'onboarding'::regnamespace AND prosqlbody IS NULL
+                    """))
+            #expect(rows.count > 80)
+            for row in rows {
+                let (name, body) = (try row.decode(String.self, at: 0), try row.decode(String.self, at: 1))
+                let file = SQLCatalog.sources.first { $0.name == name }?.sql ?? ""
+                #expect(file.contains(body), "\(name)")
+            }
+            // What has no text of its own, such as a view: made again from its file it is the same.
+            let state = """
+                SELECT pg_get_functiondef(p.oid) FROM pg_proc p WHERE p.pronamespace = 'onboarding'::regnamespace
+                UNION ALL SELECT concat(c.relname, pg_get_viewdef(c.oid)) FROM pg_class c
+                    WHERE c.relnamespace = 'onboarding'::regnamespace AND c.relkind = 'v'
+                UNION ALL SELECT pg_get_triggerdef(t.oid) FROM pg_trigger t WHERE NOT tgisinternal
+                ORDER BY 1
+                """
+            let before = try await sessions[0].column(state)
+            try await sessions[0].run("UPDATE onboarding.sources SET digest = ''")
+            let changes = try await SchemaMigrator(sessions[0].connection).migrate()
+            #expect(changes.replaced == SQLCatalog.sources.map(\.name) + ["grants"])
+            #expect(try await sessions[0].column(state) == before)
+        }
+    }
+
     @Test func `each source comes after the views and functions that it names`() {
         var seen: Set<String> = []
         let names = Set(SQLCatalog.sources.map(\.name))
