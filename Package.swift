@@ -43,10 +43,11 @@ let package = Package(
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .target(
-            name: "SQLCatalog", path: "sql", sources: ["SQLCatalog.swift"],
-            resources: [.embedInCode("migrations"), .embedInCode("queries"), .embedInCode("schema.sql")],
-            swiftSettings: strict),
+        .executableTarget(name: "embed-sql", swiftSettings: strict),
+        .plugin(
+            name: "EmbedSQLPlugin", capability: .buildTool(), dependencies: ["embed-sql"],
+            path: "Sources/EmbedSQLPlugin"),
+        .target(name: "SQLCatalog", swiftSettings: strict, plugins: ["EmbedSQLPlugin"]),
         .target(name: "JobModel", swiftSettings: strict),
         .target(
             name: "Postgres", dependencies: ["CPostgres", locks, logging],
@@ -88,7 +89,7 @@ let package = Package(
         .target(
             name: "TestKit",
             dependencies: [
-                "Postgres", "SQLCatalog", locks, .product(name: "NIOCore", package: "swift-nio"),
+                "JobQueue", "Postgres", locks, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: strict),
         .target(name: "ProtocolModel", swiftSettings: strict),

@@ -23,8 +23,11 @@ enum SourceRules {
             "Contracts", "Crypto", "Foundation", "Glibc", "HTTPTypes", "Hummingbird", "Logging",
             "NIOConcurrencyHelpers", "NIOCore", "ServiceLifecycle", "UnixSignals",
         ],
+        "SQLCatalog": [],
+        "EmbedSQLPlugin": ["Foundation", "PackagePlugin"],
+        "embed-sql": ["Foundation"],
         "TestKit": [
-            "Postgres", "SQLCatalog", "Foundation", "Glibc", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix",
+            "JobQueue", "Postgres", "Foundation", "Glibc", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix",
         ],
         "ProtocolModel": [],
         "SeededRandom": [],

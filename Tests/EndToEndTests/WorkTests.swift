@@ -179,10 +179,11 @@ import Testing
 
     @Test func `a schema that is missing, behind or too new is told apart at start`() async throws {
         try await withStage { stage in
-            try await stage.run("INSERT INTO onboarding.migrations (version, name) VALUES (9999, 'future')")
+            try await stage.run(
+                "INSERT INTO onboarding.migrations (version, name, is_breaking) VALUES (9999, 'future', true)")
             let tooNew = try await stage.work().ended()
             #expect(tooNew.exitCode == 78)
-            #expect(tooNew.errors.contains("newer"))
+            #expect(tooNew.errors.contains("later onboard"))
             try await stage.run("DROP SCHEMA onboarding CASCADE")
             let missing = try await stage.work().ended()
             #expect(missing.exitCode == 78)

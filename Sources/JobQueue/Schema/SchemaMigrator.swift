@@ -1,7 +1,7 @@
 package import Postgres
 import SQLCatalog
 
-/// Brings the schema to the version of this program, one transaction a step.
+/// Brings the schema to that of this program: migrations, functions, views, triggers and rights, in one transaction.
 package struct SchemaMigrator: Sendable {
     /// How a database's schema compares with this program.
     package enum Standing: Sendable, Equatable {
@@ -9,60 +9,72 @@ package struct SchemaMigrator: Sendable {
         case current
         /// These migrations are missing.
         case behind([Int])
-        /// The schema is of a later program, of this version.
-        case newer(Int)
+        /// These functions, views, triggers or grants differ from this program's.
+        case outdated([String])
+        /// The schema is of a later program; one that is breaking for this program cannot be used.
+        case newer(isBreaking: Bool)
         /// It was restored in part: these objects are missing, or switched off.
         case incomplete([String])
         /// It was restored where these roles were missing, or without privileges.
         case withoutRights([String])
     }
 
+    /// What a run has changed.
+    package struct Changes: Sendable, Equatable {
+        /// The migrations that were run.
+        package var migrations: [Int] = []
+        /// The functions, views, triggers and grants that were replaced.
+        package var replaced: [String] = []
+        /// The functions, views and triggers that were dropped, since this program has none of the name.
+        package var dropped: [String] = []
+        /// Whether nothing was changed but, perhaps, rights.
+        package var isEmpty: Bool { migrations.isEmpty && replaced.isEmpty && dropped.isEmpty }
+    }
+
     /// The advisory lock that lets one migrator work at a time; the number is this project's own.
     private static let lock = "4727350117621"
 
-    /// How long to wait for another migrator, and for one step.
-    private static let patience: Duration = .seconds(600)
+    /// How long to wait for another migrator, and for the locks of one run.
+    static let patience: Duration = .seconds(600)
 
-    private let connection: Connection
+    let connection: Connection
 
     /// Works over `connection`, which nothing else may use meanwhile.
     package init(_ connection: Connection) {
         self.connection = connection
     }
 
-    /// The newest version that this program knows.
+    /// The newest migration that this program knows.
     package static var newest: Int { SQLCatalog.migrations.last?.version ?? 0 }
 
     /// Tells how the database compares, without changing anything.
     package func standing() async throws(PostgresError) -> Standing {
-        let version = try await version()
-        if version > Self.newest { return .newer(version) }
+        let (version, isBreaking) = try await version()
         let present = try await objects()
         if version == 0, present.contains("jobs") { return .incomplete(["the rows of the table migrations"]) }
+        let revision = version > 0 && present.contains("sources") ? try await revision() : 0
+        if version > Self.newest || revision > SQLCatalog.revision { return .newer(isBreaking: isBreaking) }
         let pending = SQLCatalog.migrations.map(\.version).filter { $0 > version }
         guard pending.isEmpty else { return .behind(pending) }
-        let missing = SchemaSnapshot.objects.subtracting(present)
+        let missing = SchemaNames.objects.subtracting(present)
         guard missing.isEmpty else { return .incomplete(missing.sorted()) }
-        let strangers = SchemaSnapshot.roles.subtracting(present)
+        let differing = try await compareSources().filter(\.isChanged).map(\.name)
+        guard differing.isEmpty, revision == SQLCatalog.revision else { return .outdated(differing.sorted()) }
+        let strangers = SchemaNames.roles.subtracting(present)
         return strangers.isEmpty ? .current : .withoutRights(strangers.sorted())
     }
 
-    /// Runs what is missing and returns the versions that were run. Gives the roles their rights where a restore did not.
+    /// Runs what is missing, replaces what differs, drops what is gone, and gives the roles their rights.
     ///
-    /// Safe to call from many processes at once: the others wait. A step that fails leaves its
-    /// transaction undone and those before it done.
-    package func migrate() async throws(PostgresError) -> [Int] {
+    /// Safe to call from many processes at once: the others wait. What fails leaves the database as it was. A schema that is the
+    /// same, or a later program's, is left alone.
+    package func migrate() async throws(PostgresError) -> Changes {
         try await connection.run(
             script: "SET lock_timeout = 0; SELECT pg_advisory_lock(\(Self.lock))", timeout: Self.patience)
         do {
-            let done = try await runMissing()
-            if case .withoutRights = try await standing() {
-                let rights = SchemaSnapshot.rights.joined(separator: "\n")
-                try await connection.run(
-                    script: "BEGIN; SELECT onboarding.make_roles();\n\(rights)\nCOMMIT;", timeout: Self.patience)
-            }
+            let changes = try await applyWhenFree()
             try await connection.run(script: "SELECT pg_advisory_unlock(\(Self.lock))")
-            return done
+            return changes
         } catch {
             // The error says more than a failed unlock would; closing the connection frees the lock as well.
             _ = try? await connection.run(script: "ROLLBACK; SELECT pg_advisory_unlock(\(Self.lock))")
@@ -72,33 +84,16 @@ package struct SchemaMigrator: Sendable {
 
     /// Repairs what a restore of single tables, or of data alone, has left behind, and returns a sentence for each repair.
     package func repair() async throws(PostgresError) -> [String] {
-        try await connection.query(Statement(SQLCatalog.query("repair_restored"))).map { row throws(PostgresError) in
-            try row.decode(String.self, at: 0)
-        }
+        try await run("repair_restored").map { row throws(PostgresError) in try row.decode(String.self, at: 0) }
     }
 
-    private func objects() async throws(PostgresError) -> Set<String> {
-        let rows = try await connection.query(Statement(SQLCatalog.query("schema_objects")))
-        return Set(try rows.map { row throws(PostgresError) in try row.decode(String.self, at: 0) })
-    }
-
-    private func runMissing() async throws(PostgresError) -> [Int] {
-        let version = try await version()
-        var done: [Int] = []
-        for migration in SQLCatalog.migrations where migration.version > version {
-            try await run(migration)
-            done.append(migration.version)
-        }
-        return done
-    }
-
-    /// Runs one step, again and again while others hold what it has to lock: as long as it waits, they wait behind it.
-    private func run(_ migration: SQLCatalog.Migration) async throws(PostgresError) {
+    /// Applies everything, again and again while others hold what it has to lock: a statement that waits for a table's lock
+    /// holds up all that come after it.
+    private func applyWhenFree() async throws(PostgresError) -> Changes {
         let end = ContinuousClock.now + Self.patience
         while true {
             do throws(PostgresError) {
-                let script = "BEGIN; SET LOCAL lock_timeout = '2s';\n\(migration.sql)\nCOMMIT;"
-                return try await connection.run(script: script, timeout: Self.patience)
+                return try await apply()
             } catch {
                 let isForLocks = error.sqlState == .lockNotAvailable || error.sqlState == .deadlockDetected
                 guard isForLocks, ContinuousClock.now < end else { throw error }
@@ -109,13 +104,48 @@ package struct SchemaMigrator: Sendable {
         }
     }
 
-    private func version() async throws(PostgresError) -> Int {
+    private func apply() async throws(PostgresError) -> Changes {
+        let standing = try await standing()
+        switch standing {
+        case .current, .newer: return Changes()
+        case .behind, .outdated, .incomplete, .withoutRights: break
+        }
+        let version = try await version().version
+        // Names in what is made are those of PostgreSQL, whatever path the login has.
+        try await connection.run(script: "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL search_path = pg_catalog")
+        var changes = Changes()
+        for migration in SQLCatalog.migrations where migration.version > version {
+            try await connection.run(script: migration.sql, timeout: Self.patience)
+            _ = try await run(
+                "record_migration",
+                [.integer(migration.version), .text(migration.name), .boolean(migration.isBreaking)])
+            changes.migrations.append(migration.version)
+        }
+        try await applySources(&changes)
+        try await connection.run(script: "COMMIT", timeout: Self.patience)
+        return changes
+    }
+
+    func objects() async throws(PostgresError) -> Set<String> {
+        Set(try await run("schema_objects").map { row throws(PostgresError) in try row.decode(String.self, at: 0) })
+    }
+
+    private func version() async throws(PostgresError) -> (version: Int, isBreaking: Bool) {
         do {
-            return try await connection.query(Statement(SQLCatalog.query("schema_version")))[0].decode(Int.self, at: 0)
+            let row = try await run("schema_version", [.integer(Self.newest)])[0]
+            return (try row.decode(Int.self, at: 0), try row.decode(Bool.self, at: 1))
         } catch {
             // No table, or not even the schema.
             guard error.sqlState == .undefinedTable || error.sqlState?.code == "3F000" else { throw error }
-            return 0
+            return (0, false)
         }
+    }
+
+    private func revision() async throws(PostgresError) -> Int {
+        try await run("schema_revision")[0].decode(Int.self, at: 0)
+    }
+
+    func run(_ query: String, _ parameters: [Parameter] = []) async throws(PostgresError) -> Rows {
+        try await connection.query(Statement(SQLCatalog.query(query), parameters: parameters))
     }
 }

@@ -19,7 +19,7 @@ struct ClaimSchedule: Sendable {
     /// How often the cursor's place is remembered: looks back go once to twice as far.
     private static let memory: Duration = .seconds(10)
     /// How long after a wake-up to look once more: it stands for all commits of the next ten milliseconds
-    /// (`0010_wakeups.sql`), and a commit takes a few. Twice more after it, each four times as long after the one before,
+    /// (`sql/wakeups/wake_workers.sql`), and a commit takes a few. Twice more after it, each four times as long after the one before,
     /// for commits that take longer.
     private static let firstLook: Duration = .milliseconds(15)
     private static let lastLook: Duration = .milliseconds(240)

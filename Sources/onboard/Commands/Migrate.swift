@@ -17,19 +17,28 @@ struct Migrate: AsyncParsableCommand {
             try await SchemaMigrator(connection).standing()
         }
         if let refusal = standing.refusal { throw refusal }
+        if let notice = standing.notice {
+            return try Terminal.show("The database's schema is left as it is: \(notice).")
+        }
         if check {
             if let work = standing.work { throw Failure(.answerIsNo, work) }
             return try Terminal.show("The schema is up to date at version \(SchemaMigrator.newest).")
         }
-        let (done, repairs) = try await database.withConnection { connection throws(PostgresError) in
+        let (changes, repairs) = try await database.withConnection { connection throws(PostgresError) in
             let migrator = SchemaMigrator(connection)
-            return (standing == .current ? [] : try await migrator.migrate(), try await migrator.repair())
+            return (try await migrator.migrate(), try await migrator.repair())
         }
         try Terminal.show(repairs.map { "Repaired after a restore: \($0)." })
-        try Terminal.show(
-            done.isEmpty
-                ? "The schema is up to date at version \(SchemaMigrator.newest)."
-                : "Ran \(done.count) migrations; the schema is at version \(SchemaMigrator.newest).")
+        try Terminal.show(changes.sentence)
+    }
+}
+
+extension SchemaMigrator.Changes {
+    /// What was done, for a person.
+    var sentence: String {
+        guard !isEmpty else { return "The schema is up to date at version \(SchemaMigrator.newest)." }
+        return "Ran \(migrations.count) migrations, replaced \(replaced.count) functions, views, triggers and grants, "
+            + "and dropped \(dropped.count); the schema is at version \(SchemaMigrator.newest)."
     }
 }
 
@@ -37,10 +46,10 @@ extension SchemaMigrator.Standing {
     /// Why nothing can work with this schema, and what to do; nil where something can.
     var refusal: Failure? {
         switch self {
-        case .newer(let version):
+        case .newer(isBreaking: true):
             Failure(
                 .wrongConfiguration,
-                "the database's schema has version \(version), newer than this program's \(SchemaMigrator.newest): run a newer onboard"
+                "the database's schema is of a later onboard, and this program cannot work with it: run a newer onboard"
             )
         case .incomplete(let missing):
             Failure(
@@ -51,11 +60,19 @@ extension SchemaMigrator.Standing {
         }
     }
 
+    /// What is worth telling where everything works; nil for nothing.
+    var notice: String? {
+        guard case .newer(isBreaking: false) = self else { return nil }
+        return "it is of a later onboard, and this program can work with it"
+    }
+
     /// What `onboard migrate` has to do; nil for nothing.
     var work: String? {
         switch self {
         case .behind(let missing):
             "the schema lacks the migrations \(Self.list(missing.map(String.init))): run `onboard migrate`"
+        case .outdated(let names):
+            "of the schema \(Self.list(names)) differ from this program's: run `onboard migrate`"
         case .withoutRights(let roles):
             "the schema was restored without the rights of \(Self.list(roles)): run `onboard migrate`"
         default: nil

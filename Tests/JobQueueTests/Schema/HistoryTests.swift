@@ -1,5 +1,4 @@
 import Postgres
-import SQLCatalog
 import TestKit
 import Testing
 

@@ -1,5 +1,4 @@
 import Postgres
-import SQLCatalog
 import TestKit
 import Testing
 
@@ -127,38 +126,6 @@ import Testing
             #expect(try await session.value("onboarding.expire_jobs(10)") == "1")
             try await session.run(SQL.enqueue() + "; SELECT onboarding.cancel(7, 'not needed')")
             #expect(try await session.value(Self.counts) == "3 2")
-        }
-    }
-
-    @Test(arguments: [true, false])
-    func `an upgrade counts what of the hour nobody has counted`(isCounted: Bool) async throws {
-        try await withTestDatabase(migrated: false) { connectionString in
-            let connection = try await Connection.open(ConnectionConfiguration(connectionString: connectionString))
-            let session = Session(connection: connection)
-            let counts = try #require(SQLCatalog.migrations.first { $0.name == "counts" })
-            for migration in SQLCatalog.migrations where migration.version < counts.version {
-                try await session.run("BEGIN; \(migration.sql) COMMIT")
-            }
-            func end(_ ends: String) async throws {
-                try await session.run(
-                    """
-                    SET session_replication_role = replica;
-                    INSERT INTO onboarding.jobs (kind, payload, payload_bytes, state, finished_at, provider_id)
-                    SELECT 'iron.customer.create', '\(SQL.person)', 10, s.state, now() - s.age * interval '1 s', 'p'
-                    FROM (VALUES \(ends)) AS s (age, state);
-                    SET session_replication_role = origin;
-                    """)
-            }
-            // Some in minutes that are counted, some in none.
-            try await end("(3700, 'completed'), (3550, 'completed'), (1800, 'failed'), (100, 'completed')")
-            if isCounted { try await session.run(Self.maintain) }
-            try await end("(50, 'completed'), (9, 'failed'), (9, 'cancelled')")
-            #expect(try await session.value(Self.counts) == "3 2")
-            try await session.run("BEGIN; \(counts.sql) COMMIT")
-            #expect(try await session.value(Self.counts) == "3 2")
-            try await session.run(Self.maintain)
-            #expect(try await session.value(Self.counts) == "3 2")
-            await connection.close()
         }
     }
 

@@ -184,7 +184,7 @@ import Testing
                     }
                     #expect(try await restored.value("SELECT count(*) FROM onboarding.ended") == "0")
                     let migrator = SchemaMigrator(restored.connection)
-                    #expect(try await migrator.migrate() == [])
+                    #expect(try await migrator.migrate().migrations == [])
                     #expect(try await migrator.standing() == .current)
                     _ = try await migrator.repair()
                     #expect(try await migrator.repair() == [])
@@ -291,7 +291,7 @@ import Testing
                         "onboarding_enqueuer", "onboarding_monitor", "onboarding_operator", "onboarding_worker",
                     ]
                     #expect(try await migrator.standing() == .withoutRights(roles))
-                    #expect(try await migrator.migrate() == [])
+                    #expect(try await migrator.migrate().migrations == [])
                     #expect(try await migrator.standing() == .current)
                     try await withSession(sourceURL) { source in
                         let granted = try await source.column(rights)
@@ -307,7 +307,7 @@ import Testing
         try await withSource { _, sourceURL in
             let dump = try await PostgresTools.dump(sourceURL, ["--data-only", "--disable-triggers"])
             try await withTestDatabase { url in
-                #expect(try await PostgresTools.replay(dump, into: url).count == 4)
+                #expect(try await PostgresTools.replay(dump, into: url).count == 5)
                 try await withSession(url) { session in
                     try await Self.expectRefusal(session, "the pauses and limits of iron")
                     try await session.run("SELECT onboarding.pause_provider('iron')")

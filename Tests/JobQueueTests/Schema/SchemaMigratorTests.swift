@@ -5,104 +5,199 @@ import TestKit
 import Testing
 
 @Suite struct SchemaMigratorTests {
-    private static let all = SQLCatalog.migrations.map(\.version)
+    private static let versions = SQLCatalog.migrations.map(\.version)
+    private static let names = SQLCatalog.sources.map(\.name)
 
-    private func withConnections(_ count: Int, _ body: ([Connection]) async throws -> Void) async throws {
-        try await withTestDatabase(migrated: false) { connectionString in
-            var connections: [Connection] = []
+    /// Every row that a migration may write in the catalogue, with the transaction that wrote it.
+    private static let catalogue = """
+        SELECT concat_ws(' ', c.oid::regclass, c.xmin) FROM pg_class c WHERE c.relnamespace = 'onboarding'::regnamespace
+        UNION ALL SELECT concat_ws(' ', p.oid::regprocedure, p.xmin) FROM pg_proc p WHERE p.pronamespace = 'onboarding'::regnamespace
+        UNION ALL SELECT concat_ws(' ', t.tgname, t.xmin) FROM pg_trigger t
+        UNION ALL SELECT concat_ws(' ', r.ev_class::regclass, r.xmin) FROM pg_rewrite r
+        UNION ALL SELECT concat_ws(' ', a.attrelid::regclass, a.attname, a.xmin) FROM pg_attribute a
+        UNION ALL SELECT concat_ws(' ', s.name, s.xmin) FROM onboarding.sources s
+        UNION ALL SELECT concat_ws(' ', m.version, m.xmin) FROM onboarding.migrations m
+        ORDER BY 1
+        """
+
+    private func withConnections(
+        _ count: Int, migrated: Bool = false, _ body: ([Session]) async throws -> Void
+    ) async throws {
+        try await withTestDatabase(migrated: migrated) { connectionString in
+            var sessions: [Session] = []
             for _ in 0..<count {
-                connections.append(
-                    try await Connection.open(ConnectionConfiguration(connectionString: connectionString)))
+                sessions.append(
+                    Session(
+                        connection: try await Connection.open(
+                            ConnectionConfiguration(connectionString: connectionString))))
             }
             do {
-                try await body(connections)
+                try await body(sessions)
             } catch {
-                for connection in connections { await connection.close() }
+                for session in sessions { await session.connection.close() }
                 throw error
             }
-            for connection in connections { await connection.close() }
+            for session in sessions { await session.connection.close() }
         }
     }
 
-    @Test func `an empty database is brought up to date, and once is enough`() async throws {
-        try await withConnections(1) { connections in
-            let migrator = SchemaMigrator(connections[0])
-            let outcome1 = try await migrator.standing()
-            #expect(outcome1 == .behind(Self.all))
-            let outcome2 = try await migrator.migrate()
-            #expect(outcome2 == Self.all)
-            let outcome3 = try await migrator.standing()
-            #expect(outcome3 == .current)
-            let outcome4 = try await migrator.migrate()
-            #expect(outcome4 == [])
+    @Test func `an empty database is brought up to date, and a second run writes nothing`() async throws {
+        try await withConnections(1) { sessions in
+            let migrator = SchemaMigrator(sessions[0].connection)
+            #expect(try await migrator.standing() == .behind(Self.versions))
+            let changes = try await migrator.migrate()
+            #expect(changes.migrations == Self.versions)
+            #expect(changes.replaced == Self.names + ["grants"])
+            #expect(try await migrator.standing() == .current)
+            let before = try await sessions[0].column(Self.catalogue)
+            #expect(before.count > 1000)
+            #expect(try await migrator.migrate().isEmpty)
+            #expect(try await sessions[0].column(Self.catalogue) == before)
         }
     }
 
     @Test func `of two migrators at once one works and the other waits`() async throws {
-        try await withConnections(2) { connections in
-            async let first = SchemaMigrator(connections[0]).migrate()
-            async let second = SchemaMigrator(connections[1]).migrate()
-            let done = try await first + second
-            #expect(done == Self.all)
+        try await withConnections(2) { sessions in
+            async let first = SchemaMigrator(sessions[0].connection).migrate()
+            async let second = SchemaMigrator(sessions[1].connection).migrate()
+            let done = try await first.migrations + second.migrations
+            #expect(done == Self.versions)
         }
     }
 
     @Test(.timeLimit(.minutes(10)))
-    func `an upgrade waits for open transactions without holding up callers, and goes on`()
-        async throws
-    {
-        try await withConnections(3) { connections in
-            let (migrator, caller, monitor) = (connections[0], connections[1], connections[2])
-            for migration in SQLCatalog.migrations where migration.version < 10 {
-                try await migrator.run(script: "BEGIN; \(migration.sql); COMMIT")
-            }
+    func `an upgrade waits for open transactions without holding up callers, and goes on`() async throws {
+        try await withConnections(3, migrated: true) { sessions in
+            let (migrator, caller, monitor) = (sessions[0], sessions[1], sessions[2])
+            // A trigger has to be made again, which locks the table that everybody writes in.
+            try await migrator.run("UPDATE onboarding.sources SET digest = '' WHERE name = 'jobs_notify'")
             let insert = SQL.enqueue()
-            try await caller.run(script: "BEGIN; \(insert)")
-            async let migrated = SchemaMigrator(migrator).migrate()
+            try await caller.run("BEGIN; \(insert)")
+            async let migrated = SchemaMigrator(migrator.connection).migrate()
             // As dashboards and other callers do all the time: none may fail, or wait for as long as the caller's.
             let end = ContinuousClock.now + .seconds(6)
             while ContinuousClock.now < end {
-                _ = try await monitor.query(Statement("SELECT * FROM onboarding.queue_health"), timeout: .seconds(4))
-                try await monitor.run(script: insert, timeout: .seconds(4))
+                _ = try await monitor.connection.query(
+                    Statement("SELECT * FROM onboarding.queue_health"), timeout: .seconds(4))
+                try await monitor.connection.run(script: insert, timeout: .seconds(4))
                 try await Task.sleep(for: .milliseconds(50))
             }
-            try await caller.run(script: "COMMIT")
-            #expect(try await migrated == SQLCatalog.migrations.map(\.version).filter { $0 >= 10 })
-            let kept = try await monitor.query(Statement("SELECT count(*) > 2 FROM onboarding.jobs"))
-            #expect(try kept[0].decode(Bool.self, at: 0))
+            try await caller.run("COMMIT")
+            #expect(try await migrated.replaced == ["jobs_notify"])
+            #expect(try await monitor.value("SELECT count(*) > 2 FROM onboarding.jobs") == "true")
         }
     }
 
-    @Test func `a step that fails leaves nothing of itself and frees the lock`() async throws {
-        try await withConnections(2) { connections in
-            // The third step makes this function.
-            try await connections[0].run(
-                script: "CREATE SCHEMA onboarding; CREATE FUNCTION onboarding.take_over(text, integer, bigint[]) "
-                    + "RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+    @Test func `a run that fails leaves nothing of itself and frees the lock`() async throws {
+        try await withConnections(2) { sessions in
+            // The functions come after the tables; this one is in their way.
+            try await sessions[0].run(
+                "CREATE SCHEMA onboarding; CREATE FUNCTION onboarding.settle_dependents(ended bigint[]) "
+                    + "RETURNS integer LANGUAGE sql AS 'SELECT 1'; "
+                    + "CREATE VIEW public.blocker AS SELECT onboarding.settle_dependents(NULL)")
             do throws(PostgresError) {
-                _ = try await SchemaMigrator(connections[0]).migrate()
-                Issue.record("the step did not fail")
+                _ = try await SchemaMigrator(sessions[0].connection).migrate()
+                Issue.record("it did not fail")
             } catch {
-                #expect(error.sqlState?.code == "42723")
+                #expect(error.sqlState?.code == "2BP01")
             }
-            let outcome5 = try await SchemaMigrator(connections[1]).standing()
-            #expect(outcome5 == .behind(Self.all.filter { $0 > 2 }))
-            try await connections[1].run(script: "DROP FUNCTION onboarding.take_over(text, integer, bigint[])")
-            let outcome6 = try await SchemaMigrator(connections[1]).migrate()
-            #expect(outcome6 == Self.all.filter { $0 > 2 })
+            #expect(try await sessions[1].value("SELECT to_regclass('onboarding.jobs') IS NULL") == "true")
+            #expect(try await SchemaMigrator(sessions[1].connection).standing() == .behind(Self.versions))
+            try await sessions[1].run("DROP VIEW public.blocker")
+            let outcome = try await SchemaMigrator(sessions[1].connection).migrate()
+            #expect(outcome.migrations == Self.versions)
         }
     }
 
     @Test func `a schema of a later program is recognised and left alone`() async throws {
-        try await withConnections(1) { connections in
-            let migrator = SchemaMigrator(connections[0])
-            _ = try await migrator.migrate()
-            try await connections[0].run(
-                script: "INSERT INTO onboarding.migrations (version, name) VALUES (9999, 'later')")
-            let outcome7 = try await migrator.standing()
-            #expect(outcome7 == .newer(9999))
-            let outcome8 = try await migrator.migrate()
-            #expect(outcome8 == [])
+        for later in [
+            "INSERT INTO onboarding.migrations (version, name) VALUES (9999, 'later')",
+            "UPDATE onboarding.sources SET revision = 9999, digest = ''",
+        ] {
+            try await withConnections(1, migrated: true) { sessions in
+                let migrator = SchemaMigrator(sessions[0].connection)
+                try await sessions[0].run(later)
+                #expect(try await migrator.standing() == .newer(isBreaking: false))
+                #expect(try await migrator.migrate().isEmpty)
+                try await sessions[0].run(
+                    "INSERT INTO onboarding.migrations (version, name, is_breaking) VALUES (10000, 'broken', true)")
+                #expect(try await migrator.standing() == .newer(isBreaking: true))
+            }
+        }
+    }
+
+    /// Changes of a database that a program before this one may have left, and what the run replaces because of each.
+    private static let differences: [(change: String, replaced: [String])] = [
+        (
+            "CREATE OR REPLACE FUNCTION onboarding.counted_at_once() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 7'",
+            ["counted_at_once"]
+        ),
+        // Another result and other parameters: it and what depends on it are made again.
+        (
+            """
+            DROP VIEW onboarding.queue_health; DROP FUNCTION onboarding.queue_counts;
+            CREATE FUNCTION onboarding.queue_counts() RETURNS TABLE (provider text) LANGUAGE sql AS 'SELECT provider FROM onboarding.providers';
+            CREATE VIEW onboarding.queue_health AS SELECT * FROM onboarding.queue_counts();
+            UPDATE onboarding.sources SET digest = '' WHERE name = 'queue_health'
+            """, ["queue_counts", "queue_health"]
+        ),
+        (
+            """
+            DROP FUNCTION onboarding.pace CASCADE; CREATE FUNCTION onboarding.pace(integer) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+            UPDATE onboarding.sources SET object = 'FUNCTION onboarding.pace(integer)' WHERE name = 'pace'
+            """, ["pace"]
+        ),
+        // Other columns of a view on which another depends.
+        (
+            """
+            DROP VIEW onboarding.evidence; CREATE VIEW onboarding.evidence AS SELECT 1 AS one
+            """, ["evidence"]
+        ),
+        ("DROP TRIGGER jobs_check_new ON onboarding.jobs", ["jobs_check_new"]),
+    ]
+
+    @Test(arguments: differences.indices)
+    func `what differs from its file is made again as the file says, with its rights`(index: Int) async throws {
+        let (change, replaced) = Self.differences[index]
+        let state = """
+            SELECT concat_ws(' ', pg_get_functiondef(p.oid), p.proacl) FROM pg_proc p WHERE p.pronamespace = 'onboarding'::regnamespace
+            UNION ALL SELECT concat_ws(' ', c.relname, pg_get_viewdef(c.oid), c.relacl) FROM pg_class c
+                WHERE c.relnamespace = 'onboarding'::regnamespace AND c.relkind = 'v'
+            UNION ALL SELECT pg_get_triggerdef(t.oid) FROM pg_trigger t WHERE NOT tgisinternal
+            ORDER BY 1
+            """
+        try await withConnections(1, migrated: true) { sessions in
+            let whole = try await sessions[0].column(state)
+            try await sessions[0].run(change)
+            let names = replaced.map { "'\($0)'" }.joined(separator: ", ")
+            try await sessions[0].run("UPDATE onboarding.sources SET digest = '' WHERE name IN (\(names))")
+            let changes = try await SchemaMigrator(sessions[0].connection).migrate()
+            #expect(changes.replaced.sorted() == replaced)
+            #expect(try await sessions[0].column(state) == whole)
+        }
+    }
+
+    @Test func `what has no file any more is dropped, and what others have made stays`() async throws {
+        try await withConnections(1, migrated: true) { sessions in
+            try await sessions[0].run(
+                """
+                CREATE FUNCTION onboarding.former() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+                CREATE VIEW onboarding.former_view AS SELECT 1 AS x; CREATE VIEW onboarding.former_views AS SELECT * FROM onboarding.former_view;
+                CREATE TRIGGER former_trigger BEFORE INSERT ON onboarding.jobs FOR EACH ROW EXECUTE FUNCTION onboarding.former();
+                CREATE FUNCTION onboarding.the_companys() RETURNS integer LANGUAGE sql AS 'SELECT 1';
+                INSERT INTO onboarding.sources (name, digest, object, revision) VALUES
+                    ('former', '', 'FUNCTION onboarding.former()', 0), ('former_view', '', 'VIEW onboarding.former_view', 0),
+                    ('former_views', '', 'VIEW onboarding.former_views', 0),
+                    ('former_trigger', '', 'TRIGGER former_trigger ON onboarding.jobs', 0),
+                    ('gone_already', '', 'FUNCTION onboarding.gone_already()', 0);
+                """)
+            let changes = try await SchemaMigrator(sessions[0].connection).migrate()
+            #expect(changes.dropped.sorted() == ["former", "former_trigger", "former_view", "former_views"])
+            #expect(changes.replaced == [])
+            let left = "SELECT count(*) FROM onboarding.sources WHERE name LIKE 'former%' OR name LIKE 'gone%'"
+            #expect(try await sessions[0].value(left) == "0")
+            #expect(try await sessions[0].value("onboarding.the_companys()") == "1")
+            #expect(try await SchemaMigrator(sessions[0].connection).standing() == .current)
         }
     }
 }

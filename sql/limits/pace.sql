@@ -1,0 +1,11 @@
+-- The rate and burst that hold now: the operator's, or what refusals taught if that is less. Null: none.
+-- Callers: `allowance`, `booked_until`, `use_permits`, `why`.
+-- Locks: none.
+-- Errors: none.
+CREATE OR REPLACE FUNCTION onboarding.pace(p onboarding.providers, t timestamptz, OUT rate double precision, OUT burst integer)
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT least(p.rate_per_second, l.rate),
+        CASE WHEN l.rate < p.rate_per_second OR p.rate_per_second IS NULL
+            THEN least(p.burst, 1 + (l.rate / 20)::integer) ELSE coalesce(p.burst, 1) END
+    FROM (SELECT CASE WHEN p.adaptive_rate IS NOT NULL THEN onboarding.learnt_rate(p, t) END) AS l (rate);
+$$;
