@@ -94,7 +94,7 @@ package final class Program: @unchecked Sendable {
     }
 
     /// Waits for the end, at most `seconds`; then kills it and throws.
-    package func ended(within seconds: Double = 60) async throws -> Ended {
+    package func ended(within seconds: Double = 240) async throws -> Ended {
         let what = "the end of \(process.arguments ?? [])"
         try await eventually(within: seconds, "\(what), which says last: \(errors.suffix(1000));") {
             !process.isRunning
@@ -104,7 +104,7 @@ package final class Program: @unchecked Sendable {
 
     /// Runs a program to its end.
     package static func run(
-        _ name: String, _ arguments: [String], environment: [String: String] = [:], within seconds: Double = 60
+        _ name: String, _ arguments: [String], environment: [String: String] = [:], within seconds: Double = 240
     ) async throws -> Ended {
         try await Program(name, arguments, environment: environment).start().ended(within: seconds)
     }
@@ -121,7 +121,7 @@ package struct NotInTime: Error, CustomStringConvertible {
 
 /// Waits until `condition` holds, looking every 20 ms; other processes have no probe to await.
 package func eventually(
-    within seconds: Double = 30, _ what: @autoclosure () -> String, _ condition: () async throws -> Bool
+    within seconds: Double = 240, _ what: @autoclosure () -> String, _ condition: () async throws -> Bool
 ) async throws {
     let clock = ContinuousClock()
     let end = clock.now + .seconds(seconds)

@@ -38,7 +38,8 @@ struct Books: Sendable {
             """
             TRUNCATE chaos.bodies;
             INSERT INTO chaos.bodies SELECT id, sha256(convert_to(payload::text, 'UTF8')) FROM onboarding.jobs;
-            CREATE INDEX IF NOT EXISTS bodies_digest ON chaos.bodies (body_sha256); ANALYZE
+            CREATE INDEX IF NOT EXISTS bodies_digest ON chaos.bodies (body_sha256);
+            SELECT chaos.list_turns(); ANALYZE
             """, timeout: .seconds(120))
     }
 

@@ -9,7 +9,7 @@ import Testing
 
     /// The one customer is found, however late it came and however quick all calls before were.
     private func expectOneCustomerEach(_ stage: Stage, jobs: Int) async throws {
-        try await eventually(within: 30, "all jobs end") { try await stage.count("state = 'completed'") == jobs }
+        try await eventually("all jobs end") { try await stage.count("state = 'completed'") == jobs }
         #expect(try stage.simulator.effects().count == jobs)
         #expect(try stage.simulator.keysWithSeveralEffects() == [])
         #expect(
@@ -72,7 +72,7 @@ import Testing
             }
             try await stage.run(
                 "UPDATE onboarding.jobs SET run_at = now() + interval '1 h'; SELECT onboarding.cancel(1, 'withdrawn')")
-            try await eventually(within: 20, "the job ends") { try await stage.count("state = '\(end)'") == 1 }
+            try await eventually("the job ends") { try await stage.count("state = '\(end)'") == 1 }
             #expect(try stage.simulator.effects().count == (fault == "lost_answer" ? 1 : 0))
             #expect(
                 try await stage.value(

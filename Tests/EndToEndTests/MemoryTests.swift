@@ -49,7 +49,7 @@ import Testing
             try await stage.connection.run(
                 script: "INSERT INTO onboarding.jobs (kind, payload) SELECT '\(kind)', \(payload)",
                 timeout: .seconds(120))
-            try await eventually(within: 240, "the large job") {
+            try await eventually("the large job") {
                 try await stage.count("state IN ('completed', 'failed')") == 2
             }
             let size = Double(try await stage.value("SELECT max(payload_bytes) FROM onboarding.jobs") ?? "") ?? 0

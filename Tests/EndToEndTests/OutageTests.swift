@@ -42,7 +42,7 @@ import Testing
                     try await Task.sleep(for: .milliseconds(300))
                     try await server.start()
                 }
-                let ended = try await worker.ended(within: 60)
+                let ended = try await worker.ended()
                 #expect(ended.exitCode == 0, "\(ended.errors.suffix(2000))")
                 let connection = try await Connection.open(ConnectionConfiguration(connectionString: url))
                 try await expectAllDone(stage.on(connection), count: 300)
@@ -69,7 +69,7 @@ import Testing
                     try await Task.sleep(for: .seconds(seconds))
                     proxy.set(.open)
                 }
-                let ended = try await worker.ended(within: 90)
+                let ended = try await worker.ended()
                 #expect(ended.exitCode == 0, "\(ended.errors.suffix(2000))")
                 try await expectAllDone(stage, count: 200)
             }
@@ -125,7 +125,7 @@ import Testing
                 if ended > 30 { break }
             }
             #expect(ended > 5)
-            #expect(try await worker.ended(within: 60).exitCode == 0)
+            #expect(try await worker.ended().exitCode == 0)
             try await expectAllDone(stage, count: 200)
         }
     }

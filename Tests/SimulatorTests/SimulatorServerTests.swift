@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(10))) func `a late effect comes although its client has gone`() async throws {
-        try await withServer(lateEffect(after: 4000)) { client, base in
+        try await withServer(lateEffect(after: 12_000)) { client, base in
             await #expect(throws: HTTPClientError.self) {
                 try await client.execute(post(base), timeout: .seconds(1))
             }
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(10))) func `a late effect comes after its connection was cut`() async throws {
-        var configuration = lateEffect(after: 12000)
+        var configuration = lateEffect(after: 12_000)
         configuration.faults[0].cutAfter = 100
         try await withServer(configuration) { client, base in
             await #expect(throws: (any Error).self) {

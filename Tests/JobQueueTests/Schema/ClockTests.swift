@@ -114,14 +114,14 @@ import Testing
             try await operator_.run("COMMIT")
             // A lease that looks alive only because the clock was set back is nobody's.
             try await session.run(
-                "UPDATE onboarding.worker_leases SET last_seen_at = now() + interval '1 h', lease_expires_at = now() + interval '1 h 10 s'"
+                "UPDATE onboarding.worker_leases SET last_seen_at = now() + interval '59 min 30 s', lease_expires_at = now() + interval '1 h'"
             )
             #expect(try await signOn("c") == "t -59")
             // The leases of workers that signed off are gone; what the last one saw is not.
             try await session.run(
                 """
                 DELETE FROM onboarding.worker_leases WHERE id <> 'c'; SELECT onboarding.remove_worker('c');
-                UPDATE onboarding.maintenance SET clock_seen_at = clock_seen_at + interval '3 h'
+                UPDATE onboarding.maintenance SET clock_seen_at = clock_seen_at + interval '179 min 30 s'
                 """)
             #expect(try await signOn("d") == "t -179")
         }

@@ -159,22 +159,11 @@ SELECT x.id, 'claimed while another of its key ran' FROM (
 WHERE x.busy_until > x.claimed_at
 
 -- invariant: jobs of one order key ran in the order of their numbers
-WITH turns AS MATERIALIZED (
-    SELECT x.*, lead(x.at) OVER (PARTITION BY x.id ORDER BY x.at) AS until
-    FROM (
-        SELECT j.id, j.provider, j.order_key, j.created_at AS at, true AS is_open, interval '0' AS grace FROM onboarding.jobs j WHERE j.order_key IS NOT NULL
-        UNION ALL
-        -- What is retried is in the way of the others from then on; a claim at that moment may not have seen it.
-        SELECT j.id, j.provider, j.order_key, t.at, t.to_state = 'available', interval '2 s'
-        FROM onboarding.jobs j JOIN onboarding.transitions t ON t.job_id = j.id
-        WHERE j.order_key IS NOT NULL AND (t.to_state IN ('completed', 'failed', 'cancelled')
-            OR (t.to_state = 'available' AND t.from_state IN ('failed', 'cancelled')))) x)
-SELECT j.id, 'claimed while job ' || e.id || ' of its key came first and had not ended' FROM onboarding.jobs j
-JOIN onboarding.attempts a ON a.job_id = j.id AND NOT a.late
-JOIN turns e ON e.provider = j.provider AND e.order_key = j.order_key AND e.id < j.id AND e.is_open
-    AND e.at + e.grace < a.claimed_at AND coalesce(e.until, 'infinity') > a.claimed_at
-WHERE j.order_key IS NOT NULL AND a.job_id NOT IN (SELECT s.job_id FROM chaos.astray s)
-    AND e.id NOT IN (SELECT s.job_id FROM chaos.astray s)
+SELECT a.job_id, 'claimed while job ' || e.job_id || ' of its key came first and had not ended'
+FROM chaos.turns e
+JOIN chaos.turns j ON j.provider = e.provider AND j.order_key = e.order_key AND j.job_id > e.job_id AND j.is_first
+JOIN onboarding.attempts a ON a.job_id = j.job_id AND NOT a.late AND a.claimed_at > e.opened_at AND a.claimed_at < e.until
+WHERE e.is_open AND j.job_id NOT IN (SELECT s.job_id FROM chaos.astray s) AND e.job_id NOT IN (SELECT s.job_id FROM chaos.astray s)
 
 -- invariant: nothing runs before the job that it waits for
 SELECT j.id, 'claimed before job ' || p.id || ' was completed' FROM onboarding.jobs j

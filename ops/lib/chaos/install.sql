@@ -232,3 +232,29 @@ BEGIN
 EXCEPTION WHEN lock_not_available OR deadlock_detected THEN NULL;
 END;
 $$;
+
+-- When each job of an order key was in the way of those behind it: from its insertion or a retry to its next end.
+-- A claim at the moment of a retry may not have seen it.
+CREATE TABLE chaos.turns (job_id bigint, provider text, order_key text, is_open boolean, is_first boolean,
+    opened_at timestamptz, until timestamptz);
+CREATE INDEX turns_of_key ON chaos.turns (provider, order_key, job_id);
+
+-- Fills `turns` from the journal.
+CREATE FUNCTION chaos.list_turns() RETURNS void LANGUAGE sql AS $$
+    TRUNCATE chaos.turns;
+    INSERT INTO chaos.turns
+    SELECT x.id, x.provider, x.order_key, x.is_open, x.is_first, x.at + x.grace,
+        coalesce(lead(x.at) OVER (PARTITION BY x.id ORDER BY x.at), 'infinity')
+    FROM (
+        SELECT j.id, j.provider, j.order_key, j.created_at AS at, true AS is_open, true AS is_first, interval '0' AS grace
+        FROM onboarding.jobs j WHERE j.order_key IS NOT NULL
+        UNION ALL
+        SELECT j.id, j.provider, j.order_key, s.at, s.to_state = 'available', false, interval '2 s'
+        FROM onboarding.jobs j JOIN onboarding.state_changes s ON s.job_id = j.id
+        WHERE j.order_key IS NOT NULL AND (s.to_state IN ('completed', 'failed', 'cancelled')
+            OR (s.to_state = 'available' AND s.from_state IN ('failed', 'cancelled')))
+        UNION ALL
+        SELECT j.id, j.provider, j.order_key, a.finished_at, false, false, interval '0'
+        FROM onboarding.jobs j JOIN onboarding.attempts a ON a.job_id = j.id AND NOT a.late
+        WHERE j.order_key IS NOT NULL AND a.next_state IN ('completed', 'failed', 'cancelled')) x;
+$$;
