@@ -6,10 +6,6 @@
 -- Errors: 23514 with the wrong field as COLUMN.
 CREATE OR REPLACE FUNCTION onboarding.check_new_job() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    after_state text;
-    after_kind text;
-    entry record;
 BEGIN
     IF NEW.payload_bytes > 0 THEN RETURN NEW; END IF;
     IF NOT EXISTS (SELECT FROM onboarding.kinds k WHERE k.kind = NEW.kind) THEN
@@ -23,16 +19,7 @@ BEGIN
     IF NEW.parameters IS NULL OR jsonb_typeof(NEW.parameters) <> 'object' THEN
         PERFORM onboarding.refuse('parameters', 'must be a JSON object');
     END IF;
-    IF NEW.parameters <> '{}' THEN
-        FOR entry IN SELECT p.key, p.value FROM jsonb_each(NEW.parameters) p LOOP
-            IF entry.key NOT IN ('customer_id', 'sub_partner_id') THEN
-                PERFORM onboarding.refuse('parameters', format('has the unknown field %L; known are customer_id, sub_partner_id', left(entry.key, 40)));
-            END IF;
-            IF jsonb_typeof(entry.value) <> 'string' OR (entry.value #>> '{}') !~ '^[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,99}$' THEN
-                PERFORM onboarding.refuse('parameters', format('must hold an id of 1 to 100 letters, digits, _ : - . (no . in front) in %s', entry.key));
-            END IF;
-        END LOOP;
-    END IF;
+    IF NEW.parameters <> '{}' THEN PERFORM onboarding.check_parameters(NEW.parameters); END IF;
     IF NEW.kind = 'iron.identification.create' AND NOT NEW.parameters ? 'customer_id' AND NEW.after_job_id IS NULL THEN
         PERFORM onboarding.refuse('parameters', 'lacks customer_id; give it, or name the customer job in after_job_id');
     END IF;
@@ -70,15 +57,7 @@ BEGIN
     END IF;
     NEW.state := 'available';
     IF NEW.after_job_id IS NOT NULL THEN
-        SELECT j.state, j.kind INTO after_state, after_kind FROM onboarding.jobs j WHERE j.id = NEW.after_job_id;
-        IF NOT FOUND THEN
-            PERFORM onboarding.refuse('after_job_id', format('%s is not a job', NEW.after_job_id));
-        END IF;
-        IF NEW.kind = 'iron.identification.create' AND NOT NEW.parameters ? 'customer_id' AND after_kind <> 'iron.customer.create' THEN
-            PERFORM onboarding.refuse('parameters', format(
-                'lacks customer_id, and job %s in after_job_id is no iron.customer.create that could give it', NEW.after_job_id));
-        END IF;
-        IF after_state <> 'completed' THEN NEW.state := 'blocked'; END IF;
+        NEW.state := onboarding.state_after_job(NEW.after_job_id, NEW.kind, NEW.parameters);
     END IF;
     -- What is inserted at the same moment elsewhere is not seen here; the claim looks again.
     NEW.is_behind := NEW.order_key IS NOT NULL AND EXISTS (

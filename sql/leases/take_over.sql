@@ -64,12 +64,7 @@ BEGIN
     IF taken > 0 THEN
         PERFORM pg_notify('onboarding_jobs', '');
     ELSE
-        DELETE FROM onboarding.worker_leases w
-        WHERE w.id = ANY (ARRAY(
-            SELECT l.id FROM onboarding.worker_leases l
-            WHERE l.lease_expires_at < clock_timestamp() - interval '1 minute' AND l.id <> reaper
-              AND NOT onboarding.has_running(l.id)
-            FOR UPDATE SKIP LOCKED));
+        PERFORM onboarding.forget_workers(reaper);
     END IF;
     IF thoroughly THEN
         PERFORM 1 FROM onboarding.maintenance FOR NO KEY UPDATE SKIP LOCKED;

@@ -10,10 +10,6 @@ RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_tim
 DECLARE
     told record;
     p onboarding.providers;
-    t timestamptz := clock_timestamp();
-    since timestamptz;
-    news text;
-    reason text;
 BEGIN
     IF NOT outcomes && ARRAY['throttled', 'unauthorized'] AND array_remove(holds_ms, NULL) = '{}' AND NOT EXISTS (
         SELECT 1 FROM onboarding.providers x
@@ -49,35 +45,8 @@ BEGIN
         IF told.throttled IS NOT NULL THEN PERFORM onboarding.note_throttle(told.provider, told.throttled, told.asked_ms); END IF;
         IF p.call_window IS NOT NULL THEN PERFORM onboarding.note_trial(told.provider, told.answers, told.doubts); END IF;
         CONTINUE WHEN told.refused IS NULL AND p.circuit <> 'half_open' AND (told.doubts = 0 OR p.call_window IS NULL);
-        SELECT * INTO p FROM onboarding.providers x WHERE x.provider = told.provider FOR NO KEY UPDATE;
-        -- Calls that were under way when the circuit opened are no probes.
-        since := CASE WHEN p.circuit_opened_at <= t THEN p.circuit_opened_at ELSE '-infinity' END;
-        reason := CASE WHEN told.refused IS NOT NULL THEN 'credentials refused' ELSE 'ambiguous answers' END;
-        news := CASE
-            WHEN p.circuit = 'closed' AND (told.refused IS NOT NULL AND NOT told.refused_before OR p.doubt >= 3) THEN 'opens'
-            WHEN p.circuit <> 'half_open' THEN NULL
-            WHEN told.answered > since THEN 'closes'
-            WHEN told.refused > since OR (told.doubtful > since AND p.call_window IS NOT NULL) THEN 'opens'
-            -- A probe that called nobody, or was not answered, told nothing: the next one goes soon.
-            WHEN told.claimed > since THEN 'waits' END;
-        CONTINUE WHEN news IS NULL;
-        UPDATE onboarding.providers x
-        SET circuit = CASE news WHEN 'closes' THEN 'closed' ELSE 'open' END,
-            circuit_reason = CASE news WHEN 'opens' THEN reason WHEN 'waits' THEN x.circuit_reason END,
-            circuit_opened_at = CASE WHEN news = 'closes' THEN NULL WHEN x.circuit = 'closed' THEN t ELSE x.circuit_opened_at END,
-            circuit_failures = CASE news WHEN 'opens' THEN x.circuit_failures + 1 WHEN 'waits' THEN x.circuit_failures ELSE 0 END,
-            -- 5 s, 10 s, 20 s … 5 min between probes.
-            circuit_probe_at = CASE news WHEN 'opens' THEN t + least(interval '5 s' * 2 ^ least(x.circuit_failures, 10), interval '5 min')
-                WHEN 'waits' THEN t + interval '1 s' END,
-            -- One more doubtful end opens it again.
-            call_window = CASE WHEN news = 'closes' AND x.call_window > 1 THEN 1 ELSE x.call_window END,
-            doubt = CASE WHEN news = 'closes' THEN least(x.doubt, 2) ELSE x.doubt END, updated_at = t
-        WHERE x.provider = p.provider;
-        IF news <> 'waits' THEN
-            INSERT INTO onboarding.provider_events (provider, actor, event, reason)
-            VALUES (p.provider, session_user, CASE news WHEN 'opens' THEN 'circuit_open' ELSE 'circuit_closed' END,
-                CASE news WHEN 'opens' THEN reason ELSE 'the probe was answered' END);
-        END IF;
+        PERFORM onboarding.note_circuit(
+            told.provider, told.refused, told.refused_before, told.answered, told.doubtful, told.claimed);
     END LOOP;
 END;
 $$;
