@@ -14,6 +14,9 @@ import ServiceLifecycle
 ///     let daemon = Daemon(configuration: configuration, database: connection, caller: caller, logger: logger)
 ///     try await ServiceGroup(configuration: .init(services: [.init(service: daemon, …)], …)).run()
 package final class Daemon: Service {
+    /// How long a database that was given up may still take results.
+    private static let lastWrites: Duration = .seconds(2)
+
     private let configuration: WorkerConfiguration
     private let pool: Pool
     private let leasePool: Pool
@@ -45,7 +48,7 @@ package final class Daemon: Service {
 
     /// Works until shut down, cancelled, or idle if so configured.
     ///
-    /// - Throws: what the database said when the worker could not be signed on.
+    /// - Throws: what the database said when the worker could not be signed on; ``DatabaseGivenUp`` when it was lost for good.
     package func run() async throws {
         let trust = LeaseTrust(worker: newWorkerID(), trusted: configuration.lease - configuration.leaseMargin)
         var logger = logger
@@ -82,10 +85,15 @@ package final class Daemon: Service {
             trust: trust, databaseClock: databaseClock, configuration: configuration, slots: slots, bells: bells,
             limitWaits: limitWaits,
             logger: logger)
+        let givenUp = NIOLockedValueBox<DatabaseGivenUp?>(nil)
         let heartbeat = Heartbeat(
             queue: Queue(pool: leasePool), trust: trust, clock: databaseClock, configuration: configuration,
             inFlight: { slots.withLockedValue { $0.calling } }, isDraining: { claimer.isDraining },
-            newWorkerID: newWorkerID, logger: logger)
+            newWorkerID: newWorkerID,
+            giveUp: { end in
+                givenUp.withLockedValue { $0 = end }
+                claimer.giveUp()
+            }, logger: logger)
         do {
             try await heartbeat.signOn()
         } catch {
@@ -97,11 +105,20 @@ package final class Daemon: Service {
         await withGracefulShutdownHandler {
             let reaper = Reaper(
                 queue: queue, trust: trust, held: { slots.withLockedValue { Array($0.held) } }, logger: logger)
-            await work(claimer, completer, announcer, marker, heartbeat, reaper)
+            await work(claimer, completer, announcer, marker, heartbeat, reaper) {
+                givenUp.withLockedValue { $0 != nil }
+            }
         } onGracefulShutdown: {
             claimer.stop()
         }
+        let unwritten = slots.withLockedValue { $0.held.count }
+        if unwritten > 0 {
+            logger.error(
+                "ended with jobs whose results are not written; others take them over",
+                metadata: ["jobs": .stringConvertible(unwritten)])
+        }
         await signOff(trust, logger)
+        if let end = givenUp.withLockedValue({ $0 }) { throw end }
     }
 
     /// Ends the worker's row and all connections, also when the task was cancelled.
@@ -121,7 +138,7 @@ package final class Daemon: Service {
     /// Everything at once; what is in the background ends when the claimer and then the completer have.
     private func work(
         _ claimer: Claimer, _ completer: Completer, _ announcer: Announcer, _ marker: Marker, _ heartbeat: Heartbeat,
-        _ reaper: Reaper
+        _ reaper: Reaper, hasGivenUp: @Sendable () -> Bool
     ) async {
         await withTaskGroup { background in
             background.addTask(name: "heartbeat") { await heartbeat.run() }
@@ -141,6 +158,11 @@ package final class Daemon: Service {
                 foreground.addTask(name: "announcer") { await announcer.run() }
                 await claimer.run()
                 completer.finish()
+                if hasGivenUp() {
+                    // Cancelled: the time is over as well.
+                    try? await Task.sleep(for: Self.lastWrites)
+                    foreground.cancelAll()
+                }
                 await foreground.waitForAll()
             }
             background.cancelAll()

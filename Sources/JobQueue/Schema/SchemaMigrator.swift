@@ -114,7 +114,7 @@ package struct SchemaMigrator: Sendable {
             return try await connection.query(Statement(SQLCatalog.query("schema_version")))[0].decode(Int.self, at: 0)
         } catch {
             // No table, or not even the schema.
-            guard error.sqlState == .undefinedTable || error.sqlState?.code == "3F000" else { throw error }
+            guard error.sqlState == .undefinedTable || error.sqlState == .undefinedSchema else { throw error }
             return 0
         }
     }

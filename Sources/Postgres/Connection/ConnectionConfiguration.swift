@@ -2,6 +2,8 @@
 package struct ConnectionConfiguration: Sendable {
     /// A URI or a list of keywords, as libpq reads them; empty for the PG* variables. Secret.
     package var connectionString: String
+    /// Where the string is read anew for each connection; nil: it stays as it is.
+    package var source: ConnectionStringSource?
     /// What `pg_stat_activity` shows, unless the string says otherwise.
     package var applicationName: String
     /// How long connecting may take for each address of each host, looking up the host's name, and an answer from a server
@@ -36,8 +38,8 @@ package struct ConnectionConfiguration: Sendable {
     }
 
     /// What to hand to libpq: the string's keywords, and ours where it is silent.
-    func keywords() throws(PostgresError) -> ConnectionString {
-        var string = try ConnectionString(parsing: connectionString)
+    func keywords(of text: String) throws(PostgresError) -> ConnectionString {
+        var string = try ConnectionString(parsing: text)
         let ours = [
             ("fallback_application_name", applicationName),
             // A link that died without a word is noticed within some 20 seconds.
