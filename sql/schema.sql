@@ -1,5 +1,12 @@
 CREATE SCHEMA onboarding;
 
+CREATE FUNCTION onboarding.actor() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(nullif(current_setting('onboarding.actor', true), ''), session_user);
+$$;
+
 CREATE FUNCTION onboarding.add_partition(parent text, month timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -176,6 +183,28 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION onboarding.block_again(job_ids bigint[], reason text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH blocked AS (
+        UPDATE onboarding.jobs j
+        SET state = 'blocked', attempt = 0, backoff_step = 0, cancel_requested_at = NULL, finished_at = NULL,
+            last_error = NULL, run_at = greatest(j.run_at, now()), updated_at = now(),
+            expires_at = CASE WHEN j.expires_at <= now() THEN NULL ELSE j.expires_at END,
+            is_behind = j.order_key IS NOT NULL AND EXISTS (
+                SELECT 1 FROM onboarding.jobs o
+                WHERE o.provider = j.provider AND o.order_key = j.order_key AND o.id < j.id
+                  AND (o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain') OR o.id = ANY (job_ids)))
+        WHERE j.id = ANY (job_ids) AND j.state = 'cancelled'
+        RETURNING j.id, j.after_job_id
+    )
+    INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason)
+    SELECT b.id, 'cancelled', 'blocked', session_user,
+        format('retry of job %s', b.after_job_id) || coalesce(': ' || block_again.reason, '')
+    FROM blocked b;
+$$;
+
 CREATE FUNCTION onboarding.booked_until(p onboarding.providers, t timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -220,6 +249,22 @@ BEGIN
     PERFORM onboarding.settle_dependents(ARRAY[job.id]);
     RETURN 'cancelled';
 END;
+$$;
+
+CREATE FUNCTION onboarding.cancelled_with(job_id bigint) RETURNS SETOF bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH RECURSIVE tree (id) AS (
+        SELECT d.id FROM onboarding.jobs d
+        WHERE d.after_job_id = cancelled_with.job_id AND d.state = 'cancelled'
+          AND d.last_error LIKE 'job ' || d.after_job_id || ', which this one waits for, ended %'
+        UNION
+        SELECT d.id FROM tree t
+        JOIN onboarding.jobs d ON d.after_job_id = t.id AND d.state = 'cancelled'
+          AND d.last_error LIKE 'job ' || d.after_job_id || ', which this one waits for, ended %'
+    )
+    SELECT t.id FROM tree t;
 $$;
 
 CREATE FUNCTION onboarding.check_dependent() RETURNS trigger
@@ -1380,6 +1425,16 @@ CREATE FUNCTION onboarding.milliseconds_until(moment timestamp with time zone, t
         ELSE greatest(1, ceil(extract(epoch FROM moment - t) * 1000))::integer END;
 $$;
 
+CREATE FUNCTION onboarding.name_actor() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF NEW.actor = session_user THEN NEW.actor := onboarding.actor(); END IF;
+    RETURN NEW;
+END;
+$$;
+
 CREATE FUNCTION onboarding.not_after(moment timestamp with time zone, t timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN (moment > t) THEN t ELSE moment END;
@@ -1488,6 +1543,28 @@ BEGIN
                 CASE news WHEN 'opens' THEN reason ELSE 'the probe was answered' END);
         END IF;
     END LOOP;
+END;
+$$;
+
+CREATE FUNCTION onboarding.note_setting_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+DECLARE
+    before jsonb;
+    after jsonb;
+BEGIN
+    SELECT jsonb_object_agg(o.key, o.value), jsonb_object_agg(o.key, n.value) INTO before, after
+    FROM jsonb_each(to_jsonb(OLD)) o
+    JOIN jsonb_each(to_jsonb(NEW)) n ON n.key = o.key
+    WHERE o.value IS DISTINCT FROM n.value AND (TG_NARGS <= 1 OR o.key = ANY (TG_ARGV[1:]));
+    IF before IS NOT NULL THEN
+        INSERT INTO onboarding.setting_changes (relation, object, old_values, new_values)
+        VALUES (TG_TABLE_NAME, to_jsonb(NEW) ->> TG_ARGV[0], before, after);
+    END IF;
+    RETURN NULL;
 END;
 $$;
 
@@ -2057,7 +2134,7 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION onboarding.retry(job_id bigint, reason text DEFAULT NULL::text, payload jsonb DEFAULT NULL::jsonb) RETURNS uuid
+CREATE FUNCTION onboarding.retry(job_id bigint, reason text DEFAULT NULL::text, payload jsonb DEFAULT NULL::jsonb, with_dependents boolean DEFAULT false) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -2070,6 +2147,8 @@ DECLARE
     is_new boolean := new_payload::text <> job.payload::text;
     may_exist boolean := onboarding.may_exist(job);
     is_rekeyed boolean := NOT may_exist AND (is_new OR job.last_outcome IN ('rejected', 'invalid_payload'));
+    dependents bigint[] := ARRAY(SELECT d.id FROM onboarding.cancelled_with(job_id) AS d (id));
+    note text := '';
     new_key uuid := CASE WHEN is_rekeyed THEN gen_random_uuid() ELSE job.idempotency_key END;
 BEGIN
     IF job.state NOT IN ('failed', 'cancelled') THEN
@@ -2115,9 +2194,16 @@ BEGIN
             WHERE o.provider = j.provider AND o.order_key = j.order_key AND o.id < j.id
               AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain'))
     WHERE j.id = job.id;
-    PERFORM onboarding.advance_order_keys(ARRAY[job.id]);
+    IF with_dependents THEN
+        PERFORM onboarding.block_again(dependents, reason);
+    ELSIF dependents <> '{}' THEN
+        note := format('; %s jobs that were cancelled with it stay cancelled', cardinality(dependents));
+        RAISE NOTICE 'onboarding: % jobs that were cancelled with job % stay cancelled; with_dependents => true takes them along',
+            cardinality(dependents), job.id;
+    END IF;
+    PERFORM onboarding.advance_order_keys(job.id || dependents);
     INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason, old_key, new_key)
-    VALUES (job.id, job.state, 'available', session_user, 'retry' || coalesce(': ' || reason, ''), job.idempotency_key, new_key);
+    VALUES (job.id, job.state, 'available', session_user, 'retry' || coalesce(': ' || reason, '') || note, job.idempotency_key, new_key);
     PERFORM pg_notify('onboarding_jobs', '');
     RETURN new_key;
 END;
@@ -2268,7 +2354,12 @@ FROM pg_catalog.pg_replication_slots s WHERE s.xmin IS NOT NULL OR s.catalog_xmi
 UNION ALL
 SELECT 'prepared transaction', x.gid, x.owner::text, NULL, x.prepared, age(x.transaction)
 FROM pg_catalog.pg_prepared_xacts x
-ORDER BY age DESC;
+UNION ALL
+SELECT 'sessions that cannot be seen', count(*)::text, string_agg(DISTINCT a.usename, ', ' ORDER BY a.usename),
+    format('GRANT pg_read_all_stats TO %I;', current_user), NULL, NULL
+FROM pg_catalog.pg_stat_activity a WHERE a.query = '<insufficient privilege>' AND a.usesysid IS NOT NULL
+HAVING count(*) > 0
+ORDER BY age DESC NULLS LAST;
 $$;
 
 CREATE FUNCTION onboarding.state_after(wanted text, is_cancelled boolean, in_doubt boolean) RETURNS text
@@ -2458,6 +2549,16 @@ CREATE FUNCTION onboarding.wake_all() RETURNS void
     SELECT pg_notify('onboarding_jobs', '') WHERE NOT onboarding.is_preparing();
 $$;
 
+CREATE FUNCTION onboarding.wake_for_setting() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF NOT onboarding.is_preparing() THEN PERFORM pg_notify('onboarding_jobs', NEW.provider); END IF;
+    RETURN NULL;
+END;
+$$;
+
 CREATE FUNCTION onboarding.wake_workers(provider text, already_woken text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2636,6 +2737,73 @@ CREATE TABLE onboarding.attempts_rest (
     reason text,
     body_sha256 bytea
 );
+
+CREATE TABLE onboarding.provider_events (
+    id bigint NOT NULL,
+    provider text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    actor text NOT NULL,
+    event text NOT NULL,
+    reason text
+);
+
+CREATE TABLE onboarding.setting_changes (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    actor text DEFAULT onboarding.actor() NOT NULL,
+    relation text NOT NULL,
+    object text,
+    old_values jsonb NOT NULL,
+    new_values jsonb NOT NULL
+);
+
+CREATE SEQUENCE onboarding.state_change_ids
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE onboarding.state_changes (
+    id bigint DEFAULT nextval('onboarding.state_change_ids'::regclass) NOT NULL,
+    job_id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    from_state text NOT NULL,
+    to_state text NOT NULL,
+    actor text NOT NULL,
+    reason text,
+    old_key uuid,
+    new_key uuid
+)
+PARTITION BY RANGE (at);
+
+CREATE VIEW onboarding.audit AS
+ SELECT c.at,
+    c.actor,
+    'changed'::text AS action,
+    (c.relation || COALESCE((' '::text || c.object), ''::text)) AS object,
+    NULL::text AS reason,
+    c.old_values,
+    c.new_values
+   FROM onboarding.setting_changes c
+UNION ALL
+ SELECT e.at,
+    e.actor,
+    e.event AS action,
+    ('providers '::text || e.provider) AS object,
+    e.reason,
+    NULL::jsonb AS old_values,
+    NULL::jsonb AS new_values
+   FROM onboarding.provider_events e
+UNION ALL
+ SELECT s.at,
+    s.actor,
+    ((s.from_state || ' to '::text) || s.to_state) AS action,
+    ('jobs '::text || s.job_id) AS object,
+    s.reason,
+    NULL::jsonb AS old_values,
+    NULL::jsonb AS new_values
+   FROM onboarding.state_changes s;
 
 CREATE TABLE onboarding.backlog (
     provider text NOT NULL,
@@ -2817,15 +2985,6 @@ CREATE TABLE onboarding.migrations (
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-CREATE TABLE onboarding.provider_events (
-    id bigint NOT NULL,
-    provider text NOT NULL,
-    at timestamp with time zone DEFAULT now() NOT NULL,
-    actor text NOT NULL,
-    event text NOT NULL,
-    reason text
-);
-
 ALTER TABLE onboarding.provider_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME onboarding.provider_events_id_seq
     START WITH 1
@@ -2863,25 +3022,14 @@ CREATE TABLE onboarding.retention_places (
     job_id bigint NOT NULL
 );
 
-CREATE SEQUENCE onboarding.state_change_ids
+ALTER TABLE onboarding.setting_changes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME onboarding.setting_changes_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
     NO MAXVALUE
-    CACHE 1;
-
-CREATE TABLE onboarding.state_changes (
-    id bigint DEFAULT nextval('onboarding.state_change_ids'::regclass) NOT NULL,
-    job_id bigint NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    from_state text NOT NULL,
-    to_state text NOT NULL,
-    actor text NOT NULL,
-    reason text,
-    old_key uuid,
-    new_key uuid
-)
-PARTITION BY RANGE (at);
+    CACHE 1
+);
 
 CREATE TABLE onboarding.state_changes_first (
     id bigint DEFAULT nextval('onboarding.state_change_ids'::regclass) NOT NULL,
@@ -3070,6 +3218,9 @@ ALTER TABLE ONLY onboarding.providers
 ALTER TABLE ONLY onboarding.retention_places
     ADD CONSTRAINT retention_places_pkey PRIMARY KEY (kind);
 
+ALTER TABLE ONLY onboarding.setting_changes
+    ADD CONSTRAINT setting_changes_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY onboarding.shared_ids
     ADD CONSTRAINT shared_ids_pkey PRIMARY KEY (job_id, other_job_id);
 
@@ -3126,6 +3277,8 @@ CREATE INDEX jobs_running_idx ON onboarding.jobs USING btree (provider, claimed_
 
 CREATE UNIQUE INDEX jobs_unique_key_idx ON onboarding.jobs USING btree (kind, unique_key) WHERE (unique_key IS NOT NULL);
 
+CREATE INDEX setting_changes_at_idx ON onboarding.setting_changes USING btree (at);
+
 CREATE INDEX shared_ids_other_idx ON onboarding.shared_ids USING btree (other_job_id);
 
 CREATE INDEX state_changes_job_idx ON ONLY onboarding.state_changes USING btree (job_id, at);
@@ -3164,21 +3317,33 @@ CREATE TRIGGER jobs_legal_transition AFTER UPDATE OF state ON onboarding.jobs FO
             WHEN 'waiting'::text THEN (new.state = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text]))
             WHEN 'uncertain'::text THEN (new.state = ANY (ARRAY['completed'::text, 'available'::text, 'cancelled'::text]))
             WHEN 'failed'::text THEN (new.state = 'available'::text)
-            WHEN 'cancelled'::text THEN (new.state = 'available'::text)
+            WHEN 'cancelled'::text THEN (new.state = ANY (ARRAY['available'::text, 'blocked'::text]))
             ELSE false
         END))) EXECUTE FUNCTION onboarding.refuse_illegal_transition();
 
 CREATE CONSTRAINT TRIGGER jobs_notify AFTER INSERT ON onboarding.jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'available'::text) AND (NOT new.is_behind) AND (new.run_at <= clock_timestamp()))) EXECUTE FUNCTION onboarding.notify_jobs();
 
+CREATE TRIGGER kinds_note_change AFTER UPDATE ON onboarding.kinds FOR EACH ROW WHEN ((old.* IS DISTINCT FROM new.*)) EXECUTE FUNCTION onboarding.note_setting_change('kind');
+
 CREATE TRIGGER kinds_take_restored BEFORE INSERT ON onboarding.kinds FOR EACH ROW EXECUTE FUNCTION onboarding.take_restored_row('kind');
+
+CREATE TRIGGER maintenance_note_change AFTER UPDATE ON onboarding.maintenance FOR EACH ROW WHEN ((old.keep_history IS DISTINCT FROM new.keep_history)) EXECUTE FUNCTION onboarding.note_setting_change('none', 'keep_history');
 
 CREATE TRIGGER maintenance_take_restored BEFORE INSERT ON onboarding.maintenance FOR EACH ROW EXECUTE FUNCTION onboarding.take_restored_row('is_only_row');
 
 CREATE TRIGGER migrations_take_restored BEFORE INSERT ON onboarding.migrations FOR EACH ROW EXECUTE FUNCTION onboarding.take_restored_row('version');
 
+CREATE TRIGGER provider_events_name_actor BEFORE INSERT ON onboarding.provider_events FOR EACH ROW WHEN ((current_setting('onboarding.actor'::text, true) <> ''::text)) EXECUTE FUNCTION onboarding.name_actor();
+
+CREATE TRIGGER providers_note_change AFTER UPDATE ON onboarding.providers FOR EACH ROW WHEN (((((((old.max_in_flight IS DISTINCT FROM new.max_in_flight) OR (old.rate_per_second IS DISTINCT FROM new.rate_per_second)) OR (old.burst IS DISTINCT FROM new.burst)) OR (old.effect_horizon IS DISTINCT FROM new.effect_horizon)) OR (old.paused_until IS DISTINCT FROM new.paused_until)) OR (old.pause_reason IS DISTINCT FROM new.pause_reason))) EXECUTE FUNCTION onboarding.note_setting_change('provider', 'max_in_flight', 'rate_per_second', 'burst', 'effect_horizon', 'paused_until', 'pause_reason');
+
 CREATE TRIGGER providers_take_restored BEFORE INSERT ON onboarding.providers FOR EACH ROW EXECUTE FUNCTION onboarding.take_restored_row('provider');
 
+CREATE TRIGGER providers_wake AFTER UPDATE ON onboarding.providers FOR EACH ROW WHEN (((((old.max_in_flight IS DISTINCT FROM new.max_in_flight) OR (old.rate_per_second IS DISTINCT FROM new.rate_per_second)) OR (old.burst IS DISTINCT FROM new.burst)) OR (old.paused_until IS DISTINCT FROM new.paused_until))) EXECUTE FUNCTION onboarding.wake_for_setting();
+
 CREATE TRIGGER state_changes_count_end AFTER INSERT ON onboarding.state_changes FOR EACH ROW WHEN (((new.to_state = ANY (ARRAY['completed'::text, 'failed'::text])) AND (new.at >= now()))) EXECUTE FUNCTION onboarding.count_end();
+
+CREATE TRIGGER state_changes_name_actor BEFORE INSERT ON onboarding.state_changes FOR EACH ROW WHEN ((current_setting('onboarding.actor'::text, true) <> ''::text)) EXECUTE FUNCTION onboarding.name_actor();
 
 ALTER TABLE ONLY onboarding.jobs
     ADD CONSTRAINT jobs_after_job_known FOREIGN KEY (after_job_id) REFERENCES onboarding.jobs(id);
@@ -3196,6 +3361,8 @@ GRANT USAGE ON SCHEMA onboarding TO onboarding_enqueuer;
 GRANT USAGE ON SCHEMA onboarding TO onboarding_worker;
 GRANT USAGE ON SCHEMA onboarding TO onboarding_operator;
 GRANT USAGE ON SCHEMA onboarding TO onboarding_monitor;
+
+REVOKE ALL ON FUNCTION onboarding.actor() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.add_partition(parent text, month timestamp with time zone) FROM PUBLIC;
 
@@ -3220,10 +3387,15 @@ REVOKE ALL ON FUNCTION onboarding.allowance(p onboarding.providers, wanted integ
 REVOKE ALL ON FUNCTION onboarding.announce(job_ids bigint[], states text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.announce(job_ids bigint[], states text[]) TO onboarding_worker;
 
+REVOKE ALL ON FUNCTION onboarding.block_again(job_ids bigint[], reason text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.booked_until(p onboarding.providers, t timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.cancel(job_id bigint, reason text) TO onboarding_operator;
+
+REVOKE ALL ON FUNCTION onboarding.cancelled_with(job_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.cancelled_with(job_id bigint) TO onboarding_operator;
 
 REVOKE ALL ON FUNCTION onboarding.check_dependent() FROM PUBLIC;
 
@@ -3485,12 +3657,16 @@ REVOKE ALL ON FUNCTION onboarding.milliseconds(span interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.milliseconds_until(moment timestamp with time zone, t timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION onboarding.name_actor() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.not_after(moment timestamp with time zone, t timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.note_clock_jump(jump_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.note_clock_jump(jump_ms bigint) TO onboarding_worker;
 
 REVOKE ALL ON FUNCTION onboarding.note_provider_health(job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[], concerned text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION onboarding.note_setting_change() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.note_shared_ids(job_ids bigint[]) FROM PUBLIC;
 
@@ -3561,8 +3737,8 @@ GRANT ALL ON FUNCTION onboarding.resolve_jobs(verdicts jsonb, note text) TO onbo
 REVOKE ALL ON FUNCTION onboarding.resume_provider(provider text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onboarding.resume_provider(provider text) TO onboarding_operator;
 
-REVOKE ALL ON FUNCTION onboarding.retry(job_id bigint, reason text, payload jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION onboarding.retry(job_id bigint, reason text, payload jsonb) TO onboarding_operator;
+REVOKE ALL ON FUNCTION onboarding.retry(job_id bigint, reason text, payload jsonb, with_dependents boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION onboarding.retry(job_id bigint, reason text, payload jsonb, with_dependents boolean) TO onboarding_operator;
 
 REVOKE ALL ON FUNCTION onboarding.rotate_keys(job_ids bigint[], tokens bigint[], key_uses text[]) FROM PUBLIC;
 
@@ -3601,6 +3777,8 @@ REVOKE ALL ON FUNCTION onboarding.use_permits(provider_name text, taken integer,
 
 REVOKE ALL ON FUNCTION onboarding.wake_all() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION onboarding.wake_for_setting() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION onboarding.wake_workers(provider text, already_woken text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION onboarding.why(job_id bigint) FROM PUBLIC;
@@ -3616,6 +3794,20 @@ GRANT SELECT ON TABLE onboarding.attempts TO onboarding_worker;
 GRANT SELECT ON TABLE onboarding.attempts_first TO onboarding_operator;
 GRANT SELECT ON TABLE onboarding.attempts_first TO onboarding_monitor;
 GRANT SELECT ON TABLE onboarding.attempts_first TO onboarding_worker;
+
+GRANT SELECT ON TABLE onboarding.provider_events TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.provider_events TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.provider_events TO onboarding_worker;
+
+GRANT SELECT ON TABLE onboarding.setting_changes TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.setting_changes TO onboarding_monitor;
+
+GRANT SELECT ON TABLE onboarding.state_changes TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.state_changes TO onboarding_monitor;
+GRANT SELECT ON TABLE onboarding.state_changes TO onboarding_worker;
+
+GRANT SELECT ON TABLE onboarding.audit TO onboarding_operator;
+GRANT SELECT ON TABLE onboarding.audit TO onboarding_monitor;
 
 GRANT SELECT ON TABLE onboarding.customers TO onboarding_operator;
 GRANT SELECT ON TABLE onboarding.customers TO onboarding_monitor;
@@ -3647,17 +3839,9 @@ GRANT SELECT ON TABLE onboarding.migrations TO onboarding_worker;
 GRANT SELECT ON TABLE onboarding.migrations TO onboarding_operator;
 GRANT SELECT ON TABLE onboarding.migrations TO onboarding_monitor;
 
-GRANT SELECT ON TABLE onboarding.provider_events TO onboarding_operator;
-GRANT SELECT ON TABLE onboarding.provider_events TO onboarding_monitor;
-GRANT SELECT ON TABLE onboarding.provider_events TO onboarding_worker;
-
 GRANT SELECT ON TABLE onboarding.queue_health TO onboarding_operator;
 GRANT SELECT ON TABLE onboarding.queue_health TO onboarding_monitor;
 GRANT SELECT ON TABLE onboarding.queue_health TO onboarding_worker;
-
-GRANT SELECT ON TABLE onboarding.state_changes TO onboarding_operator;
-GRANT SELECT ON TABLE onboarding.state_changes TO onboarding_monitor;
-GRANT SELECT ON TABLE onboarding.state_changes TO onboarding_worker;
 
 GRANT SELECT ON TABLE onboarding.state_changes_first TO onboarding_operator;
 GRANT SELECT ON TABLE onboarding.state_changes_first TO onboarding_monitor;
