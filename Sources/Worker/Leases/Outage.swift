@@ -47,7 +47,9 @@ extension PostgresError {
         case .invalidConnectionString, .serverTooOld, .wrongEncoding: true
         case .connectionFailed: sqlState.map { $0.isClass("28") || $0.isClass("3D") } ?? false
         case .server:
-            sqlState.map { [.undefinedTable, .undefinedFunction, .undefinedSchema, .insufficientPrivilege].contains($0) }
+            sqlState.map {
+                [.undefinedTable, .undefinedFunction, .undefinedSchema, .insufficientPrivilege].contains($0)
+            }
                 ?? false
         default: false
         }

@@ -47,7 +47,8 @@ struct Work: AsyncParsableCommand {
 
         let source = EndpointSource(endpoints) { provider in
             logger.notice(
-                "a provider's address or key has changed and is used from now on", metadata: ["provider": "\(provider)"])
+                "a provider's address or key has changed and is used from now on", metadata: ["provider": "\(provider)"]
+            )
         } read: {
             // A file that is just being replaced is read again a second later.
             try? Endpoint.all(settings)

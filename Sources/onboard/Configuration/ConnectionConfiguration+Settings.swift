@@ -13,7 +13,8 @@ extension ConnectionConfiguration {
         guard settings.isInFile(name) else { return }
         source = ConnectionStringSource(url, changed: changed) {
             // A file that is just being replaced, or holds no connection string, is read again later.
-            guard let text = try? settings.text(name, isSecret: true), (try? ConnectionString(parsing: text)) != nil else {
+            guard let text = try? settings.text(name, isSecret: true), (try? ConnectionString(parsing: text)) != nil
+            else {
                 return nil
             }
             return text

@@ -19,7 +19,7 @@ import Testing
         ),
         (
             "UPDATE onboarding.providers SET paused_until = 'infinity', pause_reason = 'x' WHERE provider = 'connect'",
-            #"providers connect {"paused_until": null, "pause_reason": null} {"paused_until": "infinity", "pause_reason": "x"}"#
+            #"providers connect {"pause_reason": null, "paused_until": null} {"pause_reason": "x", "paused_until": "infinity"}"#
         ),
         (
             "UPDATE onboarding.kinds SET keep_finished = '30 days' WHERE kind = 'iron.customer.create'",

@@ -95,6 +95,7 @@ import Testing
             )
             try await a.run("SET ROLE onboarding_worker;" + SQL.worker("w"))
             #expect(try await a.column(SQL.claim("w")) == ["1"])
+            try await a.run("RESET ROLE")
             _ = try await a.column(SQL.complete("w", 1))
             try await a.run("SET ROLE onboarding_monitor")
             #expect(
