@@ -5,7 +5,7 @@ import Testing
 @testable import Postgres
 
 /// Timeouts that a company has set for a role or a database, and what our sessions make of them.
-@Suite(.timeLimit(.minutes(2))) struct SessionLimitTests {
+@Suite(.timeLimit(.minutes(10))) struct SessionLimitTests {
     /// What would end a session or a statement of ours, and what it is set to while we work.
     private static let limits = [
         "idle_session_timeout": "0", "idle_in_transaction_session_timeout": "30s", "statement_timeout": "33s",

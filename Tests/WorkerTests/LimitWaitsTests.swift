@@ -4,7 +4,7 @@ import Testing
 @testable import Worker
 
 /// Claims that a limit has refused: they wait for what lets them go on, and do not ask again and again.
-@Suite(.timeLimit(.minutes(2))) struct LimitWaitsTests {
+@Suite(.timeLimit(.minutes(10))) struct LimitWaitsTests {
     private static let iron = ProviderName("iron")
 
     @Test func `an end since the claim, or after it, lets its provider look again, once`() {
