@@ -71,7 +71,8 @@ import Testing
     }
 
     @Test func `jobs whose worker died in the middle are told of with their number and provider`() async throws {
-        try await withStage(["--delay", "3000"]) { stage in
+        // No answer comes before the worker is killed.
+        try await withStage(["--delay", "300000"]) { stage in
             try await stage.run(Load.connect(4))
             let first = try stage.work()
             try await eventually("the calls") { try stage.simulator.traffic(of: "connect")["most_in_flight"] == 4 }
