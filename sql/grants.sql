@@ -38,8 +38,9 @@ GRANT EXECUTE ON FUNCTION onboarding.announce, onboarding.claim, onboarding.clai
 -- Operators.
 GRANT EXECUTE ON FUNCTION onboarding.cancel, onboarding.count_whole_backlog, onboarding.doubt_unfinished,
     onboarding.limit_provider, onboarding.maintain, onboarding.pause_provider, onboarding.resolve, onboarding.resolve_jobs,
-    onboarding.resume_provider, onboarding.retry
+    onboarding.resume_provider, onboarding.retry, onboarding.cancelled_with
     TO onboarding_operator;
+GRANT SELECT ON onboarding.audit, onboarding.setting_changes TO onboarding_operator, onboarding_monitor;
 GRANT UPDATE (max_in_flight, rate_per_second, burst, effect_horizon) ON onboarding.providers TO onboarding_operator;
 GRANT UPDATE (keep_finished) ON onboarding.kinds TO onboarding_operator;
 GRANT UPDATE (keep_history) ON onboarding.maintenance TO onboarding_operator;

@@ -36,6 +36,10 @@ package struct SQLState: Sendable, Hashable, CustomStringConvertible {
     package static let deadlockDetected = SQLState("40P01")
     /// 42P01.
     package static let undefinedTable = SQLState("42P01")
+    /// 42883.
+    package static let undefinedFunction = SQLState("42883")
+    /// 3F000.
+    package static let undefinedSchema = SQLState("3F000")
     /// 42501.
     package static let insufficientPrivilege = SQLState("42501")
     /// 55P03: `lock_timeout` passed or `NOWAIT` would have waited.

@@ -50,6 +50,11 @@ struct SimulatedWorld: Sendable {
         ]
     }
 
+    /// From now on all providers let callers in with this key alone.
+    mutating func rotate(to key: String) {
+        for name in providers.keys { providers[name]?.apiKey = key }
+    }
+
     mutating func began(_ provider: String, at moment: Duration) {
         traffic[provider, default: Traffic()].began(at: moment)
     }

@@ -10,7 +10,7 @@ import UnixSignals
 
 /// The simulated providers behind HTTP on one port, under `/iron/api`, `/connect`, `/axisfi` and `/juicyway`.
 ///
-/// `/_simulator/ledger`, `/_simulator/summary` and `PUT /_simulator/faults` are for whoever tests.
+/// `/_simulator/ledger`, `/_simulator/summary`, `PUT /_simulator/faults` and `PUT /_simulator/key` are for whoever tests.
 package struct SimulatorServer: Sendable {
     /// The connection is to be cut; the body's writer throws it.
     private struct Cut: Error {}
@@ -237,7 +237,12 @@ package struct SimulatorServer: Sendable {
             } catch {
                 return json(SimulatedAnswer(400, .string("\(error)")))
             }
-        default: return json(SimulatedAnswer(404, .string("use ledger, summary or faults")))
+        case (.put, ["key"]):
+            let key = String(buffer: try await request.body.collect(upTo: 1 << 10))
+            guard !key.isEmpty else { return json(SimulatedAnswer(400, .string("the body is the new key"))) }
+            world.withLockedValue { $0.rotate(to: key) }
+            return json(SimulatedAnswer(200, .string("the key is another")))
+        default: return json(SimulatedAnswer(404, .string("use ledger, summary, faults or key")))
         }
     }
 

@@ -78,6 +78,11 @@ package final class SimulatorProcess: Sendable {
         _ = try curl(["-X", "PUT", "-d", "[\(rules.joined(separator: ","))]", "\(base)/_simulator/faults"])
     }
 
+    /// Makes `key` the one that all providers let callers in with.
+    package func rotateKey(to key: String) throws {
+        _ = try curl(["-X", "PUT", "-d", key, "\(base)/_simulator/key"])
+    }
+
     /// An HTTP call by a program that shares nothing with what is tested. Made again where no answer came: many processes on
     /// one disk can hold each other up for seconds.
     private func curl(_ arguments: [String]) throws -> Data {

@@ -14,6 +14,9 @@ import ServiceLifecycle
 ///     let daemon = Daemon(configuration: configuration, database: connection, caller: caller, logger: logger)
 ///     try await ServiceGroup(configuration: .init(services: [.init(service: daemon, …)], …)).run()
 package final class Daemon: Service {
+    /// How long a database that was given up may still take results.
+    private static let lastWrites: Duration = .seconds(2)
+
     private let configuration: WorkerConfiguration
     private let pool: Pool
     private let leasePool: Pool
@@ -45,7 +48,8 @@ package final class Daemon: Service {
 
     /// Works until shut down, cancelled, or idle if so configured.
     ///
-    /// - Throws: what the database said when the worker could not be signed on; ``SchemaIsTooNew`` after a drain because of it.
+    /// - Throws: what the database said when the worker could not be signed on; after a drain ``SchemaIsTooNew``, or
+    ///   ``DatabaseGivenUp`` when the database was lost for good.
     package func run() async throws {
         let trust = LeaseTrust(worker: newWorkerID(), trusted: configuration.lease - configuration.leaseMargin)
         var logger = logger
@@ -82,10 +86,15 @@ package final class Daemon: Service {
             trust: trust, databaseClock: databaseClock, configuration: configuration, slots: slots, bells: bells,
             limitWaits: limitWaits,
             logger: logger)
+        let cause = NIOLockedValueBox<(any Error)?>(nil)
         let heartbeat = Heartbeat(
             queue: Queue(pool: leasePool), trust: trust, clock: databaseClock, configuration: configuration,
             inFlight: { slots.withLockedValue { $0.calling } }, isDraining: { claimer.isDraining },
-            newWorkerID: newWorkerID, logger: logger)
+            newWorkerID: newWorkerID,
+            giveUp: { end in
+                cause.withLockedValue { $0 = end }
+                claimer.giveUp()
+            }, logger: logger)
         do {
             try await heartbeat.signOn()
         } catch {
@@ -94,15 +103,21 @@ package final class Daemon: Service {
             throw error
         }
         logger.info("worker started", metadata: ["providers": "\(configuration.providers.map(\.value))"])
-        let isTooNew = await withGracefulShutdownHandler {
+        await withGracefulShutdownHandler {
             let reaper = Reaper(
                 queue: queue, trust: trust, held: { slots.withLockedValue { Array($0.held) } }, logger: logger)
-            return await work(claimer, completer, announcer, marker, heartbeat, reaper)
+            await work(claimer, completer, announcer, marker, heartbeat, reaper, cause)
         } onGracefulShutdown: {
             claimer.stop()
         }
+        let unwritten = slots.withLockedValue { $0.held.count }
+        if unwritten > 0 {
+            logger.error(
+                "ended with jobs whose results are not written; others take them over",
+                metadata: ["jobs": .stringConvertible(unwritten)])
+        }
         await signOff(trust, logger)
-        if isTooNew { throw SchemaIsTooNew() }
+        if let cause = cause.withLockedValue({ $0 }) { throw cause }
     }
 
     /// A later program has changed the schema so that this one cannot work with it.
@@ -122,18 +137,17 @@ package final class Daemon: Service {
         logger.info("worker ended")
     }
 
-    /// Everything at once; what is in the background ends when the claimer and then the completer have. Returns whether it ended
-    /// because the schema is too new.
+    /// Everything at once; what is in the background ends when the claimer and then the completer have. `cause` gets what made
+    /// the worker end, other than a signal or having nothing to do.
     private func work(
         _ claimer: Claimer, _ completer: Completer, _ announcer: Announcer, _ marker: Marker, _ heartbeat: Heartbeat,
-        _ reaper: Reaper
-    ) async -> Bool {
-        let isTooNew = NIOLockedValueBox(false)
+        _ reaper: Reaper, _ cause: NIOLockedValueBox<(any Error)?>
+    ) async {
         await withTaskGroup { background in
             let watch = SchemaWatch(queue: reaper.queue, logger: logger)
             background.addTask(name: "schema-watch") {
                 guard await watch.run() else { return }
-                isTooNew.withLockedValue { $0 = true }
+                cause.withLockedValue { $0 = $0 ?? SchemaIsTooNew() }
                 claimer.stop()
             }
             background.addTask(name: "heartbeat") { await heartbeat.run() }
@@ -156,11 +170,15 @@ package final class Daemon: Service {
                 foreground.addTask(name: "announcer") { await announcer.run() }
                 await claimer.run()
                 completer.finish()
+                if cause.withLockedValue({ $0 is DatabaseGivenUp }) {
+                    // Cancelled: the time is over as well.
+                    try? await Task.sleep(for: Self.lastWrites)
+                    foreground.cancelAll()
+                }
                 await foreground.waitForAll()
             }
             background.cancelAll()
         }
-        return isTooNew.withLockedValue { $0 }
     }
 }
 

@@ -12,6 +12,9 @@ package struct WorkerConfiguration: Sendable {
     package var pollInterval: Duration = .seconds(1)
     /// How long a shutdown waits for calls in flight.
     package var drainTimeout: Duration = .seconds(45)
+    /// How long a database that is out of reach is waited for before the worker ends. Results that are not written by then
+    /// are lost with it, and what they tell is found out anew where the provider can be asked.
+    package var outageTimeout: Duration = .seconds(1800)
     /// How long the worker's lease lasts without renewal; after it others take its jobs.
     package var lease: Duration = .seconds(10)
     /// How often the lease is renewed.

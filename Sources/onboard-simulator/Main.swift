@@ -18,6 +18,7 @@ import Simulator
             contains, first and every; with status, milliseconds, seconds, as_date, cut_after, per_second, pages.
             What AxisFi answers to a partner_customer_id that it knows is not documented. Here it is 409, as for an e-mail
             address that Juicyway knows; with --accept-duplicates both make another record, as a worker must expect of them.
+            PUT /_simulator/key makes its body the API key of all four, as when a key is rotated.
             E-mail addresses below .invalid are refused, with 400 or 422.
             """)
 
@@ -30,6 +31,29 @@ import Simulator
     @Flag(help: "Make a second record of what exists already, at AxisFi and Juicyway, where 409 would be the answer.")
     var acceptDuplicates = false
     @Flag(help: "Print the environment of a worker that talks to this port, and end.") var printEnvironment = false
+
+    /// The argument parser's own, but that output which could not be written is no success: half an environment would lead
+    /// a worker elsewhere.
+    static func main() async {
+        var code = ExitCode.success
+        do {
+            try await parse().run()
+        } catch {
+            code = exitCode(for: error)
+            let text = fullMessage(for: error)
+            if code.isSuccess { print(text) } else { complain(text) }
+        }
+        guard fflush(nil) == 0 || !code.isSuccess else {
+            complain("onboard-simulator: cannot write to standard output")
+            Foundation.exit(74)
+        }
+        Foundation.exit(code.rawValue)
+    }
+
+    private static func complain(_ text: String) {
+        // Where this cannot be written either, the exit code has to do.
+        _ = "\(text)\n".withCString { write(STDERR_FILENO, $0, strlen($0)) }
+    }
 
     func validate() throws {
         guard (0...65_535).contains(port) else { throw ValidationError("--port must be between 0 and 65535") }

@@ -1,4 +1,5 @@
 import Postgres
+import Worker
 
 /// An end that is not a success: one sentence that says what to do, and the exit code.
 struct Failure: Error {
@@ -19,6 +20,12 @@ struct Failure: Error {
         self.sentence = sentence.split(whereSeparator: \.isNewline).joined(separator: " ").escapingControls
     }
 
+    /// What the loss of the database for good means to the person who reads the log.
+    init(_ end: DatabaseGivenUp) {
+        let failure = Failure(end.reason)
+        self.init(failure.code, "gave up after \(end.duration.components.seconds) s: \(failure.sentence)")
+    }
+
     /// What an error of the database means to the person at the terminal.
     init(_ error: PostgresError) {
         switch error.code {
@@ -26,7 +33,8 @@ struct Failure: Error {
             self.init(
                 .wrongConfiguration, "the database refuses the login: \(error.message); check ONBOARD_DATABASE_URL")
         case .server
-        where error.sqlState == .undefinedTable || error.sqlState?.code == "3F000" || error.sqlState?.code == "42883":
+        where error.sqlState == .undefinedTable || error.sqlState == .undefinedSchema
+            || error.sqlState == .undefinedFunction:
             self.init(.wrongConfiguration, "the database has no current onboarding schema: run `onboard migrate`")
         case .server where error.sqlState == .insufficientPrivilege && error.message.hasPrefix("onboarding: "):
             self.init(.wrongConfiguration, String(error.message.dropFirst("onboarding: ".count)))

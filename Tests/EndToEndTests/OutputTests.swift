@@ -112,6 +112,17 @@ import Testing
         }
     }
 
+    @Test(arguments: ["--print-environment", "--help"])
+    func `the simulator's output that cannot be written is exit code 74`(arguments: String) async throws {
+        for redirection in [">/dev/full", ">&-"] {
+            let ended = try await Program(shell: "exec \"$0\" \(arguments) \(redirection)", "onboard-simulator").start()
+                .ended()
+            #expect(ended.exitCode == 74, "\(redirection) \(ended.errors)")
+        }
+        let ended = try await Program.run("onboard-simulator", [arguments])
+        #expect(ended.exitCode == 0 && ended.output.contains("sandbox-key"))
+    }
+
     @Test(arguments: ["status --watch", "jobs list", "contract iron.identification.create", "--help"])
     func `a reader that ends ends the command, quietly`(command: String) async throws {
         try await withStage { stage in

@@ -114,11 +114,13 @@ final class SilentServer {
     let port: Int
     private let descriptor: Int32
 
-    init() throws {
+    /// Listens on `127.0.0.lastByte`, on a free port unless one is given.
+    init(lastByte: UInt32 = 1, port wanted: Int = 0) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        address.sin_addr.s_addr = (0x7f00_0000 + lastByte).bigEndian
+        address.sin_port = UInt16(wanted).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let descriptor = descriptor
         let status = withUnsafeMutablePointer(to: &address) { pointer in

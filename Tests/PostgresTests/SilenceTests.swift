@@ -1,4 +1,5 @@
 import Glibc
+import NIOConcurrencyHelpers
 import TestKit
 import Testing
 
@@ -54,6 +55,31 @@ import Testing
         for part in ["nobody.invalid", "no answer within", "refused"] {
             #expect(error.message.contains(part), "\(error)")
         }
+    }
+
+    @Test func `each address of one name is tried, for its own time`() async throws {
+        guard let server = try await TestCluster.shared.server() else { return }
+        // Nobody listens on .2, and on .3 a server stands still.
+        let silent = try SilentServer(lastByte: 3, port: server.port)
+        let looked = NIOLockedValueBox<[String]>([])
+        for addresses in [["127.0.0.2", "127.0.0.1"], ["127.0.0.3", "127.0.0.2", "127.0.0.1"]] {
+            var configuration = ConnectionConfiguration(
+                connectionString: local(server, "db.example", "\(server.port)"), connectTimeout: .milliseconds(500))
+            configuration.lookUp = { host in
+                looked.withLockedValue { $0.append(host) }
+                return .addresses(addresses)
+            }
+            let connection = try await Connection.open(configuration)
+            let address = try await connection.query(Statement("SELECT host(inet_server_addr())"))[0]
+            #expect(try address.decode(String.self, at: 0) == "127.0.0.1")
+            await connection.close()
+            configuration.lookUp = { _ in .addresses(addresses.dropLast()) }
+            let unreachable = configuration
+            let error = try await failure { _ = try await Connection.open(unreachable) }
+            for address in addresses.dropLast() { #expect(error.message.contains(address), "\(error)") }
+        }
+        #expect(looked.withLockedValue { $0 } == ["db.example", "db.example"])
+        withExtendedLifetime(silent) {}
     }
 
     @Test func `a refused login is not tried elsewhere`() async throws {

@@ -1,6 +1,10 @@
+import AsyncHTTPClient
 import Contracts
+import Glibc
 import JobModel
 import NIOConcurrencyHelpers
+import NIOCore
+import NIOSSL
 import Simulator
 import Testing
 
@@ -185,10 +189,46 @@ import Testing
         let refused = await call(caller, "connect.individual.create")
         #expect(refused.outcome == .notSent)
         #expect(!refused.mayHaveReached)
+        #expect(refused.error == "no connection: 127.0.0.1:1: connection refused")
         await caller.shutdown()
         let nowhere = HTTPProviderCaller(endpoints: endpoints("http://no-such-host.invalid"))
-        #expect(await call(nowhere, "connect.individual.create").outcome == .notSent)
+        let unknown = await call(nowhere, "connect.individual.create")
+        #expect(unknown.outcome == .notSent)
+        #expect(unknown.error == "no connection: no-such-host.invalid:80: no such host")
         await nowhere.shutdown()
+    }
+
+    @Test func `what connecting failed with is told in an operator's words, with the place`() {
+        let endpoint = endpoints("https://[::1]:8443")[0]
+        let causes: [(any Error, String?)] = [
+            (HTTPClientError.connectTimeout, "timeout"), (HTTPClientError.tlsHandshakeTimeout, "TLS: timeout"),
+            (ChannelError.connectTimeout(.seconds(5)), "timeout"),
+            (IOError(errnoCode: ETIMEDOUT, reason: "x"), "timeout"),
+            (IOError(errnoCode: ENETUNREACH, reason: "x"), "network is unreachable"),
+            (NIOSSLExtraError.failedToValidateHostname, "TLS: the certificate is of another host"),
+            (HTTPClientError.readTimeout, nil),
+        ]
+        for (error, cause) in causes {
+            #expect(ConnectionFailure(error, endpoint)?.sentence == cause.map { "[::1]:8443: \($0)" })
+        }
+    }
+
+    @Test func `a key that was refused is replaced by what is there now, and the call goes on`() async throws {
+        try await withSimulator { _, base in
+            let told = NIOLockedValueBox(0)
+            let source = EndpointSource([.iron(baseURL: base + "/iron/api", apiKey: "old")]) { _ in
+                told.withLockedValue { $0 += 1 }
+            } read: {
+                [.iron(baseURL: base + "/iron/api", apiKey: SimulatorKeys().apiKey)]
+            }
+            let caller = HTTPProviderCaller(endpoints: source, configuration: .init())
+            #expect(await call(caller, "iron.customer.create").outcome == .succeeded)
+            #expect(told.withLockedValue { $0 } == 1)
+            await caller.shutdown()
+            let steady = HTTPProviderCaller(endpoints: [.iron(baseURL: base + "/iron/api", apiKey: "old")])
+            #expect(await call(steady, "iron.customer.create").outcome == .unauthorized)
+            await steady.shutdown()
+        }
     }
 
     @Test func `a port that speaks no TLS was not sent to`() async throws {

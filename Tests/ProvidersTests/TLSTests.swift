@@ -61,6 +61,8 @@ import Testing
                 let result = await call(caller, "connect.individual.create")
                 #expect(result.outcome == .notSent)
                 #expect(!result.mayHaveReached)
+                let port = peer.base.split(separator: ":").last ?? ""
+                #expect(result.error == "no connection: 127.0.0.1:\(port): TLS: certificate verify failed")
                 #expect(peer.seen.requests == 0)
             }
         }

@@ -4,10 +4,11 @@
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.has_work(served text[]) RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- Pinned: statistics that find most jobs finished must not make it read them.
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
-    SELECT EXISTS (
+BEGIN
+    RETURN EXISTS (
             SELECT 1 FROM onboarding.jobs j
             WHERE j.state = 'available' AND NOT j.is_behind AND j.provider = ANY (served)
               AND (j.run_at <= now() OR j.last_outcome IS NOT NULL))
@@ -20,4 +21,5 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS
             WHERE j.state = 'blocked' AND j.provider = ANY (served) AND a.provider = ANY (served)
               AND (a.state = 'running' OR (a.state = 'available' AND (a.run_at <= now() OR a.last_outcome IS NOT NULL))))
         OR EXISTS (SELECT 1 FROM onboarding.unsettled_ends);
+END;
 $$;

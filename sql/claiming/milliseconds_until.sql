@@ -3,7 +3,6 @@
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.milliseconds_until(moment timestamptz, t timestamptz) RETURNS integer
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN moment > t + interval '1 hour' THEN 3600000
-        ELSE greatest(1, ceil(extract(epoch FROM moment - t) * 1000))::integer END;
-$$;
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN moment > t + interval '1 hour' THEN 3600000
+    ELSE greatest(1, ceil(extract(epoch FROM moment - t) * 1000))::integer END;

@@ -4,7 +4,9 @@
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.may_exist(job onboarding.jobs) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT job.last_sent_at IS NOT NULL OR job.late_doubt
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN job.last_sent_at IS NOT NULL OR job.late_doubt
         OR EXISTS (SELECT 1 FROM onboarding.late_successes l WHERE l.job_id = job.id);
+END;
 $$;

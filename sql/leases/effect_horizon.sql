@@ -5,10 +5,12 @@
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.effect_horizon(provider_name text) RETURNS interval
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN p.effect_horizon < interval '120 s' THEN p.effect_horizon
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT CASE WHEN p.effect_horizon < interval '120 s' THEN p.effect_horizon
         ELSE greatest(p.effect_horizon, (
             SELECT max(w.call_timeout) + interval '8 s' FROM onboarding.worker_leases w
             WHERE w.lease_expires_at > clock_timestamp())) END
-    FROM onboarding.providers p WHERE p.provider = provider_name;
+    FROM onboarding.providers p WHERE p.provider = provider_name);
+END;
 $$;

@@ -4,11 +4,13 @@
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.first_running(start timestamptz) RETURNS timestamptz
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
-    SELECT least(now() - interval '1 minute', min(first.claimed_at))
+BEGIN
+    RETURN (SELECT least(now() - interval '1 minute', min(first.claimed_at))
     FROM onboarding.providers p CROSS JOIN LATERAL (
         SELECT j.claimed_at FROM onboarding.jobs j
         WHERE j.provider = p.provider AND j.state = 'running' AND j.claimed_at >= start
-        ORDER BY j.claimed_at LIMIT 1) AS first;
+        ORDER BY j.claimed_at LIMIT 1) AS first);
+END;
 $$;

@@ -4,9 +4,11 @@
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.learnt_rate(p onboarding.providers, t timestamptz) RETURNS double precision
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT least(100000, p.adaptive_rate * (1 + 0.25 * s.age / p.rate_doubling + (s.age / p.rate_doubling) ^ 3))
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT least(100000, p.adaptive_rate * (1 + 0.25 * s.age / p.rate_doubling + (s.age / p.rate_doubling) ^ 3))
     FROM (SELECT greatest(0, extract(epoch FROM t - greatest(p.throttled_at, onboarding.hold_end(p, t))))::double precision) AS s (age)
     -- `least` ignores null.
-    WHERE s.age <= 300 AND p.adaptive_rate IS NOT NULL;
+    WHERE s.age <= 300 AND p.adaptive_rate IS NOT NULL);
+END;
 $$;

@@ -4,7 +4,8 @@
 -- Locks: the provider's row.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.note_trial(provider_name text, answers bigint, doubts bigint) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
     UPDATE onboarding.providers p
     SET call_window = CASE WHEN doubts = 0 THEN least(64, w.size + answers * 0.125) ELSE greatest(1, w.size / 2 ^ least(doubts, 10)) END,
         doubt = greatest(0, CASE WHEN p.tried_at BETWEEN clock_timestamp() - interval '10 min' AND clock_timestamp() THEN p.doubt ELSE 0 END
@@ -16,4 +17,5 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
       -- Where all is well it is written now and then only.
       AND (doubts > 0 OR p.doubt > 0 OR p.call_window < 64
         OR p.tried_at NOT BETWEEN clock_timestamp() - interval '5 s' AND clock_timestamp() OR p.tried_at IS NULL);
+END;
 $$;

@@ -3,9 +3,12 @@
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.pace(p onboarding.providers, t timestamptz, OUT rate double precision, OUT burst integer)
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT least(p.rate_per_second, l.rate),
-        CASE WHEN l.rate < p.rate_per_second OR p.rate_per_second IS NULL
-            THEN least(p.burst, 1 + (l.rate / 20)::integer) ELSE coalesce(p.burst, 1) END
-    FROM (SELECT CASE WHEN p.adaptive_rate IS NOT NULL THEN onboarding.learnt_rate(p, t) END) AS l (rate);
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    learnt double precision := CASE WHEN p.adaptive_rate IS NOT NULL THEN onboarding.learnt_rate(p, t) END;
+BEGIN
+    rate := least(p.rate_per_second, learnt);
+    burst := CASE WHEN learnt < p.rate_per_second OR p.rate_per_second IS NULL
+        THEN least(p.burst, 1 + (learnt / 20)::integer) ELSE coalesce(p.burst, 1) END;
+END;
 $$;

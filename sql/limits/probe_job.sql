@@ -5,14 +5,16 @@
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.probe_job(provider_name text, t timestamptz) RETURNS bigint
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
-    SELECT d.id
+BEGIN
+    RETURN (SELECT d.id
     FROM generate_series(0, 9) AS p (priority)
     CROSS JOIN LATERAL (
         SELECT q.id FROM onboarding.jobs q
         WHERE q.state = 'available' AND NOT q.is_behind AND q.provider = provider_name AND q.priority = p.priority AND q.run_at <= t
           AND (q.expires_at IS NULL OR q.expires_at > t OR q.last_sent_at IS NOT NULL) AND q.last_outcome IS DISTINCT FROM 'unauthorized'
         ORDER BY q.run_at, q.id LIMIT 100) d
-    ORDER BY random() LIMIT 1;
+    ORDER BY random() LIMIT 1);
+END;
 $$;

@@ -5,6 +5,5 @@
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.rate_cell(rate double precision, burst integer) RETURNS interval
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT make_interval(secs => CASE WHEN coalesce(burst, 1) = 1 THEN 1.06 ELSE 1 END / rate);
-$$;
+LANGUAGE sql IMMUTABLE
+RETURN make_interval(secs => CASE WHEN coalesce(burst, 1) = 1 THEN 1.06 ELSE 1 END / rate);

@@ -452,6 +452,20 @@ CREATE TABLE onboarding.retention_places (
     job_id      bigint      NOT NULL
 );
 
+-- Which settings were changed, by whom, and their values before and after.
+CREATE TABLE onboarding.setting_changes (
+    id         bigint      GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME onboarding.setting_changes_id_seq)
+                           CONSTRAINT setting_changes_pkey PRIMARY KEY,
+    at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    actor      text        NOT NULL,
+    -- The table, and the key of its row where it has several.
+    relation   text        NOT NULL,
+    object     text,
+    old_values jsonb       NOT NULL,
+    new_values jsonb       NOT NULL
+);
+CREATE INDEX setting_changes_at_idx ON onboarding.setting_changes (at);
+
 -- Tables without a key. Where a publication names them, a row that is deleted has to be told apart.
 ALTER TABLE onboarding.ended REPLICA IDENTITY FULL;
 ALTER TABLE onboarding.unsettled_ends REPLICA IDENTITY FULL;

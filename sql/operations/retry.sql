@@ -1,46 +1,24 @@
 -- Makes a failed or cancelled job available again and returns the key that it will use: the old one, unless the
--- provider refused the request for good or the payload is replaced. What may exist is looked up first.
+-- provider refused the request for good or the payload is replaced. What may exist is looked up first. The jobs that were
+-- cancelled with it wait for it again if asked for; else a notice and the journal tell how many there are.
 -- Callers: operators; `failed_jobs`, queries/job_retry.sql.
--- Locks: the job, then the first job of its order key.
--- Errors: P0002 without such a job; 55000 where it cannot be retried; 23514 for a wrong payload.
-CREATE OR REPLACE FUNCTION onboarding.retry(job_id bigint, reason text DEFAULT NULL, payload jsonb DEFAULT NULL) RETURNS uuid
+-- Locks: the job, then its dependents, then the first jobs of their order keys.
+-- Errors: P0002 without such a job; those of `check_retry`.
+CREATE OR REPLACE FUNCTION onboarding.retry(
+    job_id bigint, reason text DEFAULT NULL, payload jsonb DEFAULT NULL, with_dependents boolean DEFAULT false) RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     job onboarding.jobs := onboarding.lock_job(job_id);
-    kind onboarding.kinds;
-    after_state text;
     new_payload jsonb := coalesce(retry.payload, job.payload);
     -- As text, since that is what is sent: numbers that are equal may be written differently.
     is_new boolean := new_payload::text <> job.payload::text;
     may_exist boolean := onboarding.may_exist(job);
     is_rekeyed boolean := NOT may_exist AND (is_new OR job.last_outcome IN ('rejected', 'invalid_payload'));
+    dependents bigint[] := ARRAY(SELECT d.id FROM onboarding.cancelled_with(job_id) AS d (id));
+    note text := '';
     new_key uuid := CASE WHEN is_rekeyed THEN gen_random_uuid() ELSE job.idempotency_key END;
 BEGIN
-    IF job.state NOT IN ('failed', 'cancelled') THEN
-        RAISE EXCEPTION 'onboarding: job % is %; only a failed or cancelled job can be retried', job.id, job.state
-            USING ERRCODE = 'object_not_in_prerequisite_state';
-    END IF;
-    SELECT * INTO kind FROM onboarding.kinds k WHERE k.kind = job.kind;
-    IF job.after_job_id IS NOT NULL THEN
-        SELECT a.state INTO after_state FROM onboarding.jobs a WHERE a.id = job.after_job_id;
-        IF after_state <> 'completed' THEN
-            RAISE EXCEPTION 'onboarding: job % waits for job %, which is %; retry that one first', job.id, job.after_job_id, after_state
-                USING ERRCODE = 'object_not_in_prerequisite_state';
-        END IF;
-    END IF;
-    IF retry.payload IS NOT NULL THEN
-        IF jsonb_typeof(retry.payload) <> 'object' THEN PERFORM onboarding.refuse('payload', 'must be a JSON object'); END IF;
-        IF octet_length(retry.payload::text) > 134217728 THEN PERFORM onboarding.refuse('payload', 'is larger than 128 MiB'); END IF;
-        PERFORM onboarding.check_payload(job.kind, retry.payload);
-    END IF;
-    IF may_exist AND kind.lost_answer = 'none' THEN
-        RAISE EXCEPTION 'onboarding: job % may have been sent and its provider cannot tell; it cannot be retried', job.id
-            USING ERRCODE = 'object_not_in_prerequisite_state';
-    END IF;
-    IF may_exist AND is_new THEN
-        RAISE EXCEPTION 'onboarding: job % may exist at the provider as it was sent; retry it without a payload and cancel it: that looks it up', job.id
-            USING ERRCODE = 'object_not_in_prerequisite_state';
-    END IF;
+    PERFORM onboarding.check_retry(job, retry.payload, may_exist, is_new);
     UPDATE onboarding.jobs j
     SET state = 'available', attempt = 0, backoff_step = 0, cancel_requested_at = NULL, finished_at = NULL,
         -- What its caller scheduled for later stays so; the wait of a backoff does not.
@@ -59,9 +37,16 @@ BEGIN
             WHERE o.provider = j.provider AND o.order_key = j.order_key AND o.id < j.id
               AND o.state IN ('blocked', 'available', 'running', 'waiting', 'uncertain'))
     WHERE j.id = job.id;
-    PERFORM onboarding.advance_order_keys(ARRAY[job.id]);
+    IF with_dependents THEN
+        PERFORM onboarding.block_again(dependents, reason);
+    ELSIF dependents <> '{}' THEN
+        note := format('; %s jobs that were cancelled with it stay cancelled', cardinality(dependents));
+        RAISE NOTICE 'onboarding: % jobs that were cancelled with job % stay cancelled; with_dependents => true takes them along',
+            cardinality(dependents), job.id;
+    END IF;
+    PERFORM onboarding.advance_order_keys(job.id || dependents);
     INSERT INTO onboarding.state_changes (job_id, from_state, to_state, actor, reason, old_key, new_key)
-    VALUES (job.id, job.state, 'available', session_user, 'retry' || coalesce(': ' || reason, ''), job.idempotency_key, new_key);
+    VALUES (job.id, job.state, 'available', session_user, 'retry' || coalesce(': ' || reason, '') || note, job.idempotency_key, new_key);
     PERFORM pg_notify('onboarding_jobs', '');
     RETURN new_key;
 END;

@@ -9,7 +9,8 @@ FOR EACH ROW WHEN (
         WHEN 'waiting' THEN NEW.state IN ('running', 'completed', 'failed', 'cancelled')
         WHEN 'uncertain' THEN NEW.state IN ('completed', 'available', 'cancelled')
         WHEN 'failed' THEN NEW.state = 'available'
-        WHEN 'cancelled' THEN NEW.state = 'available'
+        -- What was cancelled with the job that it waits for waits again when that one is retried.
+        WHEN 'cancelled' THEN NEW.state IN ('available', 'blocked')
         ELSE false
     END)
 EXECUTE FUNCTION onboarding.refuse_illegal_transition();

@@ -1,5 +1,6 @@
 -- What holds the oldest snapshot: nothing newer can be vacuumed, and every queue table grows. A function, since
--- pg_stat_activity shows other users' sessions to its caller, not to a view's owner.
+-- pg_stat_activity shows other users' sessions to its caller, not to a view's owner. Sessions that the owner may not see
+-- are counted: one of them may hold an older snapshot than all that are listed.
 -- Callers: `vacuum_horizon`.
 -- Locks: none.
 -- Errors: none.
@@ -16,5 +17,10 @@ FROM pg_catalog.pg_replication_slots s WHERE s.xmin IS NOT NULL OR s.catalog_xmi
 UNION ALL
 SELECT 'prepared transaction', x.gid, x.owner::text, NULL, x.prepared, age(x.transaction)
 FROM pg_catalog.pg_prepared_xacts x
-ORDER BY age DESC;
+UNION ALL
+SELECT 'sessions that cannot be seen', count(*)::text, string_agg(DISTINCT a.usename, ', ' ORDER BY a.usename),
+    format('GRANT pg_read_all_stats TO %I;', current_user), NULL, NULL
+FROM pg_catalog.pg_stat_activity a WHERE a.query = '<insufficient privilege>' AND a.usesysid IS NOT NULL
+HAVING count(*) > 0
+ORDER BY age DESC NULLS LAST;
 $$;

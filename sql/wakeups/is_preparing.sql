@@ -5,6 +5,8 @@
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.is_preparing() RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT right(current_query(), 2000) ~* 'prepare(\s|/\*.*\*/|--[^\n]*\n)+transaction';
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN right(current_query(), 2000) ~* 'prepare(\s|/\*.*\*/|--[^\n]*\n)+transaction';
+END;
 $$;

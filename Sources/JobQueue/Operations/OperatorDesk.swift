@@ -59,9 +59,14 @@ package struct OperatorDesk: Sendable {
         try await table("job_cancel", [.bigint(id.value), .text(reason)]).rows[0][0]
     }
 
-    /// Makes a failed or cancelled job available again, with a corrected payload if one is given.
-    package func retry(_ id: JobID, reason: String?, payload: String?) async throws(PostgresError) {
-        _ = try await table("job_retry", [.bigint(id.value), .text(reason), .text(payload)])
+    /// Makes a failed or cancelled job available again, with a corrected payload if one is given. Returns how many jobs were
+    /// cancelled with it; `withDependents` lets those wait for it again.
+    package func retry(
+        _ id: JobID, reason: String?, payload: String?, withDependents: Bool = false
+    ) async throws(PostgresError) -> Int {
+        let table = try await table(
+            "job_retry", [.bigint(id.value), .text(reason), .text(payload), .boolean(withDependents)])
+        return Int(table.rows[0][0]) ?? 0
     }
 
     /// Ends the doubt about an uncertain job; returns its state afterwards.

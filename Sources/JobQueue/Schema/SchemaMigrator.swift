@@ -169,7 +169,7 @@ package struct SchemaMigrator: Sendable {
             return (try row.decode(Int.self, at: 0), try row.decode(Bool.self, at: 1))
         } catch {
             // No table, or not even the schema.
-            guard error.sqlState == .undefinedTable || error.sqlState?.code == "3F000" else { throw error }
+            guard error.sqlState == .undefinedTable || error.sqlState == .undefinedSchema else { throw error }
             return (0, false)
         }
     }

@@ -44,7 +44,8 @@ extension Connection {
         let deadline = ContinuousClock.now + patience
         server = target.keywords(string)
         try connect(server, target, deadline: deadline)
-        let script = configuration.sessionScript(userOptions: handle.option("options"))
+        let script = configuration.sessionScript(
+            userOptions: handle.option("options"), serverVersion: serverVersion)
         _ = try execute(script: script, deadline - ContinuousClock.now)
     }
 
@@ -92,7 +93,7 @@ extension Connection {
     private func resolve(_ target: ConnectionTarget, _ failures: inout [PostgresError]) -> [ConnectionTarget] {
         guard target.isName else { return [target] }
         let deadline = ContinuousClock.now + patience
-        let resolver = HostResolver(target.host) { [executor] in executor.wake() }
+        let resolver = HostResolver(target.host, lookUp: configuration.lookUp) { [executor] in executor.wake() }
         while true {
             switch resolver.answer {
             case .addresses(let addresses):

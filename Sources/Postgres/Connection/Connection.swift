@@ -44,8 +44,12 @@ package actor Connection {
     /// The thread of this connection. It is the actor's own property, so it lives as long as the actor.
     package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
-    private init(_ configuration: ConnectionConfiguration) throws(PostgresError) {
+    /// Which of the strings of the configuration's source led here.
+    private let generation: Int
+
+    private init(_ configuration: ConnectionConfiguration, generation: Int) throws(PostgresError) {
         self.configuration = configuration
+        self.generation = generation
         patience = configuration.connectTimeout
         executor = try ThreadExecutor()
     }
@@ -59,8 +63,9 @@ package actor Connection {
     /// - Throws: ``PostgresError`` with `invalidConnectionString`, `connectionFailed`, `serverTooOld`, `timedOut`
     ///   or `cancelled`; in each case nothing is left behind.
     package static func open(_ configuration: ConnectionConfiguration) async throws(PostgresError) -> Connection {
-        let string = try configuration.keywords()
-        let connection = try Connection(configuration)
+        let reading = configuration.source?.latest()
+        let string = try configuration.keywords(of: reading?.text ?? configuration.connectionString)
+        let connection = try Connection(configuration, generation: reading?.generation ?? 0)
         try await connection.establish(string)
         return connection
     }
@@ -101,8 +106,11 @@ package actor Connection {
     /// Whether a next statement can be sent: the link is up and no transaction is open. And whether it should: libpq keeps
     /// a buffer as large as the largest row that has come.
     package var isReusable: Bool {
-        isLinkUp() && handle.transactionStatus == PQTRANS_IDLE && largestResult <= Self.largestKept
+        isCurrent && isLinkUp() && handle.transactionStatus == PQTRANS_IDLE && largestResult <= Self.largestKept
     }
+
+    /// Whether the connection string still leads here.
+    nonisolated var isCurrent: Bool { configuration.source?.isCurrent(generation) ?? true }
 
     /// Waits for notifications; an empty list when the time is over or the task is cancelled.
     ///

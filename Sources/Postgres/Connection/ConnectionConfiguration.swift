@@ -2,6 +2,8 @@
 package struct ConnectionConfiguration: Sendable {
     /// A URI or a list of keywords, as libpq reads them; empty for the PG* variables. Secret.
     package var connectionString: String
+    /// Where the string is read anew for each connection; nil: it stays as it is.
+    package var source: ConnectionStringSource?
     /// What `pg_stat_activity` shows, unless the string says otherwise.
     package var applicationName: String
     /// How long connecting may take for each address of each host, looking up the host's name, and an answer from a server
@@ -15,6 +17,8 @@ package struct ConnectionConfiguration: Sendable {
     package var idleInTransactionTimeout: Duration
     /// How long the server may take to answer a cancel before the connection is given up.
     package var cancelGrace: Duration
+    /// How the addresses of a host's name are found.
+    var lookUp: @Sendable (String) -> HostResolver.Answer = HostResolver.lookUp
     /// The oldest server that is accepted, as `server_version_num`.
     package var minimumServerVersion: Int
 
@@ -36,8 +40,8 @@ package struct ConnectionConfiguration: Sendable {
     }
 
     /// What to hand to libpq: the string's keywords, and ours where it is silent.
-    func keywords() throws(PostgresError) -> ConnectionString {
-        var string = try ConnectionString(parsing: connectionString)
+    func keywords(of text: String) throws(PostgresError) -> ConnectionString {
+        var string = try ConnectionString(parsing: text)
         let ours = [
             ("fallback_application_name", applicationName),
             // A link that died without a word is noticed within some 20 seconds.
@@ -53,8 +57,8 @@ package struct ConnectionConfiguration: Sendable {
     /// The statements that a new session runs at once, apart from settings that the user's `options` name.
     ///
     /// By SET and not by `options`, since a pooler in between refuses those in the start-up packet.
-    func sessionScript(userOptions: String) -> String {
-        let settings = [
+    func sessionScript(userOptions: String, serverVersion: Int) -> String {
+        var settings = [
             ("statement_timeout", String(serverStatementTimeout)),
             ("lock_timeout", String(lockTimeout.milliseconds)),
             ("idle_in_transaction_session_timeout", String(idleInTransactionTimeout.milliseconds)),
@@ -63,11 +67,15 @@ package struct ConnectionConfiguration: Sendable {
             // A client that stands still in the middle of an answer keeps its transaction's locks, and no other limit counts
             // while the server writes. Nothing happens on a Unix socket.
             ("tcp_user_timeout", "10000"),
+            // Nor does a session of a host that has gone without a word stay for hours.
+            ("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "2"),
             ("datestyle", "ISO, YMD"), ("intervalstyle", "iso_8601"), ("extra_float_digits", "1"),
             ("bytea_output", "hex"),
             // What is decided from a statement's result must be what other sessions have committed by then.
             ("default_transaction_isolation", "read committed"),
         ]
+        // Each statement has its limit, and a migration takes longer than a company may allow to others.
+        if serverVersion >= 170_000 { settings.append(("transaction_timeout", "0")) }
         let chosen = settings.filter { !userOptions.lowercased().contains($0.0) }
         // A commit that a crash may take back would let a worker act on what nobody else will know of.
         let durable =

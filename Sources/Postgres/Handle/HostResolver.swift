@@ -18,16 +18,21 @@ final class HostResolver: Sendable {
     var answer: Answer? { box.withLockedValue { $0 } }
 
     /// Begins the look-up; `completion` is called when the answer is there, perhaps long after anybody wants it.
-    init(_ host: String, completion: @escaping @Sendable () -> Void) {
+    ///
+    /// - Parameter lookUp: asks the system, and blocks.
+    init(
+        _ host: String, lookUp: @escaping @Sendable (String) -> Answer, completion: @escaping @Sendable () -> Void
+    ) {
         let isStarted = DetachedThread.start { [box] in
-            let answer = Self.lookUp(host)
+            let answer = lookUp(host)
             box.withLockedValue { $0 = answer }
             completion()
         }
         if !isStarted { box.withLockedValue { $0 = .failed("the system gives no more threads") } }
     }
 
-    private static func lookUp(_ host: String) -> Answer {
+    /// Asks the system; as long as that takes.
+    @Sendable static func lookUp(_ host: String) -> Answer {
         // All zero but these two; its pointers stay NULL.
         var hints = unsafe addrinfo()
         unsafe hints.ai_family = AF_UNSPEC

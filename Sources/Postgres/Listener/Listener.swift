@@ -57,6 +57,8 @@ package final class Listener: Sendable {
             for notification in received { continuation.yield(notification) }
             // Silence may be a dead link: a question shows it.
             if received.isEmpty { try await connection.check() }
+            // The string leads elsewhere now, where nothing has been heard.
+            if !connection.isCurrent { return }
         }
     }
 }

@@ -193,9 +193,13 @@ extension Pool {
     private func lease() async throws(PostgresError) -> Connection {
         if Task.isCancelled { throw PostgresError(.cancelled, "cancelled before anything was sent") }
         let deadline = ContinuousClock.now + acquireTimeout
-        switch try await grant(until: deadline) {
-        case .lease(let connection): return connection
-        case .open(let pause): return try await open(after: pause, until: deadline)
+        while true {
+            switch try await grant(until: deadline) {
+            case .lease(let connection):
+                if connection.isCurrent { return connection }
+                await giveBack(connection)
+            case .open(let pause): return try await open(after: pause, until: deadline)
+            }
         }
     }
 

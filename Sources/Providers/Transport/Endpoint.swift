@@ -39,3 +39,11 @@ package struct Endpoint: Sendable, CustomStringConvertible {
     /// The provider and its address.
     package var description: String { "\(provider) at \(baseURL)" }
 }
+
+extension Endpoint: Equatable {
+    /// Whether both lead to the same address under the same key.
+    package static func == (first: Endpoint, second: Endpoint) -> Bool {
+        first.provider == second.provider && first.baseURL == second.baseURL
+            && first.headers.elementsEqual(second.headers) { $0 == $1 }
+    }
+}

@@ -29,6 +29,13 @@ final class HTTPCall: Sendable {
         self.willSend = willSend
         self.deadline = deadline
     }
+
+    /// The same call to another endpoint, with what is left of its time.
+    convenience init(_ call: HTTPCall, endpoint: Endpoint) {
+        self.init(
+            context: call.context, operation: call.operation, endpoint: endpoint, willSend: call.willSend,
+            deadline: call.deadline)
+    }
 }
 
 extension HTTPProviderCaller {

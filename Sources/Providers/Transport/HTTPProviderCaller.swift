@@ -5,7 +5,6 @@ import FoundationEssentials
 package import JobModel
 import NIOCore
 import NIOPosix
-import NIOSSL
 
 /// Calls providers over HTTP/1.1. Keeps connections open between calls; follows no redirect and repeats nothing.
 ///
@@ -42,16 +41,21 @@ package final class HTTPProviderCaller: ProviderCaller {
     /// Uses each connection once.
     let freshClient: HTTPClient
     let exchanges = WaitingExchanges()
-    private let endpoints: [ProviderName: Endpoint]
+    private let endpoints: EndpointSource
     private let now: @Sendable () -> Date
 
     /// Takes the endpoints of the providers that are served. The caller ends with `shutdown`.
     package convenience init(endpoints: [Endpoint], configuration: Configuration = Configuration()) {
+        self.init(endpoints: EndpointSource(endpoints), configuration: configuration)
+    }
+
+    /// The same with endpoints that may change.
+    package convenience init(endpoints: EndpointSource, configuration: Configuration) {
         self.init(endpoints: endpoints, configuration: configuration, now: { Date() })
     }
 
-    init(endpoints: [Endpoint], configuration: Configuration, now: @escaping @Sendable () -> Date) {
-        self.endpoints = Dictionary(endpoints.map { ($0.provider, $0) }) { $1 }
+    init(endpoints: EndpointSource, configuration: Configuration, now: @escaping @Sendable () -> Date) {
+        self.endpoints = endpoints
         self.configuration = configuration
         self.now = now
         var http = Self.clientConfiguration(configuration, exchanges)
@@ -82,7 +86,7 @@ package final class HTTPProviderCaller: ProviderCaller {
     package func call(
         _ step: Step, for claim: Claim, operation: Operation, willSend: @escaping @Sendable () -> Bool
     ) async -> CallResult {
-        guard let endpoint = endpoints[operation.provider] else {
+        guard let endpoint = endpoints.endpoint(of: operation.provider) else {
             return CallResult(.notSent, mayHaveReached: false, error: "no credentials for \(operation.provider)")
         }
         guard let context = CallContext(claim, now: now()) else {
@@ -92,6 +96,15 @@ package final class HTTPProviderCaller: ProviderCaller {
         let call = HTTPCall(
             context: context, operation: operation, endpoint: endpoint, willSend: willSend,
             deadline: .now() + .nanoseconds(configuration.timeout.nanoseconds))
+        let result = await carryOut(step, call)
+        // A refused key proves that nothing was done, and a new one may be there already.
+        guard result.outcome == .unauthorized, let renewed = endpoints.replacement(of: endpoint) else { return result }
+        return await carryOut(step, HTTPCall(call, endpoint: renewed))
+    }
+
+    private func carryOut(_ step: Step, _ call: HTTPCall) async -> CallResult {
+        let (operation, context) = (call.operation, call.context)
+        let claim = context.claim
         guard let request = operation.creationRequest(context) else {
             return CallResult(.invalidPayload, mayHaveReached: false, error: operation.missingForPath)
         }
@@ -113,7 +126,9 @@ package final class HTTPProviderCaller: ProviderCaller {
             complete(&result, answer, call)
             return exchange.hasSent ? result : beforeTheEnd(result, call)
         case .failed(let error):
-            guard exchange.hasSent || error is RequestGate.AnsweredEarly else { return Self.notSent(error) }
+            guard exchange.hasSent || error is RequestGate.AnsweredEarly else {
+                return Self.notSent(error, call.endpoint)
+            }
             let outcome = error is RequestGate.AnsweredEarly ? .ambiguous : creation.lostAnswer
             return CallResult(outcome, mayHaveReached: true, error: "no answer: \(Self.name(error))")
         }
@@ -144,7 +159,7 @@ package final class HTTPProviderCaller: ProviderCaller {
             }
             switch ending {
             case .failed(let error):
-                guard exchange.hasSent else { return Self.notSent(error) }
+                guard exchange.hasSent else { return Self.notSent(error, call.endpoint) }
                 return CallResult(.unavailable, mayHaveReached: false, error: "no answer: \(Self.name(error))")
             case .read(var result, let answer):
                 complete(&result, answer, call)
@@ -196,26 +211,17 @@ package final class HTTPProviderCaller: ProviderCaller {
     static let leaseInDoubt = CallResult(.notSent, mayHaveReached: false, error: "the worker's lease is in doubt")
 
     /// A request whose last piece was not written.
-    private static func notSent(_ error: any Error) -> CallResult {
+    private static func notSent(_ error: any Error, _ endpoint: Endpoint) -> CallResult {
         if error is RequestGate.LeaseInDoubt { return leaseInDoubt }
-        let what = isBeforeTheFirstByte(error) ? "no connection" : "not sent to its end"
-        return CallResult(.notSent, mayHaveReached: false, error: "\(what): \(name(error))")
-    }
-
-    private static func isBeforeTheFirstByte(_ error: any Error) -> Bool {
-        if error is NIOConnectionError || error is NIOSSLError || error is BoringSSLError { return true }
-        if let error = error as? HTTPClientError {
-            return [.connectTimeout, .tlsHandshakeTimeout, .getConnectionFromPoolTimeout, .httpProxyHandshakeTimeout]
-                .contains(error)
+        if let failure = ConnectionFailure(error, endpoint) {
+            return CallResult(.notSent, mayHaveReached: false, error: "no connection: \(failure.sentence)")
         }
-        // Refused, unreachable: the channel never was.
-        return (error as? IOError).map { $0.errnoCode != 0 } ?? false
+        return CallResult(.notSent, mayHaveReached: false, error: "not sent to its end: \(name(error))")
     }
 
-    /// The kind of error alone, since descriptions may hold more; for a connection that was not made, where and why.
+    /// The kind of error alone, since descriptions may hold more.
     private static func name(_ error: any Error) -> String {
-        if let error = error as? NIOConnectionError { return error.sentence }
-        return (error as? HTTPClientError)?.shortDescription ?? String(describing: type(of: error))
+        (error as? HTTPClientError)?.shortDescription ?? String(describing: type(of: error))
     }
 }
 

@@ -6,7 +6,7 @@ struct SimulatedAxisFi: SimulatedProvider {
     static let keyHeader: (name: String, isRequired: Bool)? = nil
     static let keyReuseStatus = 400
 
-    let apiKey: String
+    var apiKey: String
     let apiSecret: String
     let acceptsDuplicates: Bool
     private var customers: [String: JSONValue] = [:]

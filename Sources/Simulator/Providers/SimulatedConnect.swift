@@ -5,7 +5,7 @@ struct SimulatedConnect: SimulatedProvider {
     static let keyHeader: (name: String, isRequired: Bool)? = nil
     static let keyReuseStatus = 400
 
-    let apiKey: String
+    var apiKey: String
     let header: String
     private var names: [(id: String, name: String)] = []
 

@@ -5,7 +5,7 @@ struct SimulatedIron: SimulatedProvider {
     static let keyHeader: (name: String, isRequired: Bool)? = ("idempotency-key", true)
     static let keyReuseStatus = 400
 
-    let apiKey: String
+    var apiKey: String
     private var customers: [String: JSONValue] = [:]
     private var byExternalID: [String: String] = [:]
     private var identifications: [String: JSONValue] = [:]

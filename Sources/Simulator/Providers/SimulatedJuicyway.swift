@@ -5,7 +5,7 @@ struct SimulatedJuicyway: SimulatedProvider {
     static let keyHeader: (name: String, isRequired: Bool)? = ("idempotency-key", false)
     static let keyReuseStatus = 422
 
-    let apiKey: String
+    var apiKey: String
     let acceptsDuplicates: Bool
     private var customers: [String: JSONValue] = [:]
     private var byEmail: [String: String] = [:]

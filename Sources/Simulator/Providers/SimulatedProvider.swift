@@ -7,6 +7,9 @@ protocol SimulatedProvider: Sendable {
     /// The status with which another body under a used key is refused.
     static var keyReuseStatus: Int { get }
 
+    /// The key that lets a caller in.
+    var apiKey: String { get set }
+
     /// Nil when the credentials are right.
     func refusal(of headers: [String: String]) -> SimulatedAnswer?
     /// Answers a request that is authorized and not a replay. `id` makes a new record's id, `at` is the time now.

@@ -24,6 +24,7 @@ final class Claimer: Sendable {
     /// The providers of which the last claim brought nothing.
     private let empty = NIOLockedValueBox<Set<ProviderName>>([])
     private let isStopping = NIOLockedValueBox(false)
+    private let isHopeless = NIOLockedValueBox(false)
     private let logger: Logger
     private let clock = ContinuousClock()
 
@@ -60,6 +61,12 @@ final class Claimer: Sendable {
     func stop() {
         isStopping.withLockedValue { $0 = true }
         bells.ringAll()
+    }
+
+    /// Stops claiming, as ``stop()`` does; the ends of calls cannot be written and are not waited for.
+    func giveUp() {
+        isHopeless.withLockedValue { $0 = true }
+        stop()
     }
 
     /// Whether it claims no more.
@@ -214,7 +221,9 @@ final class Claimer: Sendable {
 
     private func drain(_ attempts: inout DiscardingTaskGroup, ringing bell: Bell) async {
         let end = clock.now + configuration.drainTimeout
-        while slots.withLockedValue({ !$0.held.isEmpty }), clock.now < end, !Task.isCancelled {
+        while clock.now < end, !Task.isCancelled {
+            let isHopeless = self.isHopeless.withLockedValue { $0 }
+            guard slots.withLockedValue({ isHopeless ? $0.unended > 0 : !$0.held.isEmpty }) else { return }
             begin(&attempts)
             await bell.wait(atMost: min(end - clock.now, .milliseconds(100)), clock: clock)
         }

@@ -191,6 +191,12 @@ final class Completer: Sendable {
     private func report(_ rows: [WrittenAttempt], of batch: [CompletedAttempt]) {
         announcer.add(rows)
         let lost = Set(rows.lazy.filter { !$0.isWritten }.map(\.id))
+        let inherited = batch.filter { $0.isInheritedDoubt && !lost.contains($0.job.claim.id) }
+        for (provider, jobs) in Dictionary(grouping: inherited, by: \.job.claim.kind.provider) {
+            logger.notice(
+                "jobs became uncertain: a worker that is gone may have sent them",
+                metadata: ["provider": "\(provider)", "jobs": .stringConvertible(jobs.count)])
+        }
         for attempt in batch {
             tellOfProvider(attempt)
             if lost.contains(attempt.job.claim.id) {
@@ -229,6 +235,12 @@ extension Completer {
 }
 
 extension CompletedAttempt {
+    /// Whether the job is uncertain for what an earlier claim may have sent: this one sent nothing.
+    fileprivate var isInheritedDoubt: Bool {
+        decision.state == .uncertain && result.outcome == .ambiguous && !result.mayHaveReached
+            && result.httpStatus == nil
+    }
+
     /// What a log line tells of it; never a payload. Made when the line is written, which most are not.
     fileprivate var metadata: Logger.Metadata {
         let claim = job.claim

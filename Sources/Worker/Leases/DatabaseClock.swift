@@ -53,7 +53,7 @@ final class DatabaseClock: Sendable {
         if jump < .zero {
             logger.warning(
                 "the database's clock was set back while no worker lived; no age from before is believed",
-                metadata: ["seconds": "\(jump.inSeconds)"])
+                metadata: ["seconds": .stringConvertible(jump.inSeconds)])
         }
     }
 

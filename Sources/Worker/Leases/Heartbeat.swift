@@ -12,6 +12,8 @@ struct Heartbeat: Sendable {
     let inFlight: @Sendable () -> Int
     let isDraining: @Sendable () -> Bool
     let newWorkerID: @Sendable () -> WorkerID
+    /// Called once, when the database is waited for no longer.
+    let giveUp: @Sendable (DatabaseGivenUp) -> Void
     let logger: Logger
 
     /// Signs the worker on, as often as it takes while connections are lost.
@@ -55,26 +57,32 @@ struct Heartbeat: Sendable {
     /// Renews until cancelled.
     func run() async {
         var pause = configuration.renewalInterval
-        var failingSince: ContinuousClock.Instant?
+        var outage = Outage(limit: configuration.outageTimeout)
+        var hasGivenUp = false
         while !Task.isCancelled {
             // Cancelled: the loop ends.
             try? await Task.sleep(for: pause)
             if Task.isCancelled { return }
             // Calls may go on for seven seconds after the last renewal: one that failed is tried again soon.
-            let isRenewed = await beat()
-            if !isRenewed {
-                if failingSince == nil { failingSince = .now }
-            } else if let since = failingSince {
-                let seconds = (ContinuousClock.now - since).components.seconds
-                logger.notice("the database is back", metadata: ["seconds": .stringConvertible(seconds)])
-                failingSince = nil
+            pause = min(configuration.renewalInterval, .milliseconds(300))
+            do {
+                try await beat()
+                pause = configuration.renewalInterval
+                guard let duration = outage.succeeded(at: .now) else { continue }
+                logger.notice(
+                    "the database is back", metadata: ["seconds": .stringConvertible(duration.components.seconds)])
+            } catch {
+                if outage.since == nil { logger.warning("the database is lost", metadata: ["error": "\(error)"]) }
+                let reason = error as? PostgresError ?? PostgresError(.server, "\(error)")
+                guard let end = outage.failed(reason, at: .now), !hasGivenUp else { continue }
+                hasGivenUp = true
+                giveUp(end)
             }
-            pause = isRenewed ? configuration.renewalInterval : min(configuration.renewalInterval, .milliseconds(300))
         }
     }
 
-    /// Renews once, or signs on anew; false when neither could be done.
-    private func beat() async -> Bool {
+    /// Renews once, or signs on anew.
+    private func beat() async throws {
         let start = ContinuousClock.now
         let worker = trust.identity.worker
         do {
@@ -89,11 +97,10 @@ struct Heartbeat: Sendable {
                 try await register()
             }
         } catch {
-            logger.warning("could not renew the lease", metadata: ["worker": "\(worker)", "error": "\(error)"])
-            return false
+            logger.debug("could not renew the lease", metadata: ["worker": "\(worker)", "error": "\(error)"])
+            throw error
         }
         await noteClock()
-        return true
     }
 
     /// The lease is held, whatever becomes of the note; ages count again when it is written.

@@ -88,13 +88,23 @@ struct Jobs: AsyncParsableCommand {
         @Argument(help: "The job's number.") var id: Int64
         @Option(help: "Why.") var reason: String?
         @Option(help: "A file with a corrected payload.") var payload: String?
+        @Flag(help: "Let the jobs that were cancelled with it wait for it again.") var withDependents = false
 
         func run() async throws {
             let corrected = try payload.map(Self.read)
-            try await database.withDesk { desk throws(PostgresError) in
-                try await desk.retry(JobID(id), reason: reason, payload: corrected)
+            let dependents = try await database.withDesk { desk throws(PostgresError) in
+                try await desk.retry(
+                    JobID(id), reason: reason, payload: corrected, withDependents: withDependents)
             }
-            try Terminal.show("Job \(id) is available.")
+            var lines = ["Job \(id) is available."]
+            if dependents > 0 {
+                let jobs = dependents == 1 ? "1 job that was" : "\(dependents) jobs that were"
+                lines.append(
+                    withDependents
+                        ? "With \(jobs) cancelled when it ended."
+                        : "Without \(jobs) cancelled when it ended; --with-dependents takes them along.")
+            }
+            try Terminal.show(lines)
         }
 
         /// The text of a payload file that is JSON.

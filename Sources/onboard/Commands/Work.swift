@@ -38,12 +38,22 @@ struct Work: AsyncParsableCommand {
         let http = try HTTPProviderCaller.Configuration(settings, connections: configuration.concurrency)
         configuration.longestCall = http.timeout
         let logger = try Self.logger(settings)
-        let connection = try ConnectionConfiguration(settings, applicationName: "onboard work")
+        let connection = try ConnectionConfiguration(settings, applicationName: "onboard work") {
+            logger.notice("the database's address or password has changed and is used from now on")
+        }
         for repair in try await checkSchema() {
             logger.notice("repaired after a restore", metadata: ["repair": .string(repair)])
         }
 
-        let caller = HTTPProviderCaller(endpoints: endpoints, configuration: http)
+        let source = EndpointSource(endpoints) { provider in
+            logger.notice(
+                "a provider's address or key has changed and is used from now on", metadata: ["provider": "\(provider)"]
+            )
+        } read: {
+            // A file that is just being replaced is read again a second later.
+            try? Endpoint.all(settings)
+        }
+        let caller = HTTPProviderCaller(endpoints: source, configuration: http)
         let host = configuration.host
         let daemon = Daemon(configuration: configuration, database: connection, caller: caller, logger: logger) {
             WorkerID("\(host)/\(ProcessInfo.processInfo.processIdentifier)/\(UUID().uuidString.lowercased().prefix(8))")
@@ -57,6 +67,9 @@ struct Work: AsyncParsableCommand {
             await caller.shutdown()
             throw SchemaMigrator.Standing.newer(isBreaking: true).refusal
                 ?? Failure(.bug, "a newer schema has no refusal")
+        } catch let end as DatabaseGivenUp {
+            await caller.shutdown()
+            throw Failure(end)
         }
         await caller.shutdown()
     }

@@ -42,6 +42,11 @@ struct Settings {
         return text
     }
 
+    /// Whether a variable's text is in a file, and may change there.
+    func isInFile(_ name: String) -> Bool {
+        (read(name, isSecret: true) ?? "").isEmpty && read(name + "_FILE", isSecret: false) != nil
+    }
+
     /// A value that `parse` understands, or `fallback` when the variable is not set.
     func value<T>(
         _ name: String, default fallback: T, form: String, _ parse: (String) -> T?

@@ -19,6 +19,7 @@ extension WorkerConfiguration {
         }
         pollInterval = try settings.duration("ONBOARD_POLL_INTERVAL", default: pollInterval)
         drainTimeout = try settings.duration("ONBOARD_DRAIN_TIMEOUT", default: drainTimeout)
+        outageTimeout = try settings.duration("ONBOARD_OUTAGE_TIMEOUT", default: outageTimeout)
         host = ProcessInfo.processInfo.hostName
         version = Version.number
     }

@@ -49,6 +49,7 @@ struct LogLine {
             case is Bool, is any BinaryInteger: "\(value)"
             // JSON has neither infinity nor "not a number".
             case let number as Double where number.isFinite: "\(number)"
+            case let number as Float where number.isFinite: "\(number)"
             default: "\(value)".jsonQuoted
             }
         case .array(let values): "[\(values.map(json).joined(separator: ","))]"

@@ -2,12 +2,21 @@ import Postgres
 import Testing
 
 @Suite struct DependentTests {
+    /// A dependent of job 1.
+    private static let dependent = SQL.enqueue(
+        "iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1")
+
+    /// A job that runs, and a caller's transaction that has put in a dependent of it and is open.
+    private func beginDependent(of worker: Session, in caller: Session) async throws {
+        try await worker.run(SQL.enqueue() + SQL.worker("a"))
+        _ = try await worker.column(SQL.claim("a"))
+        try await caller.run("BEGIN;" + Self.dependent)
+    }
+
     @Test func `a dependent runs when the job it waits for completes, with that job's provider id`() async throws {
         try await withSessions { sessions in
             let session = sessions[0]
-            try await session.run(
-                SQL.enqueue() + SQL.enqueue("iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1")
-            )
+            try await session.run(SQL.enqueue() + Self.dependent)
             try await session.run(SQL.worker("a"))
             #expect(try await session.column(SQL.claim("a")) == ["1"])
             _ = try await session.column(SQL.complete("a", 1, providerID: "customer-7"))
@@ -23,8 +32,7 @@ import Testing
         try await withSessions { sessions in
             let session = sessions[0]
             try await session.run(
-                SQL.enqueue() + SQL.enqueue("iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1")
-                    + SQL.enqueue("iron.customer.create", SQL.person, "after_job_id => 2"))
+                SQL.enqueue() + Self.dependent + SQL.enqueue("iron.customer.create", SQL.person, "after_job_id => 2"))
             try await session.run(SQL.worker("a"))
             _ = try await session.column(SQL.claim("a"))
             _ = try await session.column(SQL.complete("a", 1, outcome: "rejected", state: state, providerID: nil))
@@ -35,6 +43,39 @@ import Testing
             #expect(
                 try await session.value("SELECT last_error FROM onboarding.jobs WHERE id = 2")
                     == "job 1, which this one waits for, ended \(state)")
+        }
+    }
+
+    @Test(arguments: ["failed", "cancelled"])
+    func `a job is retried with the jobs that its end had cancelled, or tells of them`(state: String) async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            // The fourth is cancelled for a reason of its own.
+            try await session.run(
+                SQL.enqueue() + Self.dependent
+                    + SQL.enqueue("iron.customer.create", SQL.person, "after_job_id => 2, order_key => 'k'")
+                    + Self.dependent + "SELECT onboarding.cancel(4, 'not wanted');" + SQL.worker("a"))
+            _ = try await session.column(SQL.claim("a"))
+            _ = try await session.column(SQL.complete("a", 1, outcome: "rejected", state: state, providerID: nil))
+            let states = "SELECT state FROM onboarding.jobs ORDER BY id"
+            try await session.run("BEGIN; SELECT onboarding.retry(1, 'alone')")
+            #expect(try await session.column(states) == ["available", "cancelled", "cancelled", "cancelled"])
+            let told = "SELECT reason FROM onboarding.transitions WHERE job_id = 1 AND reason LIKE 'retry%'"
+            #expect(
+                try await session.column(told) == [
+                    "\"retry: alone; 2 jobs that were cancelled with it stay cancelled\""
+                ])
+            try await session.run("ROLLBACK; SELECT onboarding.retry(1, 'all', with_dependents => true)")
+            #expect(try await session.column(states) == ["available", "blocked", "blocked", "cancelled"])
+            #expect(try await session.column(told) == ["\"retry: all\""])
+            let why =
+                "SELECT reason FROM onboarding.transitions WHERE job_id IN (2, 3) AND to_state = 'blocked' AND from_state = 'cancelled' ORDER BY job_id"
+            #expect(try await session.column(why) == ["\"retry of job 1: all\"", "\"retry of job 2: all\""])
+            for job in 1...3 {
+                #expect(try await session.column(SQL.claim("a")) == ["\(job)"])
+                _ = try await session.column(SQL.complete("a", job))
+            }
+            #expect(try await session.column(states) == ["completed", "completed", "completed", "cancelled"])
         }
     }
 
@@ -58,10 +99,7 @@ import Testing
     @Test func `a job that ends between the insert of its dependent and the commit still releases it`() async throws {
         try await withSessions(2) { sessions in
             let (caller, worker) = (sessions[0], sessions[1])
-            try await worker.run(SQL.enqueue() + SQL.worker("a"))
-            _ = try await worker.column(SQL.claim("a"))
-            try await caller.run(
-                "BEGIN;" + SQL.enqueue("iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1"))
+            try await beginDependent(of: worker, in: caller)
             _ = try await worker.column(SQL.complete("a", 1))
             #expect(try await caller.value("SELECT state FROM onboarding.jobs WHERE id = 2") == "blocked")
             try await caller.run("COMMIT")
@@ -72,10 +110,7 @@ import Testing
     @Test func `a job that is about to end when its dependent is committed releases it afterwards`() async throws {
         try await withSessions(2) { sessions in
             let (caller, worker) = (sessions[0], sessions[1])
-            try await worker.run(SQL.enqueue() + SQL.worker("a"))
-            _ = try await worker.column(SQL.claim("a"))
-            try await caller.run(
-                "BEGIN;" + SQL.enqueue("iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1"))
+            try await beginDependent(of: worker, in: caller)
             try await worker.run("BEGIN")
             _ = try await worker.column(SQL.complete("a", 1))
             try await caller.run("COMMIT")
@@ -117,10 +152,7 @@ import Testing
     @Test func `an open transaction with a dependent does not hold up the worker`() async throws {
         try await withSessions(2) { sessions in
             let (caller, worker) = (sessions[0], sessions[1])
-            try await worker.run(SQL.enqueue() + SQL.worker("a"))
-            _ = try await worker.column(SQL.claim("a"))
-            try await caller.run(
-                "BEGIN;" + SQL.enqueue("iron.identification.create", "{\"type\": \"Direct\"}", "after_job_id => 1"))
+            try await beginDependent(of: worker, in: caller)
             try await worker.run("SET lock_timeout = '1s'")
             #expect(try await worker.column(SQL.complete("a", 1)) == ["t"])
             try await caller.run("ROLLBACK")

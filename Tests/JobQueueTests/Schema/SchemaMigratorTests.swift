@@ -88,6 +88,75 @@ import Testing
         }
     }
 
+    @Test func `row security that an event trigger switches on hides nothing from those with rights`() async throws {
+        try await withConnections(1) { connections in
+            let a = connections[0]
+            try await a.run(
+                """
+                CREATE FUNCTION shut() RETURNS event_trigger LANGUAGE plpgsql AS $$
+                DECLARE made record;
+                BEGIN
+                    FOR made IN SELECT * FROM pg_event_trigger_ddl_commands() WHERE object_type = 'table' LOOP
+                        EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', made.objid::regclass);
+                    END LOOP;
+                END $$;
+                CREATE EVENT TRIGGER shut ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION shut();
+                """)
+            _ = try await SchemaMigrator(a.connection).migrate()
+            let shut = "SELECT relname FROM pg_class WHERE relnamespace = 'onboarding'::regnamespace AND relrowsecurity"
+            #expect(try await a.column(shut) == [])
+            try await a.run(
+                "SET ROLE onboarding_enqueuer; INSERT INTO onboarding.jobs (kind, payload) VALUES ('iron.customer.create', '\(SQL.person)')"
+            )
+            try await a.run("SET ROLE onboarding_worker;" + SQL.worker("w"))
+            #expect(try await a.column(SQL.claim("w")) == ["1"])
+            try await a.run("RESET ROLE")
+            _ = try await a.column(SQL.complete("w", 1))
+            try await a.run("SET ROLE onboarding_monitor")
+            #expect(
+                try await a.value("(SELECT completed_last_hour FROM onboarding.queue_health WHERE provider = 'iron')")
+                    == "1")
+            #expect(try await a.value("(SELECT count(*) FROM onboarding.attempts)") == "1")
+            // A partition that is made later is reached through its table.
+            try await a.run("RESET ROLE; SELECT onboarding.add_partition('attempts', now() + interval '7 months')")
+            try await a.run(
+                """
+                INSERT INTO onboarding.attempts (job_id, claim_token, claimed_at, idempotency_key, attempt, step, worker, outcome)
+                VALUES (1, 2, now() + interval '7 months', gen_random_uuid(), 1, 'create', 'w', 'succeeded');
+                SET ROLE onboarding_monitor;
+                """)
+            #expect(try await a.value("(SELECT count(*) FROM onboarding.attempts)") == "2")
+            try await a.run("RESET ROLE; DROP EVENT TRIGGER shut")
+        }
+    }
+
+    @Test func `roles that are missing are named all at once, with what makes them`() async throws {
+        let server = try PostgresServer(settings: ["fsync = off"])
+        try await server.start()
+        var string = try server.connectionString
+        let administrator = try await Connection.open(ConnectionConfiguration(connectionString: string.keywordForm))
+        try await administrator.run(
+            script: "CREATE ROLE owner LOGIN; CREATE ROLE onboarding_worker; GRANT CREATE ON DATABASE postgres TO owner"
+        )
+        string["user"] = "owner"
+        let owner = try await Connection.open(ConnectionConfiguration(connectionString: string.keywordForm))
+        do throws(PostgresError) {
+            _ = try await SchemaMigrator(owner).migrate()
+            Issue.record("roles were made without the right to")
+        } catch {
+            #expect(error.sqlState == .insufficientPrivilege)
+            let advice = "onboarding: this login may not create roles; ask an administrator to run: "
+            #expect(error.message.hasPrefix(advice))
+            let statements = ["enqueuer", "operator", "monitor"].map { "CREATE ROLE onboarding_\($0) NOLOGIN;" }
+            #expect(error.message.dropFirst(advice.count) == statements.joined(separator: " "))
+            try await administrator.run(script: statements.joined())
+        }
+        #expect(try await SchemaMigrator(owner).migrate().migrations == Self.versions)
+        await owner.close()
+        await administrator.close()
+        try await server.stop(.immediate)
+    }
+
     @Test func `a run that fails leaves nothing of itself and frees the lock`() async throws {
         try await withConnections(2) { sessions in
             // The functions come after the tables; this one is in their way.
