@@ -28,8 +28,8 @@ extension SchemaMigrator {
 
     /// Compares the files with the database; all differ where it has no record of them.
     func compareSources() async throws(PostgresError) -> [Comparison] {
-        let names = SQLCatalog.sources.map(\.name) + [Self.grants]
-        let texts = SQLCatalog.sources.map(\.sql) + [SQLCatalog.grants]
+        let names = tree.sources.map(\.name) + [Self.grants]
+        let texts = tree.sources.map(\.sql) + [tree.grants]
         return try await run("changed_sources", [.texts(names), .texts(texts)]).map { row throws(PostgresError) in
             Comparison(
                 name: try row.decode(at: 0), digest: try row.decode(at: 1), isChanged: try row.decode(at: 2),
@@ -41,7 +41,7 @@ extension SchemaMigrator {
     func applySources(_ changes: inout Changes) async throws(PostgresError) {
         let comparisons = try await compareSources()
         let present = try await objects()
-        let known = Set(SQLCatalog.sources.map(\.name))
+        let known = Set(tree.sources.map(\.name))
         let differing = comparisons.filter { $0.digest != nil && $0.isChanged }.map(\.name)
         var replacement = Replacement(
             pending: known.intersection(differing).union(known.subtracting(present)),
@@ -50,14 +50,14 @@ extension SchemaMigrator {
                 uniqueKeysWithValues: comparisons.compactMap { row in row.object.map { (row.name, $0) } }))
         // Made before what they name: a body is checked when everything is there.
         try await connection.run(script: "SET LOCAL check_function_bodies = off")
-        for source in SQLCatalog.sources where replacement.pending.contains(source.name) {
+        for source in tree.sources where replacement.pending.contains(source.name) {
             try await make(source, &replacement)
             changes.replaced.append(source.name)
         }
         changes.dropped = try await drop(comparisons.filter { $0.digest == nil && $0.object != nil })
         try await connection.run(script: "SET LOCAL check_function_bodies = on")
         _ = try await run("check_functions", [.texts(changes.replaced)])
-        try await connection.run(script: SQLCatalog.grants)
+        try await connection.run(script: tree.grants)
         if differing.contains(Self.grants) { changes.replaced.append(Self.grants) }
         // History without a partition would go into that for the rest.
         try await connection.run(script: "SELECT onboarding.make_partitions()")
@@ -67,7 +67,7 @@ extension SchemaMigrator {
             "record_sources",
             [
                 .texts(kept.map(\.name)), .texts(kept.map(\.digest)), .texts(kept.map { objects[$0.name]?.first }),
-                .integer(SQLCatalog.revision),
+                .integer(tree.revision),
             ])
     }
 
@@ -107,7 +107,7 @@ extension SchemaMigrator {
 
     /// Drops the views and triggers that name a source, which are made again afterwards.
     private func dropDependents(of source: Source, _ replacement: inout Replacement) async throws(PostgresError) {
-        for dependent in SQLCatalog.sources
+        for dependent in tree.sources
         where dependent.references.contains(source.name) && dependent.name != source.name && dependent.kind != .function
         {
             guard let objects = replacement.objects.removeValue(forKey: dependent.name) else { continue }

@@ -35,25 +35,28 @@ package struct SchemaMigrator: Sendable {
     private static let lock: Int64 = 4_727_350_117_621
 
     let connection: Connection
+    let tree: SchemaTree
     private let patience: Duration
     private let report: @Sendable (String) -> Void
 
     /// Works over `connection`, which nothing else may use meanwhile.
     ///
     /// - Parameters:
+    ///   - tree: what the schema is to be.
     ///   - patience: how long it waits for another migrator, and then for what others have locked.
     ///   - report: told once for whom it waits, as a sentence.
     package init(
-        _ connection: Connection, patience: Duration = .seconds(600),
+        _ connection: Connection, tree: SchemaTree = .embedded, patience: Duration = .seconds(600),
         report: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         self.connection = connection
+        self.tree = tree
         self.patience = patience
         self.report = report
     }
 
     /// The newest migration that this program knows.
-    package static var newest: Int { SQLCatalog.migrations.last?.version ?? 0 }
+    package static var newest: Int { SchemaTree.embedded.version }
 
     /// Tells how the database compares, without changing anything.
     package func standing() async throws(PostgresError) -> Standing {
@@ -61,14 +64,14 @@ package struct SchemaMigrator: Sendable {
         let present = try await objects()
         if version == 0, present.contains("jobs") { return .incomplete(["the rows of the table migrations"]) }
         let revision = version > 0 && present.contains("sources") ? try await revision() : 0
-        if version > Self.newest || revision > SQLCatalog.revision { return .newer(isBreaking: isBreaking) }
-        let pending = SQLCatalog.migrations.map(\.version).filter { $0 > version }
+        if version > tree.version || revision > tree.revision { return .newer(isBreaking: isBreaking) }
+        let pending = tree.migrations.map(\.version).filter { $0 > version }
         guard pending.isEmpty else { return .behind(pending) }
-        let missing = SchemaNames.objects.subtracting(present)
+        let missing = tree.objects.subtracting(present)
         guard missing.isEmpty else { return .incomplete(missing.sorted()) }
         let differing = try await compareSources().filter(\.isChanged).map(\.name)
-        guard differing.isEmpty, revision == SQLCatalog.revision else { return .outdated(differing.sorted()) }
-        let strangers = SchemaNames.roles.subtracting(present)
+        guard differing.isEmpty, revision == tree.revision else { return .outdated(differing.sorted()) }
+        let strangers = tree.roles.subtracting(present)
         return strangers.isEmpty ? .current : .withoutRights(strangers.sorted())
     }
 
@@ -143,7 +146,7 @@ package struct SchemaMigrator: Sendable {
         // Names in what is made are those of PostgreSQL, whatever path the login has.
         try await connection.run(script: "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL search_path = pg_catalog")
         var changes = Changes()
-        for migration in SQLCatalog.migrations where migration.version > version {
+        for migration in tree.migrations where migration.version > version {
             try await connection.run(script: migration.sql, timeout: patience)
             _ = try await run(
                 "record_migration",
@@ -162,7 +165,7 @@ package struct SchemaMigrator: Sendable {
 
     private func version() async throws(PostgresError) -> (version: Int, isBreaking: Bool) {
         do {
-            let row = try await run("schema_version", [.integer(Self.newest)])[0]
+            let row = try await run("schema_version", [.integer(tree.version)])[0]
             return (try row.decode(Int.self, at: 0), try row.decode(Bool.self, at: 1))
         } catch {
             // No table, or not even the schema.

@@ -247,6 +247,69 @@ import Testing
         }
     }
 
+    /// This program's tree, with some of its functions as given.
+    private static func tree(revision: Int, without gone: Set<String> = [], _ replaced: [(name: String, sql: String)])
+        -> SchemaTree
+    {
+        let new = replaced.compactMap { Source(path: "topic/\($0.name).sql", sql: "-- X.\n\($0.sql)") }
+        let kept = SQLCatalog.sources.filter { source in
+            !gone.contains(source.name) && !new.contains { $0.name == source.name }
+        }
+        return SchemaTree(
+            revision: revision, migrations: SQLCatalog.migrations, sources: Source.ordered(kept + new),
+            grants: SQLCatalog.grants)
+    }
+
+    @Test func `of two programs the later one's functions stay, whichever migrates last`() async throws {
+        func onceCounted(_ number: Int) -> (name: String, sql: String) {
+            (
+                "counted_at_once",
+                "CREATE OR REPLACE FUNCTION onboarding.counted_at_once() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT \(number)';"
+            )
+        }
+        try await withConnections(1, migrated: true) { sessions in
+            let later = SchemaMigrator(
+                sessions[0].connection,
+                tree: Self.tree(revision: SQLCatalog.revision + 1, without: ["one_of"], [onceCounted(7)]))
+            let earlier = SchemaMigrator(sessions[0].connection)
+            #expect(try await later.standing() == .outdated(["counted_at_once", "one_of"]))
+            let changes = try await later.migrate()
+            #expect(changes.replaced == ["counted_at_once"])
+            #expect(changes.dropped == ["one_of"])
+            #expect(try await earlier.standing() == .newer(isBreaking: false))
+            #expect(try await earlier.migrate().isEmpty)
+            #expect(try await sessions[0].value("onboarding.counted_at_once()") == "7")
+            #expect(try await later.standing() == .current)
+        }
+    }
+
+    @Test(arguments: [
+        (
+            "CREATE OR REPLACE FUNCTION onboarding.new_one() RETURNS bigint LANGUAGE sql AS 'SELECT onboarding.missing()';",
+            "42883"
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION onboarding.new_one() RETURNS void LANGUAGE plpgsql AS 'BEGIN IF THEN END';",
+            "42601"
+        ),
+    ])
+    func `a function whose body cannot work is refused, and nothing is changed`(sql: String, code: String) async throws
+    {
+        try await withConnections(1, migrated: true) { sessions in
+            let broken = Self.tree(revision: SQLCatalog.revision, [("new_one", sql)])
+            do throws(PostgresError) {
+                _ = try await SchemaMigrator(sessions[0].connection, tree: broken).migrate()
+                Issue.record("it was taken")
+            } catch {
+                #expect(error.sqlState?.code == code)
+            }
+            let isGone = try await sessions[0].value("to_regproc('onboarding.new_one') IS NULL")
+            #expect(isGone == "true")
+            let standing = try await SchemaMigrator(sessions[0].connection).standing()
+            #expect(standing == .current)
+        }
+    }
+
     @Test func `what has no file any more is dropped, and what others have made stays`() async throws {
         try await withConnections(1, migrated: true) { sessions in
             try await sessions[0].run(
