@@ -1,5 +1,6 @@
 import Contracts
 import JobModel
+import Kinds
 import NIOConcurrencyHelpers
 import Simulator
 import Testing
@@ -11,7 +12,7 @@ import Testing
     private func call(
         _ caller: HTTPProviderCaller, _ kind: String, _ step: Step = .create, claim: Claim? = nil
     ) async -> CallResult {
-        await caller.call(step, for: claim ?? Sample.claim(kind), operation: Sample.operation(kind)) { true }
+        await caller.call(step, for: claim ?? Sample.claim(kind), as: Sample.definition(kind)) { true }
     }
 
     private func fault(_ json: String) throws -> SimulatorConfiguration {
@@ -27,7 +28,7 @@ import Testing
         try await withSimulator { caller, _ in
             let created = await call(caller, kind)
             #expect(created.outcome == .succeeded)
-            guard Sample.operation(kind).lookUp != nil else { return }
+            guard Sample.definition(kind).lookUp != nil else { return }
             let found = await call(caller, kind, .lookUp)
             #expect(found.outcome == .adopted)
             #expect(found.providerID == created.providerID)
@@ -164,7 +165,7 @@ import Testing
         try await withSimulator { caller, base in
             for kind in ["iron.customer.create", "connect.individual.create", "axisfi.customer.create"] {
                 let asked = NIOLockedValueBox(0)
-                let result = await caller.call(.create, for: Sample.claim(kind), operation: Sample.operation(kind)) {
+                let result = await caller.call(.create, for: Sample.claim(kind), as: Sample.definition(kind)) {
                     // Yes at first, no when the connection stands.
                     asked.withLockedValue { count in
                         count += 1
@@ -205,7 +206,7 @@ import Testing
             var claim = Sample.claim("iron.customer.create")
             claim.payload = Array(#"{"email": "eve@example.com", "customer_type": "Person"}"#.utf8)
             let asked = NIOLockedValueBox(false)
-            let result = await caller.call(.create, for: claim, operation: Sample.operation("iron.customer.create")) {
+            let result = await caller.call(.create, for: claim, as: Sample.definition("iron.customer.create")) {
                 asked.withLockedValue { $0 = true }
                 return true
             }
@@ -229,7 +230,7 @@ import Testing
     @Test func `a worker in doubt sends nothing`() async throws {
         try await withSimulator { caller, _ in
             let result = await caller.call(
-                .create, for: Sample.claim("iron.customer.create"), operation: Sample.operation("iron.customer.create")
+                .create, for: Sample.claim("iron.customer.create"), as: Sample.definition("iron.customer.create")
             ) { false }
             #expect(result.outcome == .notSent)
             #expect(await call(caller, "iron.customer.create", .lookUp).outcome == .notFound)

@@ -1,5 +1,6 @@
 import Contracts
 import JobModel
+import Kinds
 import Providers
 import Testing
 
@@ -11,8 +12,7 @@ import Testing
             let rows = try #require(
                 try await bench.value("SELECT string_agg(kind, ' ' ORDER BY kind) FROM onboarding.kinds"))
             let kinds = rows.split(separator: " ").map(String.init)
-            #expect(Contract.all.map(\.kind.value).sorted() == kinds)
-            #expect(OperationRegistry.all.map(\.kind.value).sorted() == kinds)
+            #expect(Registry.shipped.kinds.map(\.kind.value).sorted() == kinds)
         }
     }
 
@@ -28,9 +28,9 @@ import Testing
             #"{"first_name": "Z", "last_name": "N", "email": "z@b.c", "phone": "1", "type": "individual", "billing_address": {"line1": "R", "line2": null, "city": "L", "state": "L", "zip_code": "1", "country": "NG"}}"#,
     ]
 
-    @Test(arguments: Contract.all.map(\.kind))
+    @Test(arguments: Registry.shipped.kinds.map(\.kind))
     func `INSERT refuses what the contract refuses at the top level, and nothing else`(kind: JobKind) async throws {
-        let contract = try #require(Contract.of(kind))
+        let contract = try #require(Registry.shipped[kind]).contract
         let text = try #require(Self.valid[kind.value])
         guard case .object(let valid) = try JSONValue(parsing: Array(text.utf8)) else { return }
         let odd: [JSONValue?] = [
@@ -71,11 +71,11 @@ import Testing
     }
 
     /// The take-over reads the table, the attempt reads the policy: both must treat a lost answer alike.
-    @Test(arguments: OperationRegistry.all.map(\.kind))
+    @Test(arguments: Registry.shipped.kinds.map(\.kind))
     func `a lost answer is treated alike by the database and by the attempt`(kind: JobKind) async throws {
-        let operation = try #require(OperationRegistry.operation(of: kind))
+        let definition = try #require(Registry.shipped[kind])
         let expected =
-            switch operation.policy.resend {
+            switch definition.policy.resend {
             case .underSameKey: "same_key"
             case .afterLookUp: "look_up"
             case .never: "none"
@@ -83,7 +83,7 @@ import Testing
         try await withBench { bench in
             let row = try await bench.value(
                 "SELECT lost_answer || ' ' || provider FROM onboarding.kinds WHERE kind = '\(kind)'")
-            #expect(row == "\(expected) \(operation.provider)")
+            #expect(row == "\(expected) \(definition.provider)")
         }
     }
 }
