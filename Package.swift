@@ -52,7 +52,7 @@ let package = Package(
             name: "Postgres", dependencies: ["CPostgres", locks, logging],
             swiftSettings: strict + [.strictMemorySafety()]),
         .target(
-            name: "JobQueue", dependencies: ["JobModel", "Kinds", "Postgres", "SQLCatalog", logging],
+            name: "JobQueue", dependencies: ["Contracts", "JobModel", "Kinds", "Postgres", "SQLCatalog", logging],
             swiftSettings: strict),
         .target(name: "Contracts", dependencies: ["JobModel"], swiftSettings: strict),
         .target(name: "Kinds", dependencies: ["JobModel", "Contracts"], swiftSettings: strict),
@@ -94,7 +94,7 @@ let package = Package(
         .target(
             name: "TestKit",
             dependencies: [
-                "Postgres", "SQLCatalog", locks, .product(name: "NIOCore", package: "swift-nio"),
+                "JobQueue", "Postgres", locks, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: strict),
         .target(name: "ProtocolModel", swiftSettings: strict),
@@ -102,7 +102,9 @@ let package = Package(
         .executableTarget(
             name: "onboard-chaos",
             dependencies: [
-                "Postgres", "ProtocolModel", "SeededRandom", "TestKit", arguments, locks, "onboard",
+                "Contracts", "JobModel", "Kinds", "Postgres", "ProtocolModel", "SeededRandom", "TestKit", arguments,
+                locks,
+                "onboard",
                 "onboard-simulator",
             ],
             swiftSettings: strict),

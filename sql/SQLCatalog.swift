@@ -60,6 +60,7 @@ package enum SQLCatalog {
         "jobs_resolve": text(PackageResources.jobs_resolve_sql),
         "maintain": text(PackageResources.maintain_sql),
         "mark_sent": text(PackageResources.mark_sent_sql),
+        "missing_wakeups": text(PackageResources.missing_wakeups_sql),
         "needs_person": text(PackageResources.needs_person_sql),
         "note_clock_jump": text(PackageResources.note_clock_jump_sql),
         "old_claims": text(PackageResources.old_claims_sql),
@@ -76,10 +77,12 @@ package enum SQLCatalog {
         "repair_restored": text(PackageResources.repair_restored_sql),
         "schema_objects": text(PackageResources.schema_objects_sql),
         "schema_version": text(PackageResources.schema_version_sql),
+        "stale_kinds": text(PackageResources.stale_kinds_sql),
         "status": text(PackageResources.status_sql),
         "take_over": text(PackageResources.take_over_sql),
         "unlocked_jobs": text(PackageResources.unlocked_jobs_sql),
         "upkeep_failures": text(PackageResources.upkeep_failures_sql),
+        "write_kinds": text(PackageResources.write_kinds_sql),
     ]
 
     /// The text of the query in the file `name`.

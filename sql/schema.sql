@@ -285,12 +285,15 @@ CREATE FUNCTION onboarding.check_new_job() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
+    known onboarding.kinds;
+    lacks_parent boolean;
     after_state text;
     after_kind text;
     entry record;
 BEGIN
     IF NEW.payload_bytes > 0 THEN RETURN NEW; END IF;
-    IF NOT EXISTS (SELECT FROM onboarding.kinds k WHERE k.kind = NEW.kind) THEN
+    SELECT * INTO known FROM onboarding.kinds k WHERE k.kind = NEW.kind;
+    IF NOT FOUND THEN
         PERFORM onboarding.refuse('kind', format('%L is not known; known are %s', NEW.kind,
             (SELECT string_agg(k.kind, ', ' ORDER BY k.kind) FROM onboarding.kinds k)));
     END IF;
@@ -303,16 +306,19 @@ BEGIN
     END IF;
     IF NEW.parameters <> '{}' THEN
         FOR entry IN SELECT p.key, p.value FROM jsonb_each(NEW.parameters) p LOOP
-            IF entry.key NOT IN ('customer_id', 'sub_partner_id') THEN
-                PERFORM onboarding.refuse('parameters', format('has the unknown field %L; known are customer_id, sub_partner_id', left(entry.key, 40)));
+            IF NOT EXISTS (SELECT FROM onboarding.kinds k WHERE entry.key = ANY (k.parameters)) THEN
+                PERFORM onboarding.refuse('parameters', format('has the unknown field %L; known are %s', left(entry.key, 40),
+                    (SELECT string_agg(DISTINCT p, ', ' ORDER BY p) FROM onboarding.kinds k, unnest(k.parameters) p)));
             END IF;
             IF jsonb_typeof(entry.value) <> 'string' OR (entry.value #>> '{}') !~ '^[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,99}$' THEN
                 PERFORM onboarding.refuse('parameters', format('must hold an id of 1 to 100 letters, digits, _ : - . (no . in front) in %s', entry.key));
             END IF;
         END LOOP;
     END IF;
-    IF NEW.kind = 'iron.identification.create' AND NOT NEW.parameters ? 'customer_id' AND NEW.after_job_id IS NULL THEN
-        PERFORM onboarding.refuse('parameters', 'lacks customer_id; give it, or name the customer job in after_job_id');
+    lacks_parent := known.parent_kind IS NOT NULL AND NOT NEW.parameters ? known.parent_parameter;
+    IF lacks_parent AND NEW.after_job_id IS NULL THEN
+        PERFORM onboarding.refuse('parameters', format('lacks %s; give it, or name the %s job in after_job_id',
+            known.parent_parameter, split_part(known.parent_kind, '.', 2)));
     END IF;
     IF NEW.idempotency_key IS NULL THEN NEW.idempotency_key := gen_random_uuid(); END IF;
     IF NEW.priority IS NULL OR NEW.priority NOT BETWEEN 0 AND 9 THEN
@@ -352,9 +358,9 @@ BEGIN
         IF NOT FOUND THEN
             PERFORM onboarding.refuse('after_job_id', format('%s is not a job', NEW.after_job_id));
         END IF;
-        IF NEW.kind = 'iron.identification.create' AND NOT NEW.parameters ? 'customer_id' AND after_kind <> 'iron.customer.create' THEN
-            PERFORM onboarding.refuse('parameters', format(
-                'lacks customer_id, and job %s in after_job_id is no iron.customer.create that could give it', NEW.after_job_id));
+        IF lacks_parent AND after_kind <> known.parent_kind THEN
+            PERFORM onboarding.refuse('parameters', format('lacks %s, and job %s in after_job_id is no %s that could give it',
+                known.parent_parameter, NEW.after_job_id, known.parent_kind));
         END IF;
         IF after_state <> 'completed' THEN NEW.state := 'blocked'; END IF;
     END IF;
@@ -477,7 +483,8 @@ BEGIN
         SELECT c.id, c.claim_token, c.kind, c.step, c.attempt, c.max_attempts, c.backoff_step,
             c.idempotency_key::text, c.payload::text, c.payload_bytes, c.body_sha256, c.parameters::text,
             CASE WHEN c.after_job_id IS NOT NULL
-                THEN (SELECT a.provider_id FROM onboarding.jobs a WHERE a.id = c.after_job_id AND a.kind = 'iron.customer.create') END,
+                THEN (SELECT a.provider_id FROM onboarding.jobs a JOIN onboarding.kinds k ON k.parent_kind = a.kind
+                    WHERE a.id = c.after_job_id AND k.kind = c.kind) END,
             c.traceparent, onboarding.milliseconds(c.expires_at - t),
             onboarding.key_age_ms(c.first_sent_at, t, set_back_at),
             onboarding.sent_age_ms(c.last_sent_at, t, watched_since, set_back_at),
@@ -2763,6 +2770,9 @@ CREATE TABLE onboarding.kinds (
     provider text NOT NULL,
     fields jsonb DEFAULT '{}'::jsonb NOT NULL,
     lost_answer text NOT NULL,
+    parameters text[] DEFAULT '{}'::text[] NOT NULL,
+    parent_kind text,
+    parent_parameter text,
     keep_finished interval,
     id_pattern text DEFAULT '^(?=.*[0-9]|.{20})(?![0xX-]*$)(?![fF-]*$)[A-Za-z0-9][A-Za-z0-9._:~-]{0,254}$'::text NOT NULL,
     CONSTRAINT kinds_keep_finished_a_day CHECK ((keep_finished >= '1 day'::interval)),

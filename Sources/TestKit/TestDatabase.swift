@@ -1,6 +1,6 @@
 import Glibc
+import JobQueue
 import Postgres
-import SQLCatalog
 
 /// Makes databases for tests, each a clone of a template that is made once per process.
 package actor TestDatabase {
@@ -70,7 +70,7 @@ package actor TestDatabase {
     fileprivate static func migrate(_ string: ConnectionString) async throws {
         let connection = try await Connection.open(ConnectionConfiguration(connectionString: string.keywordForm))
         do {
-            for migration in SQLCatalog.migrations { try await connection.run(script: migration.sql) }
+            _ = try await SchemaMigrator(connection).migrate()
         } catch {
             await connection.close()
             throw error

@@ -14,7 +14,7 @@ import Simulator
             GET /_simulator/ledger lists every record that was created, GET /_simulator/summary counts calls and doubles,
             requests under a used key with another body, and requests that have not taken effect yet.
             PUT /_simulator/faults replaces the faults: a JSON array such as
-            [{"provider": "iron", "first": 20, "fault": "throttle", "seconds": 2}]
+            [{"provider": "*", "first": 20, "fault": "throttle", "seconds": 2}]
             Faults: \(FaultRule.Fault.allCases.map(\.rawValue).joined(separator: ", ")); limited by provider, method,
             contains, first and every; with status, milliseconds, seconds, as_date, cut_after, per_second, pages.
             What exists already, such as an e-mail address that Juicyway knows, is refused with 409; with --accept-duplicates

@@ -11,7 +11,7 @@ enum SourceRules {
         "Contracts": ["JobModel"],
         "Kinds": ["Contracts", "JobModel"],
         "Postgres": ["CPostgres", "Glibc", "NIOConcurrencyHelpers", "Logging"],
-        "JobQueue": ["JobModel", "Kinds", "Postgres", "SQLCatalog", "Logging"],
+        "JobQueue": ["Contracts", "JobModel", "Kinds", "Postgres", "SQLCatalog", "Logging"],
         "Providers": [
             "CZlib", "JobModel", "Contracts", "Kinds", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL",
             "NIOConcurrencyHelpers", "Crypto", "FoundationEssentials", "Glibc", "Logging",
@@ -26,13 +26,13 @@ enum SourceRules {
             "NIOConcurrencyHelpers", "NIOCore", "ServiceLifecycle", "UnixSignals",
         ],
         "TestKit": [
-            "Postgres", "SQLCatalog", "Foundation", "Glibc", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix",
+            "JobQueue", "Postgres", "Foundation", "Glibc", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix",
         ],
         "ProtocolModel": [],
         "SeededRandom": [],
         "onboard-chaos": [
-            "Postgres", "ProtocolModel", "SeededRandom", "TestKit", "ArgumentParser", "Foundation",
-            "NIOConcurrencyHelpers",
+            "Contracts", "JobModel", "Kinds", "Postgres", "ProtocolModel", "SeededRandom", "TestKit", "ArgumentParser",
+            "Foundation", "NIOConcurrencyHelpers",
         ],
         "onboard": [
             "CMalloc", "JobModel", "JobQueue", "Postgres", "Contracts", "Kinds", "Providers", "Worker",

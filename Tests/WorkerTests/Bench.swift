@@ -77,9 +77,10 @@ struct Bench: Sendable {
 
     /// Works the queue empty.
     func drain(
-        _ caller: any ProviderCaller, _ change: (inout WorkerConfiguration) -> Void = { _ in }
+        _ caller: any ProviderCaller, registry: Registry = .shipped,
+        _ change: (inout WorkerConfiguration) -> Void = { _ in }
     ) async throws {
-        try await daemon(caller, untilIdle: true, change).run()
+        try await daemon(caller, registry: registry, untilIdle: true, change).run()
     }
 
     /// Runs `workers` while `body` runs, then shuts them down gracefully and waits for their end.

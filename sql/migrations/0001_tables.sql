@@ -43,6 +43,12 @@ CREATE TABLE onboarding.kinds (
     lost_answer     text    NOT NULL,
     -- The payload field without which the provider cannot be asked for the record; null: it always can.
     look_up_field   text,
+    -- The names that `jobs.parameters` may have.
+    parameters      text[]  NOT NULL DEFAULT '{}',
+    -- The kind that makes the record to which this one belongs, and the parameter that has that record's id. The id may come
+    -- from the job in `after_job_id` instead.
+    parent_kind      text,
+    parent_parameter text,
     CONSTRAINT kinds_named_by_provider CHECK (provider = split_part(kind, '.', 1)),
     CONSTRAINT kinds_lost_answer_known CHECK (lost_answer IN ('same_key', 'look_up', 'none'))
 );

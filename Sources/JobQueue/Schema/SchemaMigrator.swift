@@ -1,3 +1,4 @@
+package import Kinds
 package import Postgres
 import SQLCatalog
 
@@ -15,6 +16,10 @@ package struct SchemaMigrator: Sendable {
         case incomplete([String])
         /// It was restored where these roles were missing, or without privileges.
         case withoutRights([String])
+        /// These kinds have no row.
+        case withoutKinds([String])
+        /// The rows of these kinds are not what the program's definitions say.
+        case withOtherKinds([String])
     }
 
     /// The advisory lock that lets one migrator work at a time; the number is this project's own.
@@ -24,10 +29,12 @@ package struct SchemaMigrator: Sendable {
     private static let patience: Duration = .seconds(600)
 
     private let connection: Connection
+    private let rows: KindRows
 
     /// Works over `connection`, which nothing else may use meanwhile.
-    package init(_ connection: Connection) {
+    package init(_ connection: Connection, registry: Registry = .shipped) {
         self.connection = connection
+        rows = KindRows(registry)
     }
 
     /// The newest version that this program knows.
@@ -44,10 +51,13 @@ package struct SchemaMigrator: Sendable {
         let missing = SchemaSnapshot.objects.subtracting(present)
         guard missing.isEmpty else { return .incomplete(missing.sorted()) }
         let strangers = SchemaSnapshot.roles.subtracting(present)
-        return strangers.isEmpty ? .current : .withoutRights(strangers.sorted())
+        guard strangers.isEmpty else { return .withoutRights(strangers.sorted()) }
+        let (without, other) = try await rows.stale(on: connection)
+        return without.isEmpty ? other.isEmpty ? .current : .withOtherKinds(other) : .withoutKinds(without)
     }
 
-    /// Runs what is missing and returns the versions that were run. Gives the roles their rights where a restore did not.
+    /// Runs what is missing and returns the versions that were run. Gives the roles their rights where a restore did not, and
+    /// brings the rows of the kinds in line with the definitions.
     ///
     /// Safe to call from many processes at once: the others wait. A step that fails leaves its
     /// transaction undone and those before it done.
@@ -56,6 +66,7 @@ package struct SchemaMigrator: Sendable {
             script: "SET lock_timeout = 0; SELECT pg_advisory_lock(\(Self.lock))", timeout: Self.patience)
         do {
             let done = try await runMissing()
+            if try await version() == Self.newest { try await rows.write(over: connection) }
             if case .withoutRights = try await standing() {
                 let rights = SchemaSnapshot.rights.joined(separator: "\n")
                 try await connection.run(

@@ -4,7 +4,7 @@ import SQLCatalog
 enum SchemaSnapshot {
     /// The names of tables, views, sequences, indexes, functions, constraints and triggers.
     ///
-    /// The first partitions are left out: retention drops them.
+    /// The first partitions are left out: retention drops them. So are the wake-up sequences, which come with the providers.
     static let objects: Set<String> = {
         // Made once: to compile an expression takes longer than to match it against all lines.
         let made =
@@ -19,7 +19,7 @@ enum SchemaSnapshot {
             default: nil
             }
         }
-        return Set(names.map(String.init).filter { !$0.contains("_first") })
+        return Set(names.map(String.init).filter { !$0.contains("_first") && !$0.hasPrefix("last_wakeup_") })
     }()
 
     /// The roles that may use the schema.

@@ -14,7 +14,7 @@ extension ProviderDefinition {
             KindDefinition(
                 contract: customer,
                 example: [
-                    "partner_customer_id": "partner-customer-{n}-{mark}",
+                    "partner_customer_id": "partner-customer-id-{n}",
                     "business_details": [
                         "business_name_english": "{mark} Ltd", "website": "https://www.example.com",
                         "business_identifier_number": "B{n}", "business_identifier_country_code": "US",

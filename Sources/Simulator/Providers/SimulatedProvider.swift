@@ -39,10 +39,12 @@ struct SimulatedProvider: Sendable {
         return areRight ? nil : error(definition.simulation.unauthorizedStatus, "unauthorized", id: "0")
     }
 
+    private static let codes = [404: "not_found", 409: "conflict"]
+
     /// The provider's form of an error.
     func error(_ status: Int, _ message: String, id: String) -> SimulatedAnswer {
         let template = status < 500 ? definition.simulation.error : definition.simulation.failure
-        let values = ["message": message, "id": id, "code": status == 409 ? "conflict" : "validation_error"]
+        let values = ["message": message, "id": id, "code": Self.codes[status] ?? "validation_error"]
         return SimulatedAnswer(status, template.filled { values[$0].map(JSONValue.string) } ?? .null)
     }
 

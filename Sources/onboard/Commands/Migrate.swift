@@ -51,6 +51,9 @@ extension SchemaMigrator.Standing {
         }
     }
 
+    /// Whether a worker can do without what `onboard migrate` has to do: a newer program may have written the rows.
+    var letsWork: Bool { if case .withOtherKinds = self { true } else { work == nil } }
+
     /// What `onboard migrate` has to do; nil for nothing.
     var work: String? {
         switch self {
@@ -58,6 +61,8 @@ extension SchemaMigrator.Standing {
             "the schema lacks the migrations \(Self.list(missing.map(String.init))): run `onboard migrate`"
         case .withoutRights(let roles):
             "the schema was restored without the rights of \(Self.list(roles)): run `onboard migrate`"
+        case .withoutKinds(let kinds): "the database does not know \(Self.list(kinds)): run `onboard migrate`"
+        case .withOtherKinds(let kinds): "the database's rules of \(Self.list(kinds)) are others: run `onboard migrate`"
         default: nil
         }
     }
