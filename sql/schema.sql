@@ -2470,7 +2470,9 @@ CREATE FUNCTION onboarding.wake_workers(provider text, already_woken text) RETUR
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    -- A provider without a sequence wakes its workers with every commit.
+    -- When the provider's workers were last woken, in milliseconds since 1970. A sequence, which `migrate` makes for each
+    -- provider, since it is seen before its transaction commits. One that rolls back afterwards, or loses the value with a
+    -- crash, costs a wait for the next poll. A provider without a sequence wakes its workers with every commit.
     last_wakeup regclass := to_regclass(format('onboarding.%I', 'last_wakeup_' || provider));
     t bigint := extract(epoch FROM clock_timestamp()) * 1000;
 BEGIN

@@ -7,17 +7,12 @@ INSERT INTO onboarding.migrations (version, name) VALUES (10, 'wakeups');
 -- one wake-up stands for all commits of the next ten milliseconds that bring the provider jobs; workers look a few times
 -- more after it. It names the provider, so that workers of others sleep on; without a name it is for all.
 
--- When the workers of a provider were last woken, in milliseconds since 1970. Sequences, since they are seen before their
--- transaction commits. One that rolls back afterwards, or loses the value with a crash, costs a wait for the next poll.
-CREATE SEQUENCE onboarding.last_wakeup_iron;
-CREATE SEQUENCE onboarding.last_wakeup_connect;
-CREATE SEQUENCE onboarding.last_wakeup_axisfi;
-CREATE SEQUENCE onboarding.last_wakeup_juicyway;
-
 CREATE FUNCTION onboarding.wake_workers(provider text, already_woken text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    -- A provider without a sequence wakes its workers with every commit.
+    -- When the provider's workers were last woken, in milliseconds since 1970. A sequence, which `migrate` makes for each
+    -- provider, since it is seen before its transaction commits. One that rolls back afterwards, or loses the value with a
+    -- crash, costs a wait for the next poll. A provider without a sequence wakes its workers with every commit.
     last_wakeup regclass := to_regclass(format('onboarding.%I', 'last_wakeup_' || provider));
     t bigint := extract(epoch FROM clock_timestamp()) * 1000;
 BEGIN

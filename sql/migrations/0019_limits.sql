@@ -13,9 +13,6 @@ ALTER TABLE onboarding.providers
     ADD doubt double precision NOT NULL DEFAULT 0,
     ADD tried_at timestamptz;
 
-UPDATE onboarding.providers p SET call_window = 4
-WHERE EXISTS (SELECT 1 FROM onboarding.kinds k WHERE k.provider = p.provider AND k.lost_answer = 'none');
-
 ALTER TABLE onboarding.maintenance
     -- Ages from before are not known: nobody watched the clock, or it jumped.
     ADD clock_watched_since timestamptz,

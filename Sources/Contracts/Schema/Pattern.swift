@@ -40,14 +40,17 @@ package struct Pattern: Sendable {
             && !text.unicodeScalars.contains { $0 == " " || $0 == "\n" || $0 == "\r" || $0 == "\t" }
     }
     /// `YYYY-MM-DD`, digits only: the calendar is the provider's to check.
-    package static let date = Pattern(expression: "^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\\n)", meaning: "must be a date, YYYY-MM-DD")
-    { text in
+    package static let date = Pattern(
+        expression: "^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\\n)", meaning: "must be a date, YYYY-MM-DD"
+    ) { text in
         let scalars = Array(text.unicodeScalars)
         return scalars.count == 10
             && scalars.enumerated().allSatisfy { $0 == 4 || $0 == 7 ? $1 == "-" : ("0"..."9").contains($1) }
     }
     /// Two capital letters.
-    package static let country = Pattern(expression: "^[A-Z]{2}$(?!\\n)", meaning: "must be a country of two capital letters") {
+    package static let country = Pattern(
+        expression: "^[A-Z]{2}$(?!\\n)", meaning: "must be a country of two capital letters"
+    ) {
         text in
         text.unicodeScalars.count == 2 && text.unicodeScalars.allSatisfy { ("A"..."Z").contains($0) }
     }
@@ -56,7 +59,8 @@ package struct Pattern: Sendable {
         " -+()", ranges: ["0"..."9"], meaning: "may have digits, spaces, hyphens, plus signs and parentheses only",
         expression: "0-9 \\-+()")
     /// One to four digits (`seeds/002…`).
-    package static let phoneCountryCode = Pattern(expression: "^[0-9]{1,4}$(?!\\n)", meaning: "must be 1 to 4 digits") { text in
+    package static let phoneCountryCode = Pattern(expression: "^[0-9]{1,4}$(?!\\n)", meaning: "must be 1 to 4 digits") {
+        text in
         (1...4).contains(text.unicodeScalars.count) && text.unicodeScalars.allSatisfy { ("0"..."9").contains($0) }
     }
     /// Letters, digits, hyphens, underscores (`seeds/002…`).

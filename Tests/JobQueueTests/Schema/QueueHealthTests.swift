@@ -139,6 +139,7 @@ import Testing
             for migration in SQLCatalog.migrations where migration.version < counts.version {
                 try await session.run("BEGIN; \(migration.sql) COMMIT")
             }
+            try await session.run(SQL.firstKind)
             func end(_ ends: String) async throws {
                 try await session.run(
                     """

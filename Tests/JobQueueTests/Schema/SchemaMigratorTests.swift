@@ -56,6 +56,7 @@ import Testing
             for migration in SQLCatalog.migrations where migration.version < 10 {
                 try await migrator.run(script: "BEGIN; \(migration.sql); COMMIT")
             }
+            try await migrator.run(script: SQL.firstKind)
             let insert = SQL.enqueue()
             try await caller.run(script: "BEGIN; \(insert)")
             async let migrated = SchemaMigrator(migrator).migrate()
