@@ -122,7 +122,8 @@ struct SimulatedProvider: Sendable {
         let parent = kind.parent.flatMap { creation.values[.parameter($0.parameter)] }
         guard kind.parent == nil || hasRecord(parent, of: kind.parent) else { return missing(kind.parent?.kind, id) }
         // What is no JSON is refused in the provider's own words.
-        guard let payload = try? JSONValue(parsing: request.body), let view = try? JSONView(parsing: request.body)
+        guard let payload = try? JSONValue(parsing: request.body),
+            let view = try? JSONView(parsing: Array(payload.topLevel.serialized.utf8))
         else {
             return error(400, "the body is not valid", id: id)
         }
@@ -200,6 +201,19 @@ extension String {
 }
 
 extension JSONValue {
+    /// The same without what is in its members: what is looked at there costs nothing, however large the documents are.
+    fileprivate var topLevel: JSONValue {
+        guard let object else { return self }
+        return .object(
+            object.mapValues { member in
+                switch member {
+                case .object: [:]
+                case .array: []
+                case .null, .bool, .number, .string: member
+                }
+            })
+    }
+
     /// The object's members with `more` added or replaced.
     fileprivate func adding(_ more: [String: JSONValue]) -> JSONValue {
         .object((object ?? [:]).merging(more) { $1 })
