@@ -53,12 +53,14 @@ let package = Package(
             name: "Postgres", dependencies: ["CPostgres", locks, logging],
             swiftSettings: strict + [.strictMemorySafety()]),
         .target(
-            name: "JobQueue", dependencies: ["JobModel", "Postgres", "SQLCatalog", logging], swiftSettings: strict),
+            name: "JobQueue", dependencies: ["Contracts", "JobModel", "Kinds", "Postgres", "SQLCatalog", logging],
+            swiftSettings: strict),
         .target(name: "Contracts", dependencies: ["JobModel"], swiftSettings: strict),
+        .target(name: "Kinds", dependencies: ["JobModel", "Contracts"], swiftSettings: strict),
         .target(
             name: "Providers",
             dependencies: [
-                "CZlib", "JobModel", "Contracts", logging,
+                "CZlib", "JobModel", "Contracts", "Kinds", logging,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -67,12 +69,14 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ], swiftSettings: strict),
         .target(
-            name: "Worker", dependencies: ["JobModel", "JobQueue", "Providers", deque, locks, logging, lifecycle],
+            name: "Worker",
+            dependencies: ["JobModel", "JobQueue", "Kinds", "Providers", deque, locks, logging, lifecycle],
             swiftSettings: strict),
         .target(
             name: "Simulator",
             dependencies: [
-                "Contracts", lifecycle, locks, logging, .product(name: "Hummingbird", package: "hummingbird"),
+                "Contracts", "JobModel", "Kinds", lifecycle, locks, logging,
+                .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Crypto", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -80,12 +84,14 @@ let package = Package(
         .executableTarget(
             name: "onboard",
             dependencies: [
-                "CMalloc", "JobModel", "JobQueue", "Postgres", "Contracts", "Providers", "Worker", arguments, lifecycle,
+                "CMalloc", "JobModel", "JobQueue", "Postgres", "Contracts", "Kinds", "Providers", "Worker", arguments,
+                lifecycle,
                 locks, logging, .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ], swiftSettings: strict),
         .executableTarget(
-            name: "onboard-simulator", dependencies: ["Simulator", "Contracts", arguments], swiftSettings: strict),
+            name: "onboard-simulator", dependencies: ["Simulator", "Contracts", "Kinds", arguments],
+            swiftSettings: strict),
         .target(
             name: "TestKit",
             dependencies: [
@@ -97,14 +103,16 @@ let package = Package(
         .executableTarget(
             name: "onboard-chaos",
             dependencies: [
-                "Postgres", "ProtocolModel", "SeededRandom", "TestKit", arguments, locks, "onboard",
+                "Contracts", "JobModel", "Kinds", "Postgres", "ProtocolModel", "SeededRandom", "TestKit", arguments,
+                locks,
+                "onboard",
                 "onboard-simulator",
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "onboard-bench",
             dependencies: [
-                "JobModel", "Postgres", "Providers", "Worker", arguments, lifecycle, logging, locks,
+                "JobModel", "Kinds", "Postgres", "Providers", "Worker", arguments, lifecycle, logging, locks,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -118,11 +126,12 @@ let package = Package(
             name: "JobQueueTests", dependencies: ["JobModel", "JobQueue", "Postgres", "SQLCatalog", "TestKit"],
             exclude: ["PreviousRelease"], swiftSettings: strict),
         .testTarget(
-            name: "ContractsTests", dependencies: ["JobModel", "Contracts", "SeededRandom"], swiftSettings: strict),
+            name: "ContractsTests", dependencies: ["JobModel", "Contracts", "Kinds", "SeededRandom"],
+            swiftSettings: strict),
         .testTarget(
             name: "ProvidersTests",
             dependencies: [
-                "JobModel", "Contracts", "Providers", "Simulator", locks,
+                "JobModel", "Contracts", "Kinds", "Providers", "Simulator", locks,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -131,7 +140,7 @@ let package = Package(
         .testTarget(
             name: "SimulatorTests",
             dependencies: [
-                "Simulator", "JobModel", "Contracts",
+                "Simulator", "JobModel", "Contracts", "Kinds",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -139,7 +148,8 @@ let package = Package(
         .testTarget(
             name: "WorkerTests",
             dependencies: [
-                "JobModel", "JobQueue", "Postgres", "Contracts", "Providers", "Worker", "SeededRandom", "Simulator",
+                "JobModel", "JobQueue", "Kinds", "Postgres", "Contracts", "Providers", "Worker", "SeededRandom",
+                "Simulator",
                 "TestKit", logging, locks, lifecycle,
             ], swiftSettings: strict),
         .testTarget(

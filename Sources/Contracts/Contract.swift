@@ -8,13 +8,13 @@ package struct Contract: Sendable {
     let source: String
     let schema: Schema
 
-    /// The contracts of all kinds.
-    package static let all: [Contract] = [
-        .ironCustomer, .ironIdentification, .connectIndividual, .axisFiCustomer, .juicywayCustomer,
-    ]
-
-    /// The contract of a kind; nil for an unknown one.
-    package static func of(_ kind: JobKind) -> Contract? { all.first { $0.kind == kind } }
+    /// A contract; `source` names the document that it was taken from.
+    package init(kind: JobKind, title: String, source: String, schema: Schema) {
+        self.kind = kind
+        self.title = title
+        self.source = source
+        self.schema = schema
+    }
 
     /// Tells every fault of a payload; none when the provider may be asked. There may be as many as the payload has bytes.
     package func forEachFault(in payload: JSONView, _ body: (Fault) -> Void) { schema.check(payload, body) }
@@ -48,4 +48,7 @@ package struct Contract: Sendable {
                 "$comment": .string("source: \(source)"),
             ]) { $1 })
     }
+
+    /// The names of all members, at every depth: words that an error may repeat.
+    package var fieldNames: Set<String> { schema.fieldNames }
 }

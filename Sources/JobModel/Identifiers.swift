@@ -35,7 +35,7 @@ package struct WorkerID: Hashable, Sendable, CustomStringConvertible {
 
 /// The name of a provider, as in `onboarding.providers.provider`.
 package struct ProviderName: Hashable, Sendable, CustomStringConvertible {
-    /// Lower-case name: `iron`, `connect`, `axisfi`, `juicyway`.
+    /// Lower-case name, for example `iron`.
     package let value: String
 
     /// Wraps a name; whether the provider exists is for the registry to say.

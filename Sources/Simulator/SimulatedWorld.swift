@@ -1,7 +1,9 @@
 import Contracts
 import Crypto
+import JobModel
+import Kinds
 
-/// All four providers, their ledger, their faults and what they saw; no I/O, one lock around it outside.
+/// All providers, their ledger, their faults and what they saw; no I/O, one lock around it outside.
 struct SimulatedWorld: Sendable {
     /// What the shell does with an answer.
     enum Delivery: Sendable, Equatable {
@@ -30,7 +32,7 @@ struct SimulatedWorld: Sendable {
         var form = BodyForm.plain
     }
 
-    private var providers: [String: any SimulatedProvider]
+    private var providers: [String: SimulatedProvider]
     private var stored: [String: (digest: String, answer: SimulatedAnswer)] = [:]
     /// Digests by provider and key.
     private var bodies: [String: String] = [:]
@@ -41,18 +43,16 @@ struct SimulatedWorld: Sendable {
     private(set) var traffic: [String: Traffic] = [:]
     var faults = FaultScript()
 
-    init(keys: SimulatorKeys, acceptsDuplicates: Bool = false) {
-        providers = [
-            "iron": SimulatedIron(apiKey: keys.apiKey), "connect": SimulatedConnect(apiKey: keys.apiKey),
-            "axisfi": SimulatedAxisFi(
-                apiKey: keys.apiKey, apiSecret: keys.apiSecret, acceptsDuplicates: acceptsDuplicates),
-            "juicyway": SimulatedJuicyway(apiKey: keys.apiKey, acceptsDuplicates: acceptsDuplicates),
-        ]
+    init(registry: Registry = .shipped, keys: SimulatorKeys, acceptsDuplicates: Bool = false) {
+        let played = registry.providers.map {
+            ($0.name.value, SimulatedProvider($0, keys, acceptsDuplicates: acceptsDuplicates))
+        }
+        providers = Dictionary(uniqueKeysWithValues: played)
     }
 
     /// From now on all providers let callers in with this key alone.
     mutating func rotate(to key: String) {
-        for name in providers.keys { providers[name]?.apiKey = key }
+        for name in providers.keys { providers[name]?.keys.rotatedKey = key }
     }
 
     mutating func began(_ provider: String, at moment: Duration) {
@@ -84,7 +84,7 @@ struct SimulatedWorld: Sendable {
         case .rateLimit:
             let isAdmitted = traffic[name, default: Traffic()].admits(rule.perSecond)
             return isAdmitted ? honest(request, name, id, at) : error(429, "too many requests")
-        case .unauthorized: return error(name == "connect" ? 403 : 401, "unauthorized")
+        case .unauthorized: return error(provider.definition.simulation.unauthorizedStatus, "unauthorized")
         case .storedError:
             let outcome = error(500, "internal error")
             if let slot = slot(request, name) { stored[slot] = (Self.digest(request.body), outcome.answer) }
@@ -98,7 +98,7 @@ struct SimulatedWorld: Sendable {
         case .forgottenKeys:
             stored = stored.filter { !$0.key.hasPrefix("\(name) ") }
             return honest(request, name, id, at)
-        case .paged: return paged(honest(request, name, id, at), request, rule.pages)
+        case .paged: return paged(honest(request, name, id, at), request, rule.pages, provider)
         case .lostAnswer, .halfBody, .noID, .wrongContentType, .endlessBody, .slowBody, .duplicateID, .wrongID, .gzip,
             .brokenGzip, .unknownCoding, .byteOrderMark, .latin1, .stray, .nullData, .closeIdle:
             return spoiled(honest(request, name, id, at), request, rule, provider)
@@ -115,16 +115,14 @@ struct SimulatedWorld: Sendable {
 
     /// A key belongs to one body for ever; whether the provider still knows the key is no matter.
     private mutating func noteBody(of request: SimulatedRequest, to name: String) {
-        guard request.method == "POST", let header = providers[name].flatMap({ type(of: $0).keyHeader }),
-            let key = request.headers[header.name]
-        else { return }
+        guard let key = key(of: request, to: name) else { return }
         let digest = Self.digest(request.body)
         if bodies["\(name) \(key)", default: digest] != digest { requestsWithAnotherBody += 1 }
         bodies["\(name) \(key)"] = bodies["\(name) \(key)"] ?? digest
     }
 
     private func spoiled(
-        _ outcome: Outcome, _ request: SimulatedRequest, _ rule: FaultRule, _ provider: any SimulatedProvider
+        _ outcome: Outcome, _ request: SimulatedRequest, _ rule: FaultRule, _ provider: SimulatedProvider
     ) -> Outcome {
         var outcome = outcome
         outcome.form = BodyForm(rule.fault)
@@ -141,13 +139,14 @@ struct SimulatedWorld: Sendable {
             if let id = outcome.effect?.providerID { outcome.answer.body.replace(id, with: "a\\u0000b") }
         case .stray:
             outcome.delivery = .followed(
-                by: stray(after: outcome, to: request), after: .milliseconds(rule.milliseconds))
+                by: stray(after: outcome, to: request, provider), after: .milliseconds(rule.milliseconds))
         case .nullData where request.method == "GET" && outcome.answer.status == 404:
             outcome.answer = SimulatedAnswer(200, .object(["data": .null]))
         case .closeIdle: outcome.delivery = .closing
         case .lostAnswer: outcome.delivery = .none
         case .halfBody: outcome.delivery = .half
-        case .noID where outcome.answer.status < 300: outcome.answer.body = provider.successWithoutID.serialized
+        case .noID where outcome.answer.status < 300:
+            outcome.answer = Self.withoutID(outcome.answer, provider.creation(request)?.kind.record)
         case .wrongContentType:
             outcome.contentType = "text/html"
             outcome.answer.body = "<html><body>OK</body></html>"
@@ -157,34 +156,51 @@ struct SimulatedWorld: Sendable {
     }
 
     /// An answer like this one about another record: the first that this provider ever made, or one made up.
-    private func stray(after outcome: Outcome, to request: SimulatedRequest) -> SimulatedAnswer {
+    private func stray(
+        after outcome: Outcome, to request: SimulatedRequest, _ provider: SimulatedProvider
+    ) -> SimulatedAnswer {
         var answer = outcome.answer
         guard let effect = outcome.effect else { return answer }
         let first = effects.first { $0.provider == effect.provider && $0.providerID != effect.providerID }
         let other = first?.providerID ?? String(effect.providerID.reversed())
         answer.body.replace(effect.providerID, with: other)
-        if let email = request.json?["email"]?.string { answer.body.replace(email, with: "stray@example.com") }
-        if let id = request.json?["partner_customer_id"]?.string { answer.body.replace(id, with: "stray-\(id)") }
+        // Unreadable says nothing of itself.
+        let payload = try? JSONValue(parsing: request.body)
+        for name in ["email", provider.creation(request)?.kind.lookUp?.key].compactMap(\.self) {
+            guard let said = payload?[name]?.string else { continue }
+            answer.body.replace(said, with: said.contains("@") ? "stray@example.com" : "stray-\(said)")
+        }
         return answer
     }
 
     /// The list of an honest answer on its last page, and before it pages with one record of somebody else's.
-    private func paged(_ outcome: Outcome, _ request: SimulatedRequest, _ pages: Int) -> Outcome {
-        let page = Int(request.query["cursor"] ?? request.query["after"] ?? "0") ?? 0
-        let isList = request.method == "GET" && outcome.answer.status == 200
-        guard isList, page < pages, let body = outcome.answer.json else { return outcome }
-        let other: JSONValue = .object([
-            "id": .string("other-\(page)"), "status": .string("Archived"), "email": .string("other\(page)@example.com"),
-        ])
-        let next: JSONValue = .string(String(page + 1))
+    private func paged(
+        _ outcome: Outcome, _ request: SimulatedRequest, _ count: Int, _ provider: SimulatedProvider
+    ) -> Outcome {
+        guard outcome.answer.status == 200, let (kind, pages) = provider.list(request) else { return outcome }
+        let page = Int(request.query[pages.parameter] ?? "0") ?? 0
+        guard page < count else { return outcome }
+        let other: JSONValue = [
+            kind.record.id: .string("other-\(page)"), "status": "Archived",
+            "email": .string("other\(page)@example.com"),
+        ]
+        let next = pages.cursor.reversed().reduce(JSONValue.string(String(page + 1))) { [$1: $0] }
         var outcome = outcome
-        if body["items"] != nil {
-            outcome.answer.body = JSONValue.object(["items": .array([other]), "cursor": next]).serialized
-        } else if body["data"]?.array != nil {
-            let pagination: JSONValue = .object(["after": next])
-            outcome.answer.body = JSONValue.object(["data": .array([other]), "pagination": pagination]).serialized
-        }
+        outcome.answer.body = JSONValue.object((next.object ?? [:]).merging([pages.list: [other]]) { $1 }).serialized
         return outcome
+    }
+
+    /// The same answer without the member that holds the id.
+    private static func withoutID(_ answer: SimulatedAnswer, _ place: RecordPlace?) -> SimulatedAnswer {
+        guard let place, var body = answer.json?.object else { return answer }
+        if let wrapper = place.wrapper, var record = body[wrapper]?.object {
+            record[place.id] = nil
+            body[wrapper] = .object(record)
+        }
+        body[place.id] = nil
+        var answer = answer
+        answer.body = JSONValue.object(body).serialized
+        return answer
     }
 
     private func throttled(_ rule: FaultRule, _ outcome: Outcome, at: String) -> Outcome {
@@ -201,16 +217,16 @@ struct SimulatedWorld: Sendable {
         let slot = slot(request, name)
         if let answer = answerWithoutWork(request, name, id, slot, digest) { return Outcome(answer: answer) }
         guard let answer = providers[name]?.answer(request, id: id, at: at) else {
+            let known = providers.map { "/\($0)\($1.definition.simulation.basePath)" }.sorted()
             return Outcome(
-                answer: SimulatedAnswer(404, .string("no such provider: use /iron/api, /connect, /axisfi or /juicyway"))
-            )
+                answer: SimulatedAnswer(404, .string("no such provider: use \(known.joined(separator: ", "))")))
         }
         guard request.method == "POST" else { return Outcome(answer: answer) }
         if let slot, answer.status < 500 { stored[slot] = (digest, answer) }
         guard let created = answer.created else { return Outcome(answer: answer) }
         let effect = Effect(
             sequence: effects.count + 1, provider: name, operation: Self.operation(request), providerID: created,
-            idempotencyKey: request.headers["idempotency-key"], bodyDigest: digest, at: at)
+            idempotencyKey: key(of: request, to: name), bodyDigest: digest, at: at)
         effects.append(effect)
         return Outcome(answer: answer, effect: effect)
     }
@@ -228,38 +244,48 @@ struct SimulatedWorld: Sendable {
         if let refusal = keyRefusal(request, provider, id) { return refusal }
         guard let slot, let earlier = stored[slot] else { return nil }
         guard earlier.digest == digest else {
-            return provider.error(type(of: provider).keyReuseStatus, "the key was used with another body", id: id)
+            let status = provider.creation(request)?.kind.key?.reuseStatus ?? 400
+            return provider.error(status, "the key was used with another body", id: id)
         }
         return earlier.answer
     }
 
-    private func keyRefusal(_ request: SimulatedRequest, _ provider: any SimulatedProvider, _ id: String)
+    private func keyRefusal(_ request: SimulatedRequest, _ provider: SimulatedProvider, _ id: String)
         -> SimulatedAnswer?
     {
-        guard let header = type(of: provider).keyHeader else { return nil }
-        guard let key = request.headers[header.name] else {
-            return header.isRequired ? provider.error(400, "\(header.name) is required", id: id) : nil
+        guard let rule = provider.creation(request)?.kind.key else { return nil }
+        let name = rule.header.lowercased()
+        guard let key = request.headers[name] else {
+            return rule.isRequired ? provider.error(400, "\(name) is required", id: id) : nil
         }
         let groups = key.split(separator: "-", omittingEmptySubsequences: false)
         let isUUID = groups.map(\.count) == [8, 4, 4, 4, 12] && groups.joined().allSatisfy(\.isHexDigit)
-        return isUUID ? nil : provider.error(400, "\(header.name) must be a UUID", id: id)
+        return isUUID ? nil : provider.error(400, "\(name) must be a UUID", id: id)
+    }
+
+    /// The key of a request that creates; nil where it has none, or the kind knows none.
+    private func key(of request: SimulatedRequest, to name: String) -> String? {
+        providers[name]?.creation(request)?.kind.key.flatMap { request.headers[$0.header.lowercased()] }
     }
 
     private func slot(_ request: SimulatedRequest, _ name: String) -> String? {
-        guard let provider = providers[name], let header = type(of: provider).keyHeader,
-            let key = request.headers[header.name]
-        else { return nil }
-        return "\(name) /\(request.path.joined(separator: "/")) \(key)"
+        key(of: request, to: name).map { "\(name) /\(request.path.joined(separator: "/")) \($0)" }
+    }
+
+    /// Whether one body may be sent for several parents.
+    private func hasParents(_ effect: Effect) -> Bool {
+        let path = effect.operation.split(separator: "/").map(String.init)
+        let request = SimulatedRequest(method: "POST", path: path)
+        return providers[effect.provider]?.creation(request)?.kind.parent != nil
     }
 
     /// What the world has seen, as JSON.
     var summary: JSONValue {
         let perKey = Dictionary(grouping: effects.compactMap(\.idempotencyKey)) { $0 }.filter { $1.count > 1 }.count
-        let perBody = Dictionary(grouping: effects.map { "\($0.operation) \($0.bodyDigest)" }) { $0 }
+        let perBody = Dictionary(grouping: effects.filter { !hasParents($0) }) { "\($0.operation) \($0.bodyDigest)" }
         return .object([
             "effects": .number(String(effects.count)), "keys_with_several_effects": .number(String(perKey)),
-            "bodies_with_several_effects": .number(
-                String(perBody.filter { $1.count > 1 && !$0.contains("identifications") }.count)),
+            "bodies_with_several_effects": .number(String(perBody.filter { $1.count > 1 }.count)),
             "requests_with_a_used_key_and_another_body": .number(String(requestsWithAnotherBody)),
             "requests_on_their_way": .number(String(onTheirWay)),
             "providers": .object(traffic.mapValues(\.json)),

@@ -2,13 +2,14 @@ import Contracts
 import Foundation
 import HTTPTypes
 import Hummingbird
+import Kinds
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import ServiceLifecycle
 import UnixSignals
 
-/// The simulated providers behind HTTP on one port, under `/iron/api`, `/connect`, `/axisfi` and `/juicyway`.
+/// The simulated providers behind HTTP on one port, each under its name.
 ///
 /// `/_simulator/ledger`, `/_simulator/summary`, `PUT /_simulator/faults` and `PUT /_simulator/key` are for whoever tests.
 package struct SimulatorServer: Sendable {
@@ -30,7 +31,9 @@ package struct SimulatorServer: Sendable {
     /// - Throws: when the file cannot be written.
     package init(_ configuration: SimulatorConfiguration) throws {
         self.configuration = configuration
-        var world = SimulatedWorld(keys: configuration.keys, acceptsDuplicates: configuration.acceptsDuplicates)
+        var world = SimulatedWorld(
+            registry: configuration.registry, keys: configuration.keys,
+            acceptsDuplicates: configuration.acceptsDuplicates)
         world.faults.set(configuration.faults)
         self.world = NIOLockedValueBox(world)
         ledger = try configuration.ledgerFile.map(LedgerFile.init(path:))
@@ -97,7 +100,7 @@ package struct SimulatorServer: Sendable {
         guard let name = segments.first else { return json(SimulatedAnswer(404, .null)) }
         segments.removeFirst()
         if name == "_simulator" { return try await respond(to: segments, request) }
-        if name == "iron", segments.first == "api" { segments.removeFirst() }
+        segments.removeFirst(configuration.basePathLength(of: name, in: segments))
         let simulated = try await simulated(request, segments)
         world.withLockedValue { $0.began(name, at: clock.now - start) }
         defer { world.withLockedValue { $0.ended(name) } }

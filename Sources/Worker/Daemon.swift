@@ -1,5 +1,6 @@
 package import JobModel
 import JobQueue
+package import Kinds
 package import Logging
 import NIOConcurrencyHelpers
 package import Postgres
@@ -14,6 +15,7 @@ import ServiceLifecycle
 ///     let daemon = Daemon(configuration: configuration, database: connection, caller: caller, logger: logger)
 ///     try await ServiceGroup(configuration: .init(services: [.init(service: daemon, …)], …)).run()
 package final class Daemon: Service {
+    private let registry: Registry
     /// How long a database that was given up may still take results.
     private static let lastWrites: Duration = .seconds(2)
 
@@ -26,14 +28,16 @@ package final class Daemon: Service {
     private let newWorkerID: @Sendable () -> WorkerID
 
     /// - Parameters:
+    ///   - registry: the kinds that it knows.
     ///   - database: how to reach the queue.
     ///   - caller: how providers are called; the daemon does not shut it down.
     ///   - newWorkerID: makes a name that no other process has, now or ever.
     package init(
-        configuration: WorkerConfiguration, database: ConnectionConfiguration, caller: any ProviderCaller,
-        logger: Logger,
+        registry: Registry = .shipped, configuration: WorkerConfiguration, database: ConnectionConfiguration,
+        caller: any ProviderCaller, logger: Logger,
         newWorkerID: @escaping @Sendable () -> WorkerID
     ) {
+        self.registry = registry
         self.configuration = configuration
         self.caller = caller
         self.logger = logger
@@ -82,7 +86,8 @@ package final class Daemon: Service {
         let claimer = Claimer(
             queue: queue,
             runner: AttemptRunner(
-                caller: caller, marker: marker, trust: trust, decider: AttemptDecider()), completer: completer,
+                registry: registry, caller: caller, marker: marker, trust: trust, decider: AttemptDecider()),
+            completer: completer,
             trust: trust, databaseClock: databaseClock, configuration: configuration, slots: slots, bells: bells,
             limitWaits: limitWaits,
             logger: logger)

@@ -1,4 +1,5 @@
 import JobModel
+import Kinds
 import Providers
 
 /// A provider that answers inside the process, so that what is measured is the queue and the daemon alone.
@@ -6,7 +7,7 @@ struct InProcessCaller: ProviderCaller {
     let delay: Duration
 
     func call(
-        _ step: Step, for claim: Claim, operation: Operation, willSend: @Sendable () -> Bool
+        _ step: Step, for claim: Claim, as definition: KindDefinition, willSend: @Sendable () -> Bool
     ) async -> CallResult {
         guard willSend() else { return CallResult(.notSent, mayHaveReached: false) }
         if delay > .zero {

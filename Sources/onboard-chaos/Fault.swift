@@ -1,3 +1,5 @@
+import Kinds
+
 /// One thing that goes wrong.
 enum Fault: String, CaseIterable {
     // Workers.
@@ -140,10 +142,7 @@ enum Fault: String, CaseIterable {
         case .killBetweenSendAndAnswer, .killBetweenMarkAndAnswer:
             [#"{"method": "POST", "fault": "delay", "milliseconds": 700}"#]
         case .forgetKeys:
-            [
-                #"{"provider": "iron", "first": 1, "fault": "forgotten_keys"}"#,
-                #"{"provider": "juicyway", "first": 1, "fault": "forgotten_keys"}"#,
-            ]
+            Registry.shipped.keyed.map { #"{"provider": "\#($0)", "first": 1, "fault": "forgotten_keys"}"# }
         default: []
         }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Kinds
 import Postgres
 import SeededRandom
 import TestKit
@@ -253,12 +254,14 @@ struct FaultDriver: Sendable {
     /// A day passes for the keys alone: nothing is in flight, every unfinished send is a day older, and the providers
     /// that keep keys have forgotten them.
     private func forgetKeys() async throws {
-        let pause = ["iron", "juicyway"].map {
+        let keyed = Registry.shipped.keyed
+        let names = keyed.map { "'\($0)'" }.joined(separator: ", ")
+        let pause = keyed.map {
             "SELECT onboarding.pause_provider('\($0)', 'a day passes', now() + interval '1 hour')"
         }
         try await stage.desk.run(pause.joined(separator: ";"))
         let running =
-            "SELECT count(*) FROM onboarding.jobs WHERE state = 'running' AND provider IN ('iron', 'juicyway')"
+            "SELECT count(*) FROM onboarding.jobs WHERE state = 'running' AND provider IN (\(names))"
         let end = ContinuousClock.now + .seconds(25)
         // Nor is anything on its way: a request lands before its key is forgotten, or never does.
         var isQuiet = false
@@ -271,11 +274,11 @@ struct FaultDriver: Sendable {
             try stage.simulator.setFaults(Fault.forgetKeys.rules)
             try await stage.desk.run(
                 "UPDATE onboarding.jobs SET first_sent_at = first_sent_at - interval '25 hours' "
-                    + "WHERE provider IN ('iron', 'juicyway') AND state NOT IN ('running', 'completed') AND first_sent_at > now() - interval '1 hour'"
+                    + "WHERE provider IN (\(names)) AND state NOT IN ('running', 'completed') AND first_sent_at > now() - interval '1 hour'"
             )
         }
         try await stage.desk.run(
-            "SELECT onboarding.resume_provider('iron'); SELECT onboarding.resume_provider('juicyway')")
+            keyed.map { "SELECT onboarding.resume_provider('\($0)')" }.joined(separator: ";"))
         try await Task.sleep(for: .seconds(2))
         try stage.simulator.setFaults([])
     }

@@ -18,7 +18,7 @@ import Foundation
     @Option(help: "Worker processes.") var workers = 3
     @Option(help: "Seconds between two faults, on average.") var pause = 1.0
     @Option(help: "Comma-separated faults to choose from; all when not given.") var faults: String?
-    @Flag(help: "Let AxisFi and Juicyway refuse what they have already; else they make another record of it.")
+    @Flag(help: "Let providers refuse what they have already; else they make another record of it.")
     var refuseDuplicates = false
     @Flag(
         help:

@@ -1,4 +1,5 @@
 import Foundation
+import Kinds
 import NIOConcurrencyHelpers
 import Postgres
 import TestKit
@@ -61,8 +62,8 @@ final class Stage: Sendable {
     ///
     /// - Parameters:
     ///   - replication: how the standby follows; without one there is none.
-    ///   - acceptsDuplicates: whether AxisFi and Juicyway make a second record of what exists, which no guard of theirs
-    ///     then hides.
+    ///   - acceptsDuplicates: whether providers make a second record of what exists, which no guard of theirs then
+    ///     hides.
     static func set(
         up sqlFolder: URL, replication: Replication? = nil, way: Way = .link, acceptsDuplicates: Bool = true
     ) async throws -> Stage {
@@ -74,6 +75,7 @@ final class Stage: Sendable {
         guard migrated.exitCode == 0 else { throw NotInTime(description: "the migration failed: \(migrated.errors)") }
         let desk = Desk(url)
         try await desk.run(try String(contentsOf: sqlFolder.appendingPathComponent("install.sql"), encoding: .utf8))
+        try await desk.run(Registry.shipped.campaignKinds)
         var standby: PostgresServer?
         if let replication {
             if replication == .synchronous {

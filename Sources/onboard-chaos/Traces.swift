@@ -9,9 +9,9 @@ struct Traces: Sendable {
     private static let events = """
         WITH ends AS (
             -- The calls that may have had an effect, by when their last byte can have left.
-            SELECT a.job_id, a.finished_at AS at FROM onboarding.attempts a JOIN onboarding.jobs j ON j.id = a.job_id
+            SELECT a.job_id, a.finished_at AS at FROM onboarding.attempts a JOIN chaos.protections p ON p.job_id = a.job_id
             WHERE a.step = 'create' AND (a.outcome IN ('unavailable', 'ambiguous')
-                OR (a.outcome = 'lost' AND (a.sent_at IS NOT NULL OR j.provider IN ('iron', 'juicyway')))
+                OR (a.outcome = 'lost' AND (a.sent_at IS NOT NULL OR p.has_key))
                 OR (a.outcome = 'throttled' AND a.http_status = 503) OR (a.late AND a.outcome = 'succeeded'))
         ), events AS (
             SELECT j.id AS job_id, j.created_at AS at, 0 AS rank, 'enqueued' AS event, NULL::bigint AS token,
@@ -50,8 +50,8 @@ struct Traces: Sendable {
                 WHEN from_state = 'uncertain' THEN 'resolved'
                 ELSE 'retried' END, NULL, NULL, to_state, NULL
             FROM onboarding.state_changes)
-        SELECT e.job_id::text, j.kind, (j.payload ? 'external_id')::text, e.event, e.token::text, e.outcome, e.state, e.step
-        FROM events e JOIN onboarding.jobs j ON j.id = e.job_id
+        SELECT e.job_id::text, p.has_key::text, p.can_look_up::text, e.event, e.token::text, e.outcome, e.state, e.step
+        FROM events e JOIN chaos.protections p ON p.job_id = e.job_id
         -- Times of a clock that was wrong say nothing of an order.
         WHERE e.job_id NOT IN (SELECT s.job_id FROM chaos.astray s)
         ORDER BY e.job_id, e.at, e.rank
@@ -77,12 +77,7 @@ struct Traces: Sendable {
     }
 
     private static func policy(_ row: [String?]) -> Policy {
-        switch row[1] {
-        case "connect.individual.create": .neither
-        case "axisfi.customer.create": .lookUp
-        case "iron.customer.create" where row[2] != "true": .keyedBlind
-        default: .keyed
-        }
+        row[1] == "true" ? row[2] == "true" ? .keyed : .keyedBlind : row[2] == "true" ? .lookUp : .neither
     }
 
     private static func event(_ row: [String?]) -> JobEvent? {

@@ -1,24 +1,25 @@
 import ArgumentParser
 import Contracts
 import Foundation
+import Kinds
 import Simulator
 
-/// `onboard-simulator`: the four providers on loopback, for tests and for whoever integrates.
+/// `onboard-simulator`: the providers on loopback, for tests and for whoever integrates.
 @main struct Main: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "onboard-simulator",
-        abstract: "Plays the four providers on one port, with faults on demand and a ledger of every effect.",
+        abstract: "Plays the providers on one port, with faults on demand and a ledger of every effect.",
         discussion: """
-            Base URLs: /iron/api, /connect, /axisfi, /juicyway. The API key is sandbox-key, AxisFi's secret sandbox-secret.
+            Base URLs: \(basePaths.joined(separator: ", ")). The API key is sandbox-key, a secret beside it sandbox-secret.
             GET /_simulator/ledger lists every record that was created, GET /_simulator/summary counts calls and doubles,
             requests under a used key with another body, and requests that have not taken effect yet.
             PUT /_simulator/faults replaces the faults: a JSON array such as
-            [{"provider": "iron", "first": 20, "fault": "throttle", "seconds": 2}]
+            [{"provider": "*", "first": 20, "fault": "throttle", "seconds": 2}]
             Faults: \(FaultRule.Fault.allCases.map(\.rawValue).joined(separator: ", ")); limited by provider, method,
             contains, first and every; with status, milliseconds, seconds, as_date, cut_after, per_second, pages.
-            What AxisFi answers to a partner_customer_id that it knows is not documented. Here it is 409, as for an e-mail
-            address that Juicyway knows; with --accept-duplicates both make another record, as a worker must expect of them.
-            PUT /_simulator/key makes its body the API key of all four, as when a key is rotated.
+            What exists already, such as an e-mail address that Juicyway knows, is refused with 409; with --accept-duplicates
+            another record of it is made, as a worker must expect where the answer is not documented.
+            PUT /_simulator/key makes its body the API key of all, as when a key is rotated.
             E-mail addresses below .invalid are refused, with 400 or 422.
             """)
 
@@ -28,7 +29,7 @@ import Simulator
     @Option(help: "A file to append every effect to, one line of JSON each.") var ledger: String?
     @Option(help: "How much later every answer comes, in milliseconds.") var delay = 0
     @Option(help: "Faults from the start, as JSON.") var faults: String?
-    @Flag(help: "Make a second record of what exists already, at AxisFi and Juicyway, where 409 would be the answer.")
+    @Flag(help: "Make a second record of what exists already, where 409 would be the answer.")
     var acceptDuplicates = false
     @Flag(help: "Print the environment of a worker that talks to this port, and end.") var printEnvironment = false
 
@@ -88,15 +89,15 @@ import Simulator
         }
     }
 
+    private static let basePaths = Registry.shipped.providers.map { "/\($0.name)\($0.simulation.basePath)" }
+
     private func printEnvironment(_ keys: SimulatorKeys) {
         let base = "http://\(bind):\(port)"
-        let lines = [
-            ("IRON_BASE_URL", "\(base)/iron/api"), ("IRON_API_KEY", keys.apiKey),
-            ("CONNECT_BASE_URL", "\(base)/connect"),
-            ("CONNECT_API_KEY", keys.apiKey), ("AXISFI_BASE_URL", "\(base)/axisfi"), ("AXISFI_API_KEY", keys.apiKey),
-            ("AXISFI_API_SECRET", keys.apiSecret), ("JUICYWAY_BASE_URL", "\(base)/juicyway"),
-            ("JUICYWAY_API_KEY", keys.apiKey),
-        ]
-        for (name, value) in lines { print("export ONBOARD_\(name)='\(value)'") }
+        for (provider, path) in zip(Registry.shipped.providers, Self.basePaths) {
+            let values = keys.settings(of: provider).sorted { $0.key < $1.key }
+            for (name, value) in [("BASE_URL", base + path)] + values.map({ ($0.key, $0.value) }) {
+                print("export ONBOARD_\(provider.setting(name))='\(value)'")
+            }
+        }
     }
 }

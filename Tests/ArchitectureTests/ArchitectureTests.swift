@@ -42,6 +42,31 @@ import Testing
         #expect(SourceRules.routineLines(in: "CREATE TABLE t ();\n") == nil)
     }
 
+    /// A provider is one folder: elsewhere its name would be a rule that the next provider has to repeat.
+    @Test func `no source outside its folder knows a provider`() throws {
+        let kinds = Self.root.appendingPathComponent("Sources/Kinds")
+        let registry = try String(contentsOf: kinds.appendingPathComponent("Registry.swift"), encoding: .utf8)
+        let list = try #require(registry.firstMatch(of: /shipped = Registry\(\[(.*)\]\)/)).output.1
+        let names = list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces.union(["."])).lowercased() }
+        #expect(names.count >= 4)
+        // What measures and the scripts of faults choose a provider as their load.
+        let free: Set<String> = ["Kinds", "onboard-bench", "onboard-chaos"]
+        let sources = Self.root.appendingPathComponent("Sources")
+        for room in try FileManager.default.contentsOfDirectory(atPath: sources.path) where !free.contains(room) {
+            let folder = sources.appendingPathComponent(room)
+            let files = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)
+            for case let file as URL in files ?? .init() where file.pathExtension == "swift" {
+                let text = try String(contentsOf: file, encoding: .utf8)
+                for name in names {
+                    let forms = ["\"\(name)\"", "\"\(name).", "'\(name)'", "'\(name).", "\(name.uppercased())_"]
+                    for line in text.split(separator: "\n") where forms.contains(where: line.contains) {
+                        Issue.record("\(room)/\(file.lastPathComponent) names a provider: \(line)")
+                    }
+                }
+            }
+        }
+    }
+
     @Test func `nothing else lies at the top`() throws {
         let known: Set<String> = ["Package.swift", "README.md", "Sources", "Tests", "sql", "ops"]
         for entry in try FileManager.default.contentsOfDirectory(atPath: Self.root.path) where !entry.hasPrefix(".") {

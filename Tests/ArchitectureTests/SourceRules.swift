@@ -9,18 +9,20 @@ enum SourceRules {
         "CZlib": [],
         "JobModel": [],
         "Contracts": ["JobModel"],
+        "Kinds": ["Contracts", "JobModel"],
         "Postgres": ["CPostgres", "Glibc", "NIOConcurrencyHelpers", "Logging"],
-        "JobQueue": ["JobModel", "Postgres", "SQLCatalog", "Logging"],
+        "JobQueue": ["Contracts", "JobModel", "Kinds", "Postgres", "SQLCatalog", "Logging"],
         "Providers": [
-            "CZlib", "JobModel", "Contracts", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL",
+            "CZlib", "JobModel", "Contracts", "Kinds", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL",
             "NIOConcurrencyHelpers", "Crypto", "FoundationEssentials", "Glibc", "Logging",
         ],
         "Worker": [
-            "JobModel", "JobQueue", "Postgres", "Providers", "ServiceLifecycle", "Logging", "NIOConcurrencyHelpers",
+            "JobModel", "JobQueue", "Kinds", "Postgres", "Providers", "ServiceLifecycle", "Logging",
+            "NIOConcurrencyHelpers",
             "DequeModule",
         ],
         "Simulator": [
-            "Contracts", "Crypto", "Foundation", "Glibc", "HTTPTypes", "Hummingbird", "Logging",
+            "Contracts", "JobModel", "Kinds", "Crypto", "Foundation", "Glibc", "HTTPTypes", "Hummingbird", "Logging",
             "NIOConcurrencyHelpers", "NIOCore", "ServiceLifecycle", "UnixSignals",
         ],
         "SQLCatalog": [],
@@ -32,18 +34,20 @@ enum SourceRules {
         "ProtocolModel": [],
         "SeededRandom": [],
         "onboard-chaos": [
-            "Postgres", "ProtocolModel", "SeededRandom", "TestKit", "ArgumentParser", "Foundation",
-            "NIOConcurrencyHelpers",
+            "Contracts", "JobModel", "Kinds", "Postgres", "ProtocolModel", "SeededRandom", "TestKit", "ArgumentParser",
+            "Foundation", "NIOConcurrencyHelpers",
         ],
         "onboard": [
-            "CMalloc", "JobModel", "JobQueue", "Postgres", "Contracts", "Providers", "Worker", "ArgumentParser",
+            "CMalloc", "JobModel", "JobQueue", "Postgres", "Contracts", "Kinds", "Providers", "Worker",
+            "ArgumentParser",
             "Configuration", "Foundation", "Logging", "NIOConcurrencyHelpers", "ServiceLifecycle", "UnixSignals",
         ],
         "onboard-bench": [
-            "JobModel", "Postgres", "Providers", "Worker", "ArgumentParser", "AsyncHTTPClient", "Foundation", "Logging",
+            "JobModel", "Kinds", "Postgres", "Providers", "Worker", "ArgumentParser", "AsyncHTTPClient", "Foundation",
+            "Logging",
             "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix", "ServiceLifecycle", "UnixSignals",
         ],
-        "onboard-simulator": ["Simulator", "Contracts", "ArgumentParser", "Foundation"],
+        "onboard-simulator": ["Simulator", "Contracts", "Kinds", "ArgumentParser", "Foundation"],
     ]
 
     /// Words that may stand only in the named files, each with its reason there.

@@ -1,6 +1,7 @@
 import Contracts
 import Foundation
 import JobModel
+import Kinds
 import SeededRandom
 import Testing
 
@@ -12,7 +13,7 @@ extension Contract {
 
 @Suite struct ContractTests {
     @Test func `of a long list of faults only so many are kept as are shown`() throws {
-        let contract = try #require(Contract.of(JobKind("axisfi.customer.create")))
+        let contract = try #require(Registry.shipped[JobKind("axisfi.customer.create")]).contract
         let people = String(repeating: "{\"basic_info\":1},", count: 100_000)
         let text = "{\"business_person_list\": [\(people)1]}"
         let faults = contract.faults(in: try JSONView(parsing: Array(text.utf8)), keeping: 5)
@@ -21,7 +22,7 @@ extension Contract {
     }
     @Test func `payloads that keep their contract have no faults`() throws {
         for (kind, text) in Payloads.valid {
-            let contract = try #require(Contract.of(JobKind(kind)))
+            let contract = try #require(Registry.shipped[JobKind(kind)]).contract
             #expect(try contract.faults(of: text) == [], "\(kind)")
         }
     }
@@ -51,13 +52,13 @@ extension Contract {
         ),
     ])
     func `every fault is named by its path and repeats nothing`(kind: String, text: String, paths: [String]) throws {
-        let faults = try #require(Contract.of(JobKind(kind))).faults(of: text)
+        let faults = try #require(Registry.shipped[JobKind(kind)]).contract.faults(of: text)
         #expect(faults.map(\.path).sorted() == paths)
         #expect(!faults.description.contains("SECRET"))
     }
 
     @Test func `a document of ten megabytes passes and a larger one does not`() throws {
-        let contract = try #require(Contract.of(JobKind("iron.identification.create")))
+        let contract = try #require(Registry.shipped[JobKind("iron.identification.create")]).contract
         let text = try #require(Payloads.valid.first { $0.text.contains("\"Person\", \"address\"") }).text
         let faults = { (count: Int) in
             try contract.faults(
@@ -73,7 +74,7 @@ extension Contract {
         var lines: [String] = []
         var verdicts: [Bool] = []
         for (kind, text) in Payloads.valid {
-            let contract = try #require(Contract.of(JobKind(kind)))
+            let contract = try #require(Registry.shipped[JobKind(kind)]).contract
             let valid = try JSONValue(parsing: Array(text.utf8))
             for round in 0..<400 {
                 var payload = valid
@@ -99,7 +100,8 @@ extension Contract {
         defer { try? FileManager.default.removeItem(at: folder) }
         try lines.joined(separator: "\n").write(
             to: folder.appendingPathComponent("payloads"), atomically: true, encoding: .utf8)
-        let schemas = Contract.all.map { "\"\($0.kind)\": \($0.jsonSchema.serialized)" }.joined(separator: ",")
+        let schemas = Registry.shipped.kinds.map(\.contract).map { "\"\($0.kind)\": \($0.jsonSchema.serialized)" }
+            .joined(separator: ",")
         try "{\(schemas)}".write(to: folder.appendingPathComponent("schemas"), atomically: true, encoding: .utf8)
         let script = """
             import json, sys

@@ -1,5 +1,6 @@
 import Contracts
 import JobModel
+import Kinds
 import Testing
 
 @testable import Providers
@@ -8,7 +9,7 @@ import Testing
 @Suite struct AgreementTests {
     private func create(_ kind: String, _ body: String, payload: String? = nil) throws -> CallResult {
         let claim = Sample.claim(kind, payload: payload, parameters: #"{"customer_id": "c-1"}"#)
-        return Sample.operation(kind).creation.read(Sample.answer(201, body), for: try #require(CallContext(claim)))
+        return CreationReader.read(Sample.answer(201, body), for: try Sample.context(claim))
     }
 
     private func lookUp(
@@ -17,8 +18,8 @@ import Testing
         var claim = Sample.claim(kind, payload: payload, parameters: #"{"customer_id": "c-1"}"#)
         change(&claim)
         let answer = Sample.answer(200, body)
-        let lookUp = try #require(Sample.operation(kind).lookUp)
-        return lookUp.read(answer, answer.json, for: try #require(CallContext(claim)))
+        let lookUp = try #require(Sample.definition(kind).lookUp)
+        return lookUp.read(answer, answer.json, for: try Sample.context(claim))
     }
 
     @Test(arguments: [
@@ -160,7 +161,7 @@ import Testing
     private func digest(
         _ kind: String = "iron.identification.create", _ payload: String? = nil, _ parameters: String
     ) -> [UInt8]? {
-        Sample.operation(kind).requestDigest(of: Sample.claim(kind, payload: payload, parameters: parameters))
+        Sample.definition(kind).requestDigest(of: Sample.claim(kind, payload: payload, parameters: parameters))
     }
 
     @Test func `path, headers and body count; spelling of parameters does not`() {
@@ -186,16 +187,16 @@ import Testing
         } _: { peer, caller in
             let kind = "iron.identification.create"
             var claim = Sample.claim(kind, parameters: #"{"customer_id": "c-1"}"#)
-            let first = await caller.call(.create, for: claim, operation: Sample.operation(kind)) { true }
+            let first = await caller.call(.create, for: claim, as: Sample.definition(kind)) { true }
             #expect(first.outcome == .succeeded)
-            #expect(first.requestSHA256 == Sample.operation(kind).requestDigest(of: claim))
+            #expect(first.requestSHA256 == Sample.definition(kind).requestDigest(of: claim))
             claim.requestSHA256 = first.requestSHA256
             claim.firstSentAge = .seconds(1)
             #expect(
-                await caller.call(.create, for: claim, operation: Sample.operation(kind)) { true }.outcome == .succeeded
+                await caller.call(.create, for: claim, as: Sample.definition(kind)) { true }.outcome == .succeeded
             )
             claim.parameters = Array(#"{"customer_id": "c-2"}"#.utf8)
-            let second = await caller.call(.create, for: claim, operation: Sample.operation(kind)) { true }
+            let second = await caller.call(.create, for: claim, as: Sample.definition(kind)) { true }
             #expect(second.outcome == .invalidPayload)
             #expect(!second.mayHaveReached)
             #expect(peer.seen.requests == 2)

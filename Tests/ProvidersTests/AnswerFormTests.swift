@@ -1,6 +1,7 @@
 import Contracts
 import Foundation
 import JobModel
+import Kinds
 import NIOCore
 import Simulator
 import Testing
@@ -21,7 +22,7 @@ import Testing
     private func create(
         _ caller: HTTPProviderCaller, _ kind: String = "iron.customer.create"
     ) async -> CallResult {
-        await caller.call(.create, for: Sample.claim(kind), operation: Sample.operation(kind)) { true }
+        await caller.call(.create, for: Sample.claim(kind), as: Sample.definition(kind)) { true }
     }
 
     @Test(arguments: ["gzip", "GZIP", "x-gzip", "deflate", "", "compress", "gzip, identity"])
@@ -104,7 +105,7 @@ import Testing
         } _: { _, caller in
             let found = await caller.call(
                 .lookUp, for: Sample.claim("axisfi.customer.create"),
-                operation: Sample.operation("axisfi.customer.create")
+                as: Sample.definition("axisfi.customer.create")
             ) { true }
             #expect(found.outcome == .unavailable)
             #expect(found.isUnreadable)
@@ -154,8 +155,8 @@ import Testing
     @Test(arguments: texts.indices) func `a byte out of place does not cost the id`(index: Int) throws {
         let (type, body) = Self.texts[index]
         let answer = Answer(status: 201, headers: ["content-type": type], body: body)
-        let context = try #require(CallContext(Sample.claim("iron.customer.create")))
-        let result = Sample.operation("iron.customer.create").creation.read(answer, for: context)
+        let context = try Sample.context("iron.customer.create")
+        let result = CreationReader.read(answer, for: context)
         #expect(result.outcome == .succeeded)
         #expect(result.providerID == Self.id)
     }
@@ -192,8 +193,8 @@ import Testing
             ("connect.individual.create", #"{"data": {"id": \#(text)}}"#),
         ] {
             let claim = Sample.claim(kind, payload: #"{"name": "User-4.2"}"#, parameters: #"{"customer_id": "c-1"}"#)
-            let context = try #require(CallContext(claim))
-            let result = Sample.operation(kind).creation.read(Sample.answer(201, body), for: context)
+            let context = try Sample.context(claim)
+            let result = CreationReader.read(Sample.answer(201, body), for: context)
             #expect(result.outcome == .ambiguous)
             #expect(result.isUnreadable)
             #expect(result.providerID == nil)
@@ -206,20 +207,20 @@ import Testing
     ])
     func `an id of a known form is one, and no record that is found has another`(id: String) throws {
         let kind = "juicyway.customer.create"
-        let context = try #require(CallContext(Sample.claim(kind)))
+        let context = try Sample.context(kind)
         let created = Sample.answer(201, #"{"data": {"id": "\#(id)"}}"#)
-        #expect(Sample.operation(kind).creation.read(created, for: context).providerID == id)
+        #expect(CreationReader.read(created, for: context).providerID == id)
         let list = { (id: String) in Sample.answer(200, #"{"data": [{"id": "\#(id)", "email": "ada+1@example.com"}]}"#)
         }
-        let lookUp = try #require(Sample.operation(kind).lookUp)
+        let lookUp = try #require(Sample.definition(kind).lookUp)
         #expect(lookUp.read(list(id), list(id).json, for: context).providerID == id)
         #expect(lookUp.read(list("N/A"), list("N/A").json, for: context).isUnreadable)
     }
 
     @Test func `an id may be a number of any length`() throws {
-        let context = try #require(CallContext(Sample.claim("iron.customer.create")))
+        let context = try Sample.context("iron.customer.create")
         let answer = Sample.answer(201, #"{"id": 12345678901234567890123}"#)
-        let result = Sample.operation("iron.customer.create").creation.read(answer, for: context)
+        let result = CreationReader.read(answer, for: context)
         #expect(result.providerID == "12345678901234567890123")
     }
 
@@ -238,10 +239,10 @@ import Testing
                 claim.afterProviderID = await create(caller).providerID
                 claim.idempotencyKey = "8d3f0d36-3a2c-4f0e-9a4f-0d8f5b1c7a12"
             }
-            let operation = Sample.operation(kind)
-            let created = await caller.call(.create, for: claim, operation: operation) { true }
+            let operation = Sample.definition(kind)
+            let created = await caller.call(.create, for: claim, as: operation) { true }
             #expect(created.outcome == .succeeded)
-            let found = await caller.call(.lookUp, for: claim, operation: operation) { true }
+            let found = await caller.call(.lookUp, for: claim, as: operation) { true }
             #expect(found.outcome == .adopted)
             #expect(found.providerID == created.providerID)
         }
@@ -256,7 +257,7 @@ import Testing
             var claim = Sample.claim("iron.identification.create")
             claim.afterProviderID = "c-1"
             let result = await caller.call(
-                .lookUp, for: claim, operation: Sample.operation("iron.identification.create")
+                .lookUp, for: claim, as: Sample.definition("iron.identification.create")
             ) { true }
             #expect(result.outcome == .unavailable)
             #expect(result.isUnreadable)

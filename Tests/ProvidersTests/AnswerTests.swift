@@ -1,6 +1,7 @@
 import Contracts
 import FoundationEssentials
 import JobModel
+import Kinds
 import Testing
 
 @testable import Providers
@@ -13,8 +14,8 @@ import Testing
     ]
 
     private func read(_ kind: String, _ answer: Answer) throws -> CallResult {
-        let context = try #require(CallContext(Sample.claim(kind, parameters: #"{"customer_id": "c"}"#)))
-        return Sample.operation(kind).creation.read(answer, for: context)
+        let context = try Sample.context(kind, parameters: #"{"customer_id": "c"}"#)
+        return CreationReader.read(answer, for: context)
     }
 
     @Test(arguments: [
@@ -80,28 +81,27 @@ import Testing
     }
 }
 
-@Suite struct OperationTests {
+@Suite struct DefinitionTests {
     @Test func `only Iron is told the sub-partner, and only kinds with a key carry it`() {
-        for operation in OperationRegistry.all {
-            let isIron = operation.provider.value == "iron"
-            #expect(operation.parameterHeaders == (isIron ? ["sub_partner_id": "X-SUB-PARTNER-ID"] : [:]))
-            let hasKey = if case .underSameKey = operation.policy.resend { true } else { false }
-            #expect((operation.keyHeader != nil) == hasKey)
+        for definition in Registry.shipped.kinds {
+            let isIron = definition.provider.value == "iron"
+            #expect(definition.parameterHeaders == (isIron ? ["sub_partner_id": "X-SUB-PARTNER-ID"] : [:]))
+            let keyed = definition.key.map { RecoveryPolicy.Resend.underSameKey(life: $0.life) }
+            let isAsked = definition.provider.value == "axisfi"
+            #expect(definition.policy.resend == keyed ?? (isAsked ? .afterLookUp : .never))
         }
     }
 }
 
 @Suite struct LookUpTests {
     private func read(_ kind: String, _ answer: Answer, parameters: String = "{}") throws -> CallResult {
-        let operation = Sample.operation(kind)
-        let context = try #require(CallContext(Sample.claim(kind, parameters: parameters)))
-        return try #require(operation.lookUp).read(answer, answer.json, for: context)
+        let definition = Sample.definition(kind)
+        let context = try Sample.context(kind, parameters: parameters)
+        return try #require(definition.lookUp).read(answer, answer.json, for: context)
     }
 
     private func path(_ kind: String, payload: String? = nil, parameters: String = "{}") -> String? {
-        CallContext(Sample.claim(kind, payload: payload, parameters: parameters)).flatMap {
-            Sample.operation(kind).lookUp?.path($0)
-        }
+        try? Sample.context(kind, payload: payload, parameters: parameters).lookUpPath
     }
 
     @Test func `look-ups ask for the job's own record, safely encoded`() {
@@ -113,7 +113,7 @@ import Testing
                 == "/customers/c-1/identifications?page_size=100")
         #expect(path("axisfi.customer.create") == "/api/customers/detail?partner_customer_id=partner-0000000000001")
         #expect(path("juicyway.customer.create") == "/customers?email=ada%2B1%40example.com")
-        #expect(Sample.operation("connect.individual.create").lookUp == nil)
+        #expect(Sample.definition("connect.individual.create").lookUp == nil)
     }
 
     @Test(arguments: [
@@ -194,14 +194,14 @@ import Testing
         let list =
             #"{"items": [\#(item("old-1", "Approved", "2026-01-01T00:00:00Z")), "#
             + #"\#(item("a-1", "Pending", "2026-06-01T10:00:00.123Z")), \#(item("b-1", "Pending", "2026-06-01T10:00:05Z"))]}"#
-        let operation = Sample.operation("iron.identification.create")
+        let lookUp = try #require(Sample.definition("iron.identification.create").lookUp)
         func find(_ body: String, age: Int, status: Int? = nil) throws -> FoundRecord? {
             var claim = Sample.claim("iron.identification.create", parameters: #"{"customer_id": "c-1"}"#)
             claim.firstSentAge = .seconds(age)
             claim.lastCreateStatus = status
             let now = try Date("2026-06-01T10:01:00Z", strategy: .iso8601)
-            let context = try #require(CallContext(claim, now: now))
-            let finding = operation.lookUp?.find(try JSONValue(parsing: Array(body.utf8)), context)
+            let context = try Sample.context(claim, now: now)
+            let finding = Finding(lookUp, in: try JSONValue(parsing: Array(body.utf8)), for: context)
             if case .found(let record, _) = finding { return record }
             #expect(finding == .absent)
             return nil

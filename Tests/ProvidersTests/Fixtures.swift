@@ -1,7 +1,10 @@
 import Crypto
+import FoundationEssentials
 import JobModel
+import Kinds
 import NIOConcurrencyHelpers
 import Simulator
+import Testing
 
 @testable import Providers
 
@@ -30,11 +33,18 @@ enum Sample {
         return claim
     }
 
-    static func operation(_ kind: String) -> Providers.Operation {
-        guard let operation = OperationRegistry.operation(of: JobKind(kind)) else {
-            preconditionFailure("no kind \(kind)")
-        }
-        return operation
+    static func definition(_ kind: String) -> KindDefinition {
+        guard let definition = Registry.shipped[JobKind(kind)] else { preconditionFailure("no kind \(kind)") }
+        return definition
+    }
+
+    /// The claim with its definition, read.
+    static func context(_ claim: Claim, now: Date = .distantPast) throws -> CallContext {
+        try #require(CallContext(claim, definition(claim.kind.value), now: now))
+    }
+
+    static func context(_ kind: String, payload: String? = nil, parameters: String = "{}") throws -> CallContext {
+        try context(claim(kind, payload: payload, parameters: parameters))
     }
 
     static func answer(_ status: Int, _ body: String = "", headers: [String: String] = [:]) -> Answer {
@@ -69,11 +79,8 @@ func withSimulator(
 }
 
 func endpoints(_ base: String) -> [Endpoint] {
-    let keys = SimulatorKeys()
-    return [
-        .iron(baseURL: base + "/iron/api/", apiKey: keys.apiKey),
-        .connect(baseURL: base + "/connect", apiKey: keys.apiKey),
-        .axisFi(baseURL: base + "/axisfi", apiKey: keys.apiKey, apiSecret: keys.apiSecret),
-        .juicyway(baseURL: base + "/juicyway", apiKey: keys.apiKey),
-    ]
+    Registry.shipped.providers.map {
+        Endpoint(
+            $0, baseURL: "\(base)/\($0.name)\($0.simulation.basePath)/", settings: SimulatorKeys().settings(of: $0))
+    }
 }

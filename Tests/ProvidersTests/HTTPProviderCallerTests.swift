@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Contracts
 import Glibc
 import JobModel
+import Kinds
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOSSL
@@ -15,7 +16,7 @@ import Testing
     private func call(
         _ caller: HTTPProviderCaller, _ kind: String, _ step: Step = .create, claim: Claim? = nil
     ) async -> CallResult {
-        await caller.call(step, for: claim ?? Sample.claim(kind), operation: Sample.operation(kind)) { true }
+        await caller.call(step, for: claim ?? Sample.claim(kind), as: Sample.definition(kind)) { true }
     }
 
     private func fault(_ json: String) throws -> SimulatorConfiguration {
@@ -31,7 +32,7 @@ import Testing
         try await withSimulator { caller, _ in
             let created = await call(caller, kind)
             #expect(created.outcome == .succeeded)
-            guard Sample.operation(kind).lookUp != nil else { return }
+            guard Sample.definition(kind).lookUp != nil else { return }
             let found = await call(caller, kind, .lookUp)
             #expect(found.outcome == .adopted)
             #expect(found.providerID == created.providerID)
@@ -168,7 +169,7 @@ import Testing
         try await withSimulator { caller, base in
             for kind in ["iron.customer.create", "connect.individual.create", "axisfi.customer.create"] {
                 let asked = NIOLockedValueBox(0)
-                let result = await caller.call(.create, for: Sample.claim(kind), operation: Sample.operation(kind)) {
+                let result = await caller.call(.create, for: Sample.claim(kind), as: Sample.definition(kind)) {
                     // Yes at first, no when the connection stands.
                     asked.withLockedValue { count in
                         count += 1
@@ -216,16 +217,17 @@ import Testing
     @Test func `a key that was refused is replaced by what is there now, and the call goes on`() async throws {
         try await withSimulator { _, base in
             let told = NIOLockedValueBox(0)
-            let source = EndpointSource([.iron(baseURL: base + "/iron/api", apiKey: "old")]) { _ in
-                told.withLockedValue { $0 += 1 }
-            } read: {
-                [.iron(baseURL: base + "/iron/api", apiKey: SimulatorKeys().apiKey)]
+            let right = endpoints(base).filter { $0.provider == Sample.definition("iron.customer.create").provider }
+            let old = right.map { endpoint in
+                Endpoint(
+                    Registry.shipped.providers[0], baseURL: endpoint.baseURL, settings: ["API_KEY": "old"])
             }
+            let source = EndpointSource(old) { _ in told.withLockedValue { $0 += 1 } } read: { right }
             let caller = HTTPProviderCaller(endpoints: source, configuration: .init())
             #expect(await call(caller, "iron.customer.create").outcome == .succeeded)
             #expect(told.withLockedValue { $0 } == 1)
             await caller.shutdown()
-            let steady = HTTPProviderCaller(endpoints: [.iron(baseURL: base + "/iron/api", apiKey: "old")])
+            let steady = HTTPProviderCaller(endpoints: old)
             #expect(await call(steady, "iron.customer.create").outcome == .unauthorized)
             await steady.shutdown()
         }
@@ -245,7 +247,7 @@ import Testing
             var claim = Sample.claim("iron.customer.create")
             claim.payload = Array(#"{"email": "eve@example.com", "customer_type": "Person"}"#.utf8)
             let asked = NIOLockedValueBox(false)
-            let result = await caller.call(.create, for: claim, operation: Sample.operation("iron.customer.create")) {
+            let result = await caller.call(.create, for: claim, as: Sample.definition("iron.customer.create")) {
                 asked.withLockedValue { $0 = true }
                 return true
             }
@@ -269,7 +271,7 @@ import Testing
     @Test func `a worker in doubt sends nothing`() async throws {
         try await withSimulator { caller, _ in
             let result = await caller.call(
-                .create, for: Sample.claim("iron.customer.create"), operation: Sample.operation("iron.customer.create")
+                .create, for: Sample.claim("iron.customer.create"), as: Sample.definition("iron.customer.create")
             ) { false }
             #expect(result.outcome == .notSent)
             #expect(await call(caller, "iron.customer.create", .lookUp).outcome == .notFound)

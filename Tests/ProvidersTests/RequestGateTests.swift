@@ -20,7 +20,7 @@ import Testing
         willSend: @escaping @Sendable () -> Bool = { true }
     ) async -> CallResult {
         await caller.call(
-            .create, for: Sample.claim(kind, payload: payload), operation: Sample.operation(kind), willSend: willSend)
+            .create, for: Sample.claim(kind, payload: payload), as: Sample.definition(kind), willSend: willSend)
     }
 
     private func person(_ name: String) -> String {

@@ -34,7 +34,7 @@ import Testing
         _ caller: HTTPProviderCaller, _ kind: String = "iron.customer.create", payload: String? = nil
     ) async -> CallResult {
         await caller.call(
-            .create, for: Sample.claim(kind, payload: payload), operation: Sample.operation(kind)
+            .create, for: Sample.claim(kind, payload: payload), as: Sample.definition(kind)
         ) { true }
     }
 

@@ -1,4 +1,5 @@
 import JobModel
+import Kinds
 import Logging
 import NIOConcurrencyHelpers
 import Postgres
@@ -59,25 +60,27 @@ struct Bench: Sendable {
 
     /// A worker over `caller`, with figures that suit tests.
     func daemon(
-        _ caller: any ProviderCaller, untilIdle: Bool = false, _ change: (inout WorkerConfiguration) -> Void = { _ in }
+        _ caller: any ProviderCaller, registry: Registry = .shipped, untilIdle: Bool = false,
+        _ change: (inout WorkerConfiguration) -> Void = { _ in }
     ) -> Daemon {
-        var configuration = WorkerConfiguration(providers: OperationRegistry.providers)
+        var configuration = WorkerConfiguration(providers: registry.names)
         configuration.pollInterval = .milliseconds(100)
         configuration.endsWhenIdle = untilIdle
         configuration.drainTimeout = .seconds(5)
         configuration.longestCall = .zero
         change(&configuration)
         return Daemon(
-            configuration: configuration, database: database, caller: caller,
+            registry: registry, configuration: configuration, database: database, caller: caller,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             newWorkerID: { WorkerID("worker-\(UInt64.random(in: 0...UInt64.max))") })
     }
 
     /// Works the queue empty.
     func drain(
-        _ caller: any ProviderCaller, _ change: (inout WorkerConfiguration) -> Void = { _ in }
+        _ caller: any ProviderCaller, registry: Registry = .shipped,
+        _ change: (inout WorkerConfiguration) -> Void = { _ in }
     ) async throws {
-        try await daemon(caller, untilIdle: true, change).run()
+        try await daemon(caller, registry: registry, untilIdle: true, change).run()
     }
 
     /// Runs `workers` while `body` runs, then shuts them down gracefully and waits for their end.

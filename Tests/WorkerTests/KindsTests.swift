@@ -1,38 +1,122 @@
 import Contracts
 import JobModel
+import JobQueue
+import Kinds
 import Providers
 import Testing
 
-/// What the program knows of each kind and what the database knows of it, against each other: a kind
-/// that is added to one of the three places only fails here.
+/// Every definition against all that reads it: what one lacks would show nowhere else, or only in production.
 @Suite struct KindsTests {
-    @Test func `every kind has a row, a contract and an operation`() async throws {
+    private static let kinds = Registry.shipped.kinds.map(\.kind)
+
+    @Test(arguments: kinds) func `a definition lacks nothing`(kind: JobKind) throws {
+        let definition = try #require(Registry.shipped[kind])
+        let provider = try #require(Registry.shipped.providers.first { $0.name == kind.provider })
+        #expect(kind.value.split(separator: ".").count == 3)
+        #expect(provider.kinds.contains { $0.kind == kind })
+        let example = definition.example(1)
+        let view = try JSONView(parsing: Array(example.serialized.utf8))
+        #expect(definition.contract.faults(in: view, keeping: 9).first == [])
+        // Without a look-up, what shows a record to be the job's is never asked; with one it must be there.
+        #expect(definition.lookUp == nil || !definition.identity.isEmpty)
+        for identity in definition.identity {
+            guard case .payload(let path) = identity.sent else { continue }
+            #expect(definition.contract.fieldNames.isSuperset(of: path))
+        }
+        let paths = [definition.path, definition.variantPath?.path, definition.lookUp?.path].compactMap(\.self)
+        for case .parameter(let name) in paths.flatMap(\.sources) { #expect(name == definition.parent?.parameter) }
+        for case .payload(let path) in paths.flatMap(\.sources) {
+            #expect(definition.contract.fieldNames.isSuperset(of: path))
+        }
+        if let parent = definition.parent { #expect(Registry.shipped[parent.kind] != nil) }
+        // A list has pages, and a record that is asked for by its key has it in the payload.
+        if let lookUp = definition.lookUp {
+            if case .record = lookUp.search { #expect(lookUp.pages == nil) } else { #expect(lookUp.pages != nil) }
+            if let key = lookUp.key { #expect(lookUp.payloadFields == [key]) }
+        }
+        // Errors name fields, and never a person.
+        #expect(definition.words.isSuperset(of: (example.object ?? [:]).keys.map { $0.lowercased() }))
+        if let status = definition.simulation.record["status"]?.string {
+            #expect(definition.statuses.contains(status.lowercased()))
+        }
+        #expect(!provider.credentials.isEmpty)
+        #expect(Set(provider.settings).count == provider.settings.count)
+    }
+
+    @Test func `no two providers share a name, a kind or a setting`() {
+        let providers = Registry.shipped.providers
+        #expect(Set(providers.map(\.name)).count == providers.count)
+        #expect(Set(Self.kinds).count == Self.kinds.count)
+        let settings = providers.flatMap(\.settings)
+        #expect(Set(settings).count == settings.count)
+    }
+
+    @Test func `every kind has its rows and its provider's workers are woken`() async throws {
         try await withBench { bench in
             let rows = try #require(
                 try await bench.value("SELECT string_agg(kind, ' ' ORDER BY kind) FROM onboarding.kinds"))
-            let kinds = rows.split(separator: " ").map(String.init)
-            #expect(Contract.all.map(\.kind.value).sorted() == kinds)
-            #expect(OperationRegistry.all.map(\.kind.value).sorted() == kinds)
+            #expect(Self.kinds.map(\.value).sorted() == rows.split(separator: " ").map(String.init))
+            let asleep =
+                "SELECT count(*) FROM onboarding.providers WHERE to_regclass('onboarding.last_wakeup_' || provider) IS NULL"
+            #expect(try await bench.value(asleep) == "0")
+            let onTrial = "SELECT string_agg(provider, ' ') FROM onboarding.providers WHERE call_window IS NOT NULL"
+            let never = Registry.shipped.kinds.filter { $0.policy.resend == .never }.map(\.provider.value)
+            #expect(try await bench.value(onTrial) == never.joined(separator: " "))
+            let migrator = SchemaMigrator(bench.connection)
+            let standing = try await migrator.standing()
+            #expect(standing == .current)
         }
     }
 
-    /// Payloads that keep their contracts.
-    private static let valid = [
-        "iron.customer.create": #"{"customer_type": "Person", "email": "a@b.c", "external_id": "u", "name": "A"}"#,
-        "iron.identification.create": #"{"type": "Direct"}"#,
-        "connect.individual.create":
-            #"{"email": "a@b.c", "phoneNumber": "+49 1", "phoneCountryCode": "49", "basicData": {"gender": ""}, "taxInformation": {}, "identification": {}, "mainAddress": {}, "isPep": true, "pepExplanation": "x"}"#,
-        "axisfi.customer.create":
-            #"{"partner_customer_id": "partner-0000000000001", "business_details": {}, "registration_address": {}, "account_usage": {}, "primary_contact": {}, "business_person_list": []}"#,
-        "juicyway.customer.create":
-            #"{"first_name": "Z", "last_name": "N", "email": "z@b.c", "phone": "1", "type": "individual", "billing_address": {"line1": "R", "line2": null, "city": "L", "state": "L", "zip_code": "1", "country": "NG"}}"#,
-    ]
+    @Test func `migrate writes what a definition owns and leaves what operators set`() async throws {
+        try await withBench { bench in
+            try await bench.run(
+                """
+                UPDATE onboarding.kinds SET fields = '{}', parameters = '{}', keep_finished = '9 days'
+                WHERE kind = 'iron.customer.create';
+                UPDATE onboarding.providers SET max_in_flight = 3, effect_horizon = '7 s' WHERE provider = 'iron';
+                UPDATE onboarding.providers SET call_window = 40 WHERE provider = 'connect';
+                DROP SEQUENCE onboarding.last_wakeup_connect;
+                """)
+            let migrator = SchemaMigrator(bench.connection)
+            let before = try await migrator.standing()
+            #expect(before == .withOtherKinds(["iron.customer.create", "connect"]))
+            let done = try await migrator.migrate()
+            let after = try await migrator.standing()
+            #expect(done.migrations == [] && done.kinds == ["iron.customer.create"] && after == .current)
+            let kind = "SELECT keep_finished = '9 days' AND parameters = '{sub_partner_id}' FROM onboarding.kinds"
+            #expect(try await bench.value("\(kind) WHERE kind = 'iron.customer.create'") == "true")
+            let provider = "SELECT max_in_flight = 3 AND effect_horizon = '7 s' FROM onboarding.providers"
+            #expect(try await bench.value("\(provider) WHERE provider = 'iron'") == "true")
+            #expect(
+                try await bench.value("SELECT call_window FROM onboarding.providers WHERE provider = 'connect'") == "40"
+            )
+            let registry = Registry(Registry.shipped.providers + [.tangerine])
+            let unknown = try await SchemaMigrator(bench.connection, registry: registry).standing()
+            #expect(unknown == .withoutKinds(["tangerine.merchant.create", "tangerine.outlet.create"]))
+        }
+    }
 
-    @Test(arguments: Contract.all.map(\.kind))
+    @Test func `an id has one form for the program and for the database`() async throws {
+        let texts = [
+            "", "a", "1", "abc", "abcdefghijklmnopqrs", "abcdefghijklmnopqrst", "0", "0x0", "0X0", "-1", "f-f", "ffff1",
+            "cus_1",
+            "00000000-0000-0000-0000-000000000000", "00000000-0000-0000-0000-000000000001", "a b1", "a/1", "é1", "a\n1",
+            "1\n", "FFFF", String(repeating: "x", count: 255), String(repeating: "x", count: 256),
+        ]
+        try await withBench { bench in
+            for text in texts {
+                let theirs = try await bench.value("SELECT $t$\(text)$t$ ~ $p$\(Pattern.recordID.expression)$p$")
+                #expect(theirs == "\(Pattern.recordID.matches(text))", "\(text)")
+            }
+        }
+    }
+
+    @Test(arguments: kinds)
     func `INSERT refuses what the contract refuses at the top level, and nothing else`(kind: JobKind) async throws {
-        let contract = try #require(Contract.of(kind))
-        let text = try #require(Self.valid[kind.value])
-        guard case .object(let valid) = try JSONValue(parsing: Array(text.utf8)) else { return }
+        let contract = try #require(Registry.shipped[kind]).contract
+        let valid = try #require(Registry.shipped[kind]?.example(1).object)
+        let fields = try #require(contract.topLevelRules.object).keys
         let odd: [JSONValue?] = [
             nil, .null, .bool(true), .number("1"), .array([]), .object([:]), .string(""), .string("DE"),
             .string("12345"),
@@ -40,7 +124,7 @@ import Testing
             .string(String(repeating: "😀", count: 64)), .string(String(repeating: "x", count: 101)),
         ]
         var payloads: [JSONValue] = [.object(valid)]
-        for field in valid.keys {
+        for field in fields {
             for value in odd {
                 var members = valid
                 members[field] = value
@@ -67,23 +151,6 @@ import Testing
                 #expect(ours.isEmpty == (theirs == "fine"), "\(text): \(theirs)")
                 if let field = ours.first?.path.dropFirst() { #expect(theirs.contains(field), "\(theirs)") }
             }
-        }
-    }
-
-    /// The take-over reads the table, the attempt reads the policy: both must treat a lost answer alike.
-    @Test(arguments: OperationRegistry.all.map(\.kind))
-    func `a lost answer is treated alike by the database and by the attempt`(kind: JobKind) async throws {
-        let operation = try #require(OperationRegistry.operation(of: kind))
-        let expected =
-            switch operation.policy.resend {
-            case .underSameKey: "same_key"
-            case .afterLookUp: "look_up"
-            case .never: "none"
-            }
-        try await withBench { bench in
-            let row = try await bench.value(
-                "SELECT lost_answer || ' ' || provider FROM onboarding.kinds WHERE kind = '\(kind)'")
-            #expect(row == "\(expected) \(operation.provider)")
         }
     }
 }

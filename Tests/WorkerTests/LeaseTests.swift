@@ -1,4 +1,5 @@
 import JobModel
+import Kinds
 import Postgres
 import Providers
 import Testing
@@ -25,7 +26,7 @@ import Testing
             let isSent = Flag()
 
             func call(
-                _ step: Step, for claim: Claim, operation: Operation, willSend: @escaping @Sendable () -> Bool
+                _ step: Step, for claim: Claim, as definition: KindDefinition, willSend: @escaping @Sendable () -> Bool
             ) async -> CallResult {
                 // Cancelled: the call ends.
                 try? await Task.sleep(for: .milliseconds(600))

@@ -1,5 +1,6 @@
 import Foundation
 import JobModel
+import Kinds
 import Providers
 import Simulator
 import Testing
@@ -26,10 +27,10 @@ import Testing
             let port = try #require(await iterator.next())
             let base = "http://127.0.0.1:\(port)"
             let caller = HTTPProviderCaller(
-                endpoints: [
-                    .iron(baseURL: base + "/iron/api", apiKey: keys.apiKey),
-                    .connect(baseURL: base + "/connect", apiKey: keys.apiKey),
-                ],
+                endpoints: Registry.shipped.providers.map {
+                    Endpoint(
+                        $0, baseURL: "\(base)/\($0.name)\($0.simulation.basePath)", settings: keys.settings(of: $0))
+                },
                 configuration: .init(timeout: .seconds(5)))
             var failure: (any Error)?
             do { try await body(caller, ledger) } catch { failure = error }

@@ -1,4 +1,5 @@
 import JobModel
+import Kinds
 import NIOConcurrencyHelpers
 import Providers
 
@@ -36,12 +37,12 @@ final class ScriptedCaller: ProviderCaller {
     }
 
     func call(
-        _ step: Step, for claim: Claim, operation: Operation, willSend: @escaping @Sendable () -> Bool
+        _ step: Step, for claim: Claim, as definition: KindDefinition, willSend: @escaping @Sendable () -> Bool
     ) async -> CallResult {
         guard willSend() else { return CallResult(.notSent, mayHaveReached: false) }
         state.withLockedValue {
             $0.calls.append(
-                Call(job: claim.id, provider: operation.provider, step: step, key: claim.idempotencyKey, at: .now))
+                Call(job: claim.id, provider: definition.provider, step: step, key: claim.idempotencyKey, at: .now))
             $0.inFlight += 1
             $0.peak = max($0.peak, $0.inFlight)
         }

@@ -86,7 +86,8 @@ BEGIN
         SELECT c.id, c.claim_token, c.kind, c.step, c.attempt, c.max_attempts, c.backoff_step,
             c.idempotency_key::text, c.payload::text, c.payload_bytes, c.body_sha256, c.parameters::text,
             CASE WHEN c.after_job_id IS NOT NULL
-                THEN (SELECT a.provider_id FROM onboarding.jobs a WHERE a.id = c.after_job_id AND a.kind = 'iron.customer.create') END,
+                THEN (SELECT a.provider_id FROM onboarding.jobs a JOIN onboarding.kinds k ON k.parent_kind = a.kind
+                    WHERE a.id = c.after_job_id AND k.kind = c.kind) END,
             c.traceparent, onboarding.milliseconds(c.expires_at - t),
             onboarding.key_age_ms(c.first_sent_at, t, set_back_at),
             onboarding.sent_age_ms(c.last_sent_at, t, watched_since, set_back_at),

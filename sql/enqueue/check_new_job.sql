@@ -6,9 +6,13 @@
 -- Errors: 23514 with the wrong field as COLUMN.
 CREATE OR REPLACE FUNCTION onboarding.check_new_job() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    known onboarding.kinds;
+    lacks_parent boolean;
 BEGIN
     IF NEW.payload_bytes > 0 THEN RETURN NEW; END IF;
-    IF NOT EXISTS (SELECT FROM onboarding.kinds k WHERE k.kind = NEW.kind) THEN
+    SELECT * INTO known FROM onboarding.kinds k WHERE k.kind = NEW.kind;
+    IF NOT FOUND THEN
         PERFORM onboarding.refuse('kind', format('%L is not known; known are %s', NEW.kind,
             (SELECT string_agg(k.kind, ', ' ORDER BY k.kind) FROM onboarding.kinds k)));
     END IF;
@@ -20,8 +24,10 @@ BEGIN
         PERFORM onboarding.refuse('parameters', 'must be a JSON object');
     END IF;
     IF NEW.parameters <> '{}' THEN PERFORM onboarding.check_parameters(NEW.parameters); END IF;
-    IF NEW.kind = 'iron.identification.create' AND NOT NEW.parameters ? 'customer_id' AND NEW.after_job_id IS NULL THEN
-        PERFORM onboarding.refuse('parameters', 'lacks customer_id; give it, or name the customer job in after_job_id');
+    lacks_parent := known.parent_kind IS NOT NULL AND NOT NEW.parameters ? known.parent_parameter;
+    IF lacks_parent AND NEW.after_job_id IS NULL THEN
+        PERFORM onboarding.refuse('parameters', format('lacks %s; give it, or name the %s job in after_job_id',
+            known.parent_parameter, split_part(known.parent_kind, '.', 2)));
     END IF;
     IF NEW.idempotency_key IS NULL THEN NEW.idempotency_key := gen_random_uuid(); END IF;
     IF NEW.priority IS NULL OR NEW.priority NOT BETWEEN 0 AND 9 THEN
@@ -57,7 +63,8 @@ BEGIN
     END IF;
     NEW.state := 'available';
     IF NEW.after_job_id IS NOT NULL THEN
-        NEW.state := onboarding.state_after_job(NEW.after_job_id, NEW.kind, NEW.parameters);
+        NEW.state := onboarding.state_after_job(
+            NEW.after_job_id, CASE WHEN lacks_parent THEN known.parent_kind END, known.parent_parameter);
     END IF;
     -- What is inserted at the same moment elsewhere is not seen here; the claim looks again.
     NEW.is_behind := NEW.order_key IS NOT NULL AND EXISTS (

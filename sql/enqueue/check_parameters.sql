@@ -8,8 +8,9 @@ DECLARE
     entry record;
 BEGIN
     FOR entry IN SELECT p.key, p.value FROM jsonb_each(parameters) p LOOP
-        IF entry.key NOT IN ('customer_id', 'sub_partner_id') THEN
-            PERFORM onboarding.refuse('parameters', format('has the unknown field %L; known are customer_id, sub_partner_id', left(entry.key, 40)));
+        IF NOT EXISTS (SELECT FROM onboarding.kinds k WHERE entry.key = ANY (k.parameters)) THEN
+            PERFORM onboarding.refuse('parameters', format('has the unknown field %L; known are %s', left(entry.key, 40),
+                (SELECT string_agg(DISTINCT p, ', ' ORDER BY p) FROM onboarding.kinds k, unnest(k.parameters) p)));
         END IF;
         IF jsonb_typeof(entry.value) <> 'string' OR (entry.value #>> '{}') !~ '^[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,99}$' THEN
             PERFORM onboarding.refuse('parameters', format('must hold an id of 1 to 100 letters, digits, _ : - . (no . in front) in %s', entry.key));

@@ -62,27 +62,23 @@ CREATE TABLE onboarding.providers (
     CONSTRAINT providers_effect_horizon_a_day CHECK (effect_horizon BETWEEN interval '0' AND interval '1 day')
 );
 
--- Providers whose lost answers nothing can tell about begin on trial (`trial_window`).
-INSERT INTO onboarding.providers (provider, call_window) VALUES
-    ('iron', NULL), ('connect', 4), ('axisfi', NULL), ('juicyway', NULL);
-
--- When the workers of a provider were last woken, in milliseconds since 1970 (`wake_workers`).
-CREATE SEQUENCE onboarding.last_wakeup_iron;
-CREATE SEQUENCE onboarding.last_wakeup_connect;
-CREATE SEQUENCE onboarding.last_wakeup_axisfi;
-CREATE SEQUENCE onboarding.last_wakeup_juicyway;
-
 CREATE TABLE onboarding.kinds (
     kind          text     CONSTRAINT kinds_pkey PRIMARY KEY,
     provider      text     NOT NULL CONSTRAINT kinds_provider_fkey REFERENCES onboarding.providers (provider),
     -- Checked by INSERT: the top level of the kind's contract, by name of the field: `type`, `required` where it is, for a
     -- string `minLength`, `maxLength`, `pattern` with its `meaning`, or `enum`; `variants` has the rules that a value of the
-    -- field brings. The same as the program's contract; a test compares the two.
+    -- field brings. Written by `onboard migrate` from the program's definitions, as all but `keep_finished`.
     fields        jsonb    NOT NULL DEFAULT '{}',
     -- What follows a lost answer: `same_key` resends, `look_up` asks first, `none` leaves it uncertain.
     lost_answer   text     NOT NULL,
     -- How long finished jobs are kept; null is for ever.
     keep_finished interval,
+    -- The names that `jobs.parameters` may have.
+    parameters    text[]   NOT NULL DEFAULT '{}',
+    -- The kind that makes the record to which this one belongs, and the parameter that has that record's id. The id may come
+    -- from the job in `after_job_id` instead.
+    parent_kind      text,
+    parent_parameter text,
     -- The form of the provider's ids, for the id that an operator's verdict gives: no word, no zeros.
     id_pattern    text     NOT NULL DEFAULT
         '^(?=.*[0-9]|.{20})(?![0xX-]*$)(?![fF-]*$)[A-Za-z0-9][A-Za-z0-9._:~-]{0,254}$',
@@ -90,68 +86,6 @@ CREATE TABLE onboarding.kinds (
     CONSTRAINT kinds_lost_answer_known CHECK (lost_answer IN ('same_key', 'look_up', 'none')),
     CONSTRAINT kinds_keep_finished_a_day CHECK (keep_finished >= interval '1 day')
 );
-
-INSERT INTO onboarding.kinds (kind, provider, lost_answer, fields) VALUES
-    ('iron.customer.create', 'iron', 'same_key', '{
-    "customer_type": {"enum": ["Business", "Person"], "required": true, "type": "string"},
-    "email": {"meaning": "must be an e-mail address", "pattern": "^[^@ \\n\\r\\t]+@[^@ \\n\\r\\t]+$(?!\\n)", "required": true, "type": "string"},
-    "external_id": {"type": "string"},
-    "name": {"type": "string"}}'),
-    ('iron.identification.create', 'iron', 'same_key', '{
-    "type": {"minLength": 1, "required": true, "type": "string", "variants": {
-        "Business": {
-            "company_data": {"required": true, "type": "object"},
-            "ip_address": {"required": true, "type": "string"},
-            "phone": {"required": true, "type": "string"},
-            "questionnaire": {"required": true, "type": "object"}},
-        "Link": {
-            "with_edd": {"type": "boolean"}},
-        "Person": {
-            "address": {"required": true, "type": "object"},
-            "consent_collected_at": {"required": true, "type": "string"},
-            "date_of_birth": {"meaning": "must be a date, YYYY-MM-DD", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\\n)", "required": true, "type": "string"},
-            "documents": {"type": "array"},
-            "edd_questionnaire": {"type": "object"},
-            "email_address": {"meaning": "must be an e-mail address", "pattern": "^[^@ \\n\\r\\t]+@[^@ \\n\\r\\t]+$(?!\\n)", "required": true, "type": "string"},
-            "first_name": {"required": true, "type": "string"},
-            "full_name": {"required": true, "type": "string"},
-            "identity": {"required": true, "type": "object"},
-            "intended_use": {"enum": ["Investing", "PaymentToFriendsFamilyorOthers", "PurchaseDigitalAssets", "OnlinePurchasesOfGoodsOrServices", "Trading"], "required": true, "type": "string"},
-            "kyc_questionnaire": {"required": true, "type": "object"},
-            "last_name": {"required": true, "type": "string"},
-            "phone_number": {"required": true, "type": "string"},
-            "sharing_consent": {"required": true, "type": "boolean"},
-            "tax_identification_number": {"type": "string"}},
-        "Token": {
-            "edd_questionnaire": {"type": "object"},
-            "intended_use": {"enum": ["Investing", "PaymentToFriendsFamilyorOthers", "PurchaseDigitalAssets", "OnlinePurchasesOfGoodsOrServices", "Trading"], "required": true, "type": "string"},
-            "ip_address": {"type": "string"},
-            "kyc_questionnaire": {"type": "object"},
-            "token": {"required": true, "type": "string"}}}}}'),
-    ('connect.individual.create', 'connect', 'none', '{
-    "basicData": {"required": true, "type": "object"},
-    "email": {"meaning": "must be an e-mail address", "pattern": "^[^@ \\n\\r\\t]+@[^@ \\n\\r\\t]+$(?!\\n)", "type": "string"},
-    "identification": {"required": true, "type": "object"},
-    "isPep": {"type": "boolean"},
-    "mainAddress": {"required": true, "type": "object"},
-    "pepExplanation": {"type": "string"},
-    "phoneCountryCode": {"meaning": "must be 1 to 4 digits", "pattern": "^[0-9]{1,4}$(?!\\n)", "type": "string"},
-    "phoneNumber": {"meaning": "may have digits, spaces, hyphens, plus signs and parentheses only", "pattern": "^[0-9 \\-+()]+$(?!\\n)", "type": "string"},
-    "taxInformation": {"required": true, "type": "object"}}'),
-    ('axisfi.customer.create', 'axisfi', 'look_up', '{
-    "account_usage": {"type": "object"},
-    "business_details": {"required": true, "type": "object"},
-    "business_person_list": {"type": "array"},
-    "partner_customer_id": {"maxLength": 64, "minLength": 20, "required": true, "type": "string"},
-    "primary_contact": {"type": "object"},
-    "registration_address": {"required": true, "type": "object"}}'),
-    ('juicyway.customer.create', 'juicyway', 'same_key', '{
-    "billing_address": {"required": true, "type": "object"},
-    "email": {"meaning": "must be an e-mail address", "pattern": "^[^@ \\n\\r\\t]+@[^@ \\n\\r\\t]+$(?!\\n)", "required": true, "type": "string"},
-    "first_name": {"maxLength": 100, "minLength": 1, "required": true, "type": "string"},
-    "last_name": {"maxLength": 100, "minLength": 1, "required": true, "type": "string"},
-    "phone": {"minLength": 1, "required": true, "type": "string"},
-    "type": {"enum": ["individual", "business"], "required": true, "type": "string"}}');
 
 -- `last_sent_at` is set while an earlier request may have had its effect, or may still have it: the job is in doubt. It is null
 -- where nothing was sent, or where a look-up proved that nothing exists. While a job runs, its present request is told by

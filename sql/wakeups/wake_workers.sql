@@ -1,8 +1,8 @@
 -- Wakes the workers of one provider, at most once in ten milliseconds. A transaction that has notified holds a lock of
 -- the whole cluster from just before its commit is flushed until after it (PreCommit_Notify), so that such commits run
 -- one by one, and every listener costs something with each. Hence one wake-up serves all commits of the next ten
--- milliseconds; workers look a few more times after it. The time of the last wake-up is kept in a sequence per
--- provider, which is seen before its transaction commits. One that rolls back afterwards, or loses the value in a
+-- milliseconds; workers look a few more times after it. The time of the last wake-up, in milliseconds since 1970,
+-- is kept in a sequence per provider, which `migrate` makes: it is seen before its transaction commits. One that rolls back afterwards, or loses the value in a
 -- crash, costs a wait for the next poll.
 -- Callers: `notify_jobs`.
 -- Locks: no row. The notification takes a lock of the whole cluster at the commit.

@@ -20,9 +20,22 @@ package indirect enum Schema: Sendable {
     case anyOf([Schema])
 
     /// A string of at least one character.
-    static let text = Schema.string(minLength: 1)
+    package static let text = Schema.string(minLength: 1)
     /// Any string.
-    static let anyString = Schema.string()
+    package static let anyString = Schema.string()
+}
+
+extension Schema {
+    /// The names of all members, at every depth.
+    var fieldNames: Set<String> {
+        switch self {
+        case .string, .boolean, .number, .integer: []
+        case .array(let element, _): element.fieldNames
+        case .object(let fields): fields.reduce(into: []) { $0.formUnion($1.schema.fieldNames.union([$1.name])) }
+        case .variants(let name, let variants): variants.values.reduce(into: [name]) { $0.formUnion($1.fieldNames) }
+        case .anyOf(let alternatives): alternatives.reduce(into: []) { $0.formUnion($1.fieldNames) }
+        }
+    }
 }
 
 /// A named member of an object.
@@ -33,18 +46,18 @@ package struct Field: Sendable {
     let isAssumption: Bool
 
     /// A member that must be there.
-    static func required(_ name: String, _ schema: Schema = .anyString) -> Field {
+    package static func required(_ name: String, _ schema: Schema = .anyString) -> Field {
         Field(name: name, schema: schema, isRequired: true, isAssumption: false)
     }
 
     /// A member that is checked where it is there. A null is no value and passes: no document forbids it, Iron's says `null` of
     /// a field that it calls a string (`seeds/000…`, `spending_limit_euro`), and `jsonb_build_object` writes it.
-    static func optional(_ name: String, _ schema: Schema = .anyString) -> Field {
+    package static func optional(_ name: String, _ schema: Schema = .anyString) -> Field {
         Field(name: name, schema: schema, isRequired: false, isAssumption: false)
     }
 
     /// A member whose name is the project's assumption, checked where it is there (`providers.md`, section 3.2). Null as above.
-    static func assumed(_ name: String, _ schema: Schema = .anyString) -> Field {
+    package static func assumed(_ name: String, _ schema: Schema = .anyString) -> Field {
         Field(name: name, schema: schema, isRequired: false, isAssumption: true)
     }
 }

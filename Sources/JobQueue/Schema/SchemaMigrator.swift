@@ -1,3 +1,4 @@
+package import Kinds
 package import Postgres
 import SQLCatalog
 
@@ -17,6 +18,10 @@ package struct SchemaMigrator: Sendable {
         case incomplete([String])
         /// It was restored where these roles were missing, or without privileges.
         case withoutRights([String])
+        /// These kinds have no row.
+        case withoutKinds([String])
+        /// The rows of these kinds are not what the program's definitions say.
+        case withOtherKinds([String])
     }
 
     /// What a run has changed.
@@ -27,8 +32,10 @@ package struct SchemaMigrator: Sendable {
         package var replaced: [String] = []
         /// The functions, views and triggers that were dropped, since this program has none of the name.
         package var dropped: [String] = []
+        /// The kinds whose rows were written.
+        package var kinds: [String] = []
         /// Whether nothing was changed but, perhaps, rights.
-        package var isEmpty: Bool { migrations.isEmpty && replaced.isEmpty && dropped.isEmpty }
+        package var isEmpty: Bool { migrations.isEmpty && replaced.isEmpty && dropped.isEmpty && kinds.isEmpty }
     }
 
     /// The advisory lock that lets one migrator work at a time; the number is this project's own.
@@ -36,6 +43,7 @@ package struct SchemaMigrator: Sendable {
 
     let connection: Connection
     let tree: SchemaTree
+    private let rows: KindRows
     private let patience: Duration
     private let report: @Sendable (String) -> Void
 
@@ -43,14 +51,17 @@ package struct SchemaMigrator: Sendable {
     ///
     /// - Parameters:
     ///   - tree: what the schema is to be.
+    ///   - registry: the kinds and providers that are to have rows.
     ///   - patience: how long it waits for another migrator, and then for what others have locked.
     ///   - report: told once for whom it waits, as a sentence.
     package init(
-        _ connection: Connection, tree: SchemaTree = .embedded, patience: Duration = .seconds(600),
+        _ connection: Connection, tree: SchemaTree = .embedded, registry: Registry = .shipped,
+        patience: Duration = .seconds(600),
         report: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         self.connection = connection
         self.tree = tree
+        rows = KindRows(registry)
         self.patience = patience
         self.report = report
     }
@@ -72,10 +83,13 @@ package struct SchemaMigrator: Sendable {
         let differing = try await compareSources().filter(\.isChanged).map(\.name)
         guard differing.isEmpty, revision == tree.revision else { return .outdated(differing.sorted()) }
         let strangers = tree.roles.subtracting(present)
-        return strangers.isEmpty ? .current : .withoutRights(strangers.sorted())
+        guard strangers.isEmpty else { return .withoutRights(strangers.sorted()) }
+        let (without, other) = try await rows.stale(on: connection)
+        return without.isEmpty ? other.isEmpty ? .current : .withOtherKinds(other) : .withoutKinds(without)
     }
 
-    /// Runs what is missing, replaces what differs, drops what is gone, and gives the roles their rights.
+    /// Runs what is missing, replaces what differs, drops what is gone, gives the roles their rights, and brings the rows of the
+    /// kinds in line with the definitions.
     ///
     /// Safe to call from many processes at once: the others wait. What fails leaves the database as it was. A schema that is the
     /// same, or a later program's, is left alone.
@@ -140,7 +154,7 @@ package struct SchemaMigrator: Sendable {
         let standing = try await standing()
         switch standing {
         case .current, .newer: return Changes()
-        case .behind, .outdated, .incomplete, .withoutRights: break
+        case .behind, .outdated, .incomplete, .withoutRights, .withoutKinds, .withOtherKinds: break
         }
         let version = try await version().version
         // Names in what is made are those of PostgreSQL, whatever path the login has.
@@ -154,6 +168,7 @@ package struct SchemaMigrator: Sendable {
             changes.migrations.append(migration.version)
         }
         try await applySources(&changes)
+        changes.kinds = try await rows.write(over: connection)
         // Workers that run look at once whether they can go on.
         try await connection.run(script: "NOTIFY onboarding_schema; COMMIT", timeout: patience)
         return changes

@@ -1,12 +1,12 @@
 /// What a provider offers against a lost answer; the one thing in which kinds differ for the protocol.
 package enum Policy: UInt8, CaseIterable, Hashable {
-    /// A key and a look-up (Iron with `external_id`, Juicyway).
+    /// A key and a look-up.
     case keyed
-    /// A key, but this very job cannot be looked up (Iron without `external_id`).
+    /// A key, but this very job cannot be looked up: its payload lacks the field to ask by.
     case keyedBlind
-    /// A look-up only (AxisFi).
+    /// A look-up only.
     case lookUp
-    /// Neither (Connect).
+    /// Neither.
     case neither
 
     /// Whether a request sent twice under one key has one effect.

@@ -1,4 +1,5 @@
 import Contracts
+import Kinds
 
 /// Whether an answer to a look-up says that there is no record.
 ///
@@ -38,6 +39,8 @@ struct Absence {
 
     /// The values that the request asked for; the answer may repeat them.
     private let asked: [String]
+    /// What the kind makes, as one and as several.
+    private let resources: Set<String>
     /// The answer says in words that the record is not there.
     private var isSaid = false
     /// It says that it failed.
@@ -47,17 +50,18 @@ struct Absence {
     /// It says something else.
     private var isUnclear = false
 
-    private init(status: Int, asked: [String]) {
+    private init(status: Int, for context: CallContext) {
         isExcused = status == 404
-        self.asked = asked.map { $0.lowercased() }
+        asked = context.definition.identity.sent(context).map { $0.lowercased() }
+        let resource = context.definition.kind.resource
+        resources = [resource, resource + "s"]
     }
 
     /// Whether `body`, which came with `status`, says so.
-    ///
-    /// - Parameter place: the member that holds the record, or the list of them.
-    static func isClear(_ body: JSONValue?, status: Int = 200, place: String, asked: [String] = []) -> Bool {
+    static func isClear(_ body: JSONValue?, status: Int = 200, for context: CallContext) -> Bool {
         guard let body, body != .null else { return body == .null && status == 200 }
-        var absence = Absence(status: status, asked: asked)
+        var absence = Absence(status: status, for: context)
+        let place = Self.place(for: context)
         switch body {
         case .string(let text): absence.read(text, in: "")
         case .object(let members): absence.read(members, place: place)
@@ -69,10 +73,15 @@ struct Absence {
     }
 
     /// Whether `body` says, beside its list of records, nothing but that all is well.
-    static func isWell(_ body: JSONValue, place: String) -> Bool {
-        var absence = Absence(status: 200, asked: [])
-        absence.read(body.object ?? [:], place: place)
+    static func isWell(_ body: JSONValue, for context: CallContext) -> Bool {
+        var absence = Absence(status: 200, for: context)
+        absence.read(body.object ?? [:], place: place(for: context))
         return !absence.isUnclear && !absence.isDenied && !absence.isExcused && !absence.isSaid
+    }
+
+    /// The member that holds the record, or the list of them.
+    private static func place(for context: CallContext) -> String {
+        context.definition.lookUp?.pages?.list ?? context.definition.record.wrapper ?? "data"
     }
 
     private mutating func read(_ members: [String: JSONValue], place: String?) {
@@ -127,10 +136,14 @@ struct Absence {
         var text = text.lowercased()
         for value in asked where value.utf8.count >= 3 { text = text.split(separator: value).joined(separator: " ") }
         let words = text.split { !($0.isLetter || $0.isNumber) }.map(String.init)
-        let isHarmless = words.allSatisfy { Self.harmless.contains($0) || $0 == "404" || $0.hasSuffix("notfound") }
+        let isHarmless = words.allSatisfy {
+            Self.harmless.contains($0) || resources.contains($0) || $0 == "404" || $0.hasSuffix("notfound")
+        }
         guard words.count <= 24, isHarmless else { return isUnclear = true }
         let sentence = words.joined(separator: " ")
-        let isSubject = words.contains(where: Self.subjects.contains) || sentence.hasPrefix("customernotfound")
+        let isSubject =
+            words.contains { Self.subjects.contains($0) || resources.contains($0) }
+            || sentence.hasPrefix("customernotfound")
         guard Self.denials.contains(where: sentence.contains) else {
             // No fault, unless it says that there is one.
             if words.contains(where: ["error", "cannot", "could", "not"].contains) { isUnclear = true }

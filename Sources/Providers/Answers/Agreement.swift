@@ -1,5 +1,6 @@
 import Contracts
 import FoundationEssentials
+import Kinds
 
 /// Whether what a provider says of a record agrees with what was sent.
 ///
@@ -10,28 +11,27 @@ enum Agreement {
     private static let longest = 512
     /// A longer list is compared in its order.
     private static let widest = 64
-    /// Juicyway's pages know it under both names (`providers.md` 5.2).
-    private static let otherNames = ["phone": "phone_number"]
 
     /// The fields in which `record` contradicts `payload`, among those that both have, by their paths.
-    static func contradictions(of record: JSONValue, with payload: JSONView) -> [String] {
-        let sent = payload.excerpt(like: record, also: otherNames)
-        return contradictions(record, sent, path: "", isInList: false).sorted()
+    static func contradictions(of record: JSONValue, with context: CallContext) -> [String] {
+        let aliases = context.definition.aliases
+        let sent = context.payload.excerpt(like: record, also: aliases)
+        return contradictions(record, sent, aliases, path: "", isInList: false).sorted()
     }
 
     private static func contradictions(
-        _ record: JSONValue, _ payload: JSONValue, path: String, isInList: Bool
+        _ record: JSONValue, _ payload: JSONValue, _ aliases: [String: String], path: String, isInList: Bool
     ) -> [String] {
         if record == payload { return [] }
         switch (record, payload) {
         case (.null, _), (_, .null): return []
         case (.object(let said), .object(let sent)):
             return sent.flatMap { key, value in
-                guard let other = said[key] ?? otherNames[key].flatMap({ said[$0] }) else { return [String]() }
+                guard let other = said[key] ?? aliases[key].flatMap({ said[$0] }) else { return [String]() }
                 let path = path.isEmpty ? name(key) : "\(path).\(name(key))"
-                return contradictions(other, value, path: path, isInList: isInList)
+                return contradictions(other, value, aliases, path: path, isInList: isInList)
             }
-        case (.array(let said), .array(let sent)): return agree(said, sent, path, isInList) ? [] : [path]
+        case (.array(let said), .array(let sent)): return agree(said, sent, aliases, path, isInList) ? [] : [path]
         // Some languages write both as an empty list.
         case (.array([]), .object([:])), (.object([:]), .array([])): return []
         case (.array, _), (.object, _), (_, .array), (_, .object): return [path]
@@ -44,10 +44,12 @@ enum Agreement {
 
     /// Whether each that was sent has its own counterpart. The order is nobody's promise; in a list within a list it
     /// counts, since to compare each with each would cost too much there.
-    private static func agree(_ said: [JSONValue], _ sent: [JSONValue], _ path: String, _ isInList: Bool) -> Bool {
+    private static func agree(
+        _ said: [JSONValue], _ sent: [JSONValue], _ aliases: [String: String], _ path: String, _ isInList: Bool
+    ) -> Bool {
         guard said.count == sent.count else { return false }
         func agrees(_ one: JSONValue, _ other: JSONValue) -> Bool {
-            contradictions(one, other, path: path, isInList: true).isEmpty
+            contradictions(one, other, aliases, path: path, isInList: true).isEmpty
         }
         if isInList || sent.count > widest { return zip(said, sent).allSatisfy(agrees) }
         var rest = said

@@ -1,16 +1,11 @@
 import Contracts
 import JobModel
+import Kinds
 
-/// Reads the answer to a request that creates: what each status means (`providers.md`, section 7).
-struct CreationReader: Sendable {
-    /// Where the new record stands.
-    var record: RecordReader
-    /// What an answer of 5xx means: `.unavailable` where sending again is safe, else `.ambiguous`.
-    let lostAnswer: Outcome
-    /// What shows whose record it is.
-    var identity: [Identity] = []
-
-    func read(_ answer: Answer, for context: CallContext) -> CallResult {
+/// Reads the answer to a request that creates: what each status means.
+enum CreationReader {
+    static func read(_ answer: Answer, for context: CallContext) -> CallResult {
+        let lostAnswer = context.definition.policy.lostAnswer
         switch answer.status {
         case 200..<300: return success(answer, context)
         case 400, 402, 404, 405, 406, 410, 411, 413, 414, 415, 422, 431:
@@ -30,14 +25,17 @@ struct CreationReader: Sendable {
         }
     }
 
-    private func success(_ answer: Answer, _ context: CallContext) -> CallResult {
+    private static func success(_ answer: Answer, _ context: CallContext) -> CallResult {
         var unclear = CallResult(.ambiguous, mayHaveReached: true, httpStatus: answer.status)
-        guard let found = answer.json.flatMap({ record.record(in: $0, for: context) }) else {
+        let definition = context.definition
+        guard let record = answer.json.flatMap(definition.record.record(of:)),
+            let found = FoundRecord(record, for: context)
+        else {
             unclear.error = "answered without a readable id"
             unclear.isUnreadable = true
             return unclear
         }
-        if let field = answer.json.flatMap(record.record(of:)).flatMap({ identity.contradiction(in: $0, context) }) {
+        if let field = definition.identity.contradiction(in: record, context) {
             unclear.error = "the answer repeats another \(field)"
             return unclear
         }
@@ -46,4 +44,9 @@ struct CreationReader: Sendable {
         result.providerStatus = found.status
         return result
     }
+}
+
+extension RecoveryPolicy {
+    /// What a lost answer means: `.unavailable` where sending again is safe, else `.ambiguous`.
+    var lostAnswer: Outcome { resend == .never ? .ambiguous : .unavailable }
 }

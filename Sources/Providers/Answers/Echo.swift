@@ -1,15 +1,9 @@
 import Contracts
 import JobModel
+import Kinds
 
 /// Whether a provider only says back what it was sent; an answer may put a person's name anywhere.
 enum Echo {
-    /// Statuses that providers document (`providers.md`, sections 1.3, 2.3, 4.4 and 5.3), whatever the payload says.
-    private static let knownStatuses: Set<String> = [
-        "userrequired", "signingsrequired", "identificationrequired", "active", "suspended", "archived", "pending",
-        "processed", "pendingreview", "approved", "declined", "expired", "rejected", "processing", "succeeded",
-        "failed", "pending_kyc",
-    ]
-
     /// Whether `text` holds a value of the payload or is part of one.
     static func isEcho(_ text: String, of payload: JSONView) -> Bool {
         let lower = text.lowercased()
@@ -24,13 +18,21 @@ enum Echo {
         return isEcho
     }
 
+    /// The statuses that any provider documents.
+    private static let documented: Set<String> = Registry.shipped.kinds.reduce(into: []) { $0.formUnion($1.statuses) }
+
     /// Whether `text` is a status that a provider documents.
-    static func isStatus(_ text: String) -> Bool { knownStatuses.contains(text.lowercased()) }
+    static func isStatus(_ text: String, of context: CallContext) -> Bool {
+        let lower = text.lowercased()
+        return context.definition.statuses.contains(lower) || documented.contains(lower)
+    }
 
     /// Whether `text` is a value that was sent.
     static func isValue(_ text: String, of context: CallContext) -> Bool {
         let lower = text.lowercased()
-        var isValue = [context.customerID, context.claim.idempotencyKey].contains { $0?.lowercased() == lower }
+        let parameters = (context.parameters.object ?? [:]).values.map(\.string)
+        let others = parameters + [context.claim.afterProviderID, context.claim.idempotencyKey]
+        var isValue = others.contains { $0?.lowercased() == lower }
         context.payload.forEachString {
             if $0.utf8.count == text.utf8.count, $0.lowercased() == lower { isValue = true }
         }
@@ -38,8 +40,8 @@ enum Echo {
     }
 
     /// The status, unless it may be a value of the payload.
-    static func status(_ status: String?, of payload: JSONView) -> String? {
-        guard let status, !isStatus(status) else { return status }
-        return isEcho(status, of: payload) ? nil : status
+    static func status(_ status: String?, of context: CallContext) -> String? {
+        guard let status, !isStatus(status, of: context) else { return status }
+        return isEcho(status, of: context.payload) ? nil : status
     }
 }

@@ -1,36 +1,18 @@
 import Contracts
-import JobModel
+import Kinds
 
-/// What an answer repeats of a request and whose record it is shows by.
-struct Identity: Sendable {
-    /// The field's name in errors.
-    let field: String
-    /// Where it stands in the record, member by member.
-    let path: [String]
-    /// What the request said.
-    let sent: @Sendable (CallContext) -> String?
-
-    /// A field that payload and record have under one name.
-    static func payload(_ path: String...) -> Identity {
-        Identity(field: path.joined(separator: "."), path: path) { context in
-            path.reduce(Optional(context.payload)) { $0?[$1] }?.string
-        }
-    }
-
-    /// Iron's id of the customer.
-    static let customerID = Identity(field: "customer_id", path: ["customer_id"]) { $0.customerID }
-
+extension Identity {
     /// What the record says of it against what was sent: nil where one of them says nothing.
     func agrees(_ record: JSONValue, _ context: CallContext) -> Bool? {
         let value = path.reduce(Optional(record)) { $0?[$1] }
-        guard let said = value?.string, let sent = sent(context) else { return nil }
+        guard let said = value?.string, let sent = context.value(of: sent) else { return nil }
         return Agreement.agree(said, sent, isID: Agreement.isID(field))
     }
 }
 
 extension [Identity] {
     /// All that the request said.
-    func sent(_ context: CallContext) -> [String] { compactMap { $0.sent(context) } }
+    func sent(_ context: CallContext) -> [String] { compactMap { context.value(of: $0.sent) } }
 
     /// The first field in which a record is certainly another one's.
     func contradiction(in record: JSONValue, _ context: CallContext) -> String? {

@@ -1,5 +1,6 @@
 import Contracts
 import JobModel
+import Kinds
 
 extension LookUp {
     /// Reads the answer to a look-up. Only a clear answer counts as one; a look-up creates nothing.
@@ -8,10 +9,13 @@ extension LookUp {
     func read(_ answer: Answer, _ body: JSONValue?, for context: CallContext) -> CallResult {
         var result = CallResult(.unavailable, mayHaveReached: false, httpStatus: answer.status)
         switch answer.status {
-        case 200: read(body.map { find($0, context) } ?? .unreadable, into: &result, context)
+        case 200: read(body.map { Finding(self, in: $0, for: context) } ?? .unreadable, into: &result, context)
         case 404:
-            let isAbsent = Absence.isClear(answer.json, status: 404, place: place, asked: identity.sent(context))
-            if isAbsent { result.outcome = .notFound } else { result.isUnreadable = true }
+            if Absence.isClear(answer.json, status: 404, for: context) {
+                result.outcome = .notFound
+            } else {
+                result.isUnreadable = true
+            }
         case 400, 405, 410, 414, 422: result.outcome = .rejected
         case 401, 403: result.outcome = .unauthorized
         case 429: result.outcome = .throttled
@@ -31,7 +35,7 @@ extension LookUp {
                 result.outcome = .notFound
                 return
             }
-            let contradictions = Agreement.contradictions(of: place, with: context.payload)
+            let contradictions = Agreement.contradictions(of: place, with: context)
             guard contradictions.isEmpty else {
                 result.outcome = .ambiguous
                 let shown = contradictions.prefix(5).joined(separator: ", ")
@@ -52,7 +56,7 @@ extension LookUp {
     }
 
     private func isOurs(_ record: JSONValue, _ context: CallContext) -> Bool {
-        isProvedByPath || identity.isProved(by: record, context)
+        isProvedByPath || context.definition.identity.isProved(by: record, context)
     }
 
     /// After a conflict on the first attempt, the record in the way was not made by this job.

@@ -1,13 +1,20 @@
 import Contracts
+import Kinds
 
 /// Makes error text of answers fit to be stored: an allow-list of words, everything else becomes `…`.
 ///
-/// Providers repeat what they were sent, in any form; only what is known to be harmless may stay.
-enum Redaction {
+/// Providers repeat what they were sent, in any form; only what is known to be harmless may stay: the words of every API,
+/// and the names of the kind's fields.
+struct Redaction {
     static let limit = 300
 
+    /// The names of the kind's fields.
+    let words: Set<String>
+
+    init(_ definition: KindDefinition) { words = definition.words }
+
     /// One line about a refused or failed answer.
-    static func describe(_ answer: Answer) -> String {
+    func describe(_ answer: Answer) -> String {
         var parts = ["HTTP \(answer.status)"]
         if let body = answer.json {
             let error = body["error"] ?? body
@@ -22,11 +29,11 @@ enum Redaction {
         } else if let message = String(validating: answer.body.prefix(400), as: UTF8.self) {
             parts.append(text(message))
         }
-        return String(parts.filter { !$0.isEmpty }.joined(separator: " ").prefix(limit))
+        return String(parts.filter { !$0.isEmpty }.joined(separator: " ").prefix(Self.limit))
     }
 
     /// The words of `message` that are known, in order; a run of others becomes one `…`.
-    static func text(_ message: String) -> String {
+    func text(_ message: String) -> String {
         var result: [String] = []
         for token in message.split(whereSeparator: { !($0.isLetter || $0.isNumber || $0 == "_") }).prefix(60) {
             if let known = word(String(token)) {
@@ -39,28 +46,26 @@ enum Redaction {
     }
 
     /// A machine's word for an error: known words joined by underscores.
-    private static func code(_ text: String) -> String? {
+    private func code(_ text: String) -> String? {
         let words = text.split(separator: "_")
         guard !words.isEmpty, words.count <= 6, words.allSatisfy({ word(String($0)) != nil }) else { return nil }
         return text
     }
 
-    private static func word(_ token: String) -> String? {
+    private func word(_ token: String) -> String? {
         let lower = token.lowercased()
-        return vocabulary.contains(lower) ? lower : nil
+        return Self.vocabulary.contains(lower) || words.contains(lower) ? lower : nil
     }
 
     private static let vocabulary: Set<String> = Set(
         """
         a an and api are authorization bad be body business cannot characters conflict country created credentials \
-        customer customer_id customer_type data date denied does duplicate email email_address empty error exceed \
-        exceeded exceeds exist exists expected expired external_id failed field fields first_name for forbidden format \
-        found has id identification identity in individual internal invalid is json key last_name length limit long \
-        malformed maximum message minimum missing must name not null number object of one only or parameter \
-        partner_customer_id payload pending permission permissions person phone phone_number please possible property \
-        rate rejected request requests required resource retry server service short should string than the this to too \
-        type unauthorized unavailable unexpected unique unknown unprocessable unsupported valid validation value values \
-        was were with wrong zip_code already address billing_address line1 city state basicdata taxinformation \
-        mainaddress business_details registration_address
+        customer data date denied does duplicate email email_address empty error exceed exceeded exceeds exist exists \
+        expected expired failed field fields for forbidden format found has id identification identity in individual \
+        internal invalid is json key length limit long malformed maximum message minimum missing must name not null \
+        number object of one only or parameter payload pending permission permissions person phone phone_number please \
+        possible property rate rejected request requests required resource retry server service short should string than \
+        the this to too type unauthorized unavailable unexpected unique unknown unprocessable unsupported valid \
+        validation value values was were with wrong already address state
         """.split(separator: " ").map(String.init))
 }

@@ -1,4 +1,5 @@
 package import JobModel
+package import Kinds
 
 /// Where a provider is and what proves who we are.
 ///
@@ -10,30 +11,19 @@ package struct Endpoint: Sendable, CustomStringConvertible {
     package let baseURL: String
     let headers: [(name: String, value: String)]
 
-    private init(_ provider: String, _ baseURL: String, _ headers: [(name: String, value: String)]) {
-        self.provider = ProviderName(provider)
+    /// - Parameter settings: the values of the credentials' settings, by their names without the provider's. A header whose
+    ///   secret is missing is left out.
+    package init(_ provider: ProviderDefinition, baseURL: String, settings: [String: String]) {
+        self.provider = provider.name
         self.baseURL = baseURL.hasSuffix("/") ? String(baseURL.dropLast()) : baseURL
-        self.headers = headers
-    }
-
-    /// Iron: `X-API-Key` (`providers.md`, section 1.1).
-    package static func iron(baseURL: String, apiKey: String) -> Endpoint {
-        Endpoint("iron", baseURL, [("X-API-Key", apiKey)])
-    }
-
-    /// Connect: an API key in a header whose name is an assumption (`providers.md`, section 3.3).
-    package static func connect(baseURL: String, apiKey: String, header: String = "X-API-Key") -> Endpoint {
-        Endpoint("connect", baseURL, [(header, apiKey)])
-    }
-
-    /// AxisFi: `X-API-Key` and `X-API-Secret` (`providers.md`, section 4.1).
-    package static func axisFi(baseURL: String, apiKey: String, apiSecret: String) -> Endpoint {
-        Endpoint("axisfi", baseURL, [("X-API-Key", apiKey), ("X-API-Secret", apiSecret)])
-    }
-
-    /// Juicyway: `Authorization`, bare or with a scheme (`providers.md`, section 5.1).
-    package static func juicyway(baseURL: String, apiKey: String, scheme: String? = nil) -> Endpoint {
-        Endpoint("juicyway", baseURL, [("Authorization", scheme.map { "\($0) \(apiKey)" } ?? apiKey)])
+        headers = provider.credentials.compactMap { credential in
+            guard let secret = settings[credential.secret] else { return nil }
+            let scheme = credential.schemeSetting.flatMap { settings[$0] }
+            return (
+                credential.headerSetting.flatMap { settings[$0] } ?? credential.header,
+                scheme.map { "\($0) \(secret)" } ?? secret
+            )
+        }
     }
 
     /// The provider and its address.

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import JobModel
+import Kinds
 import NIOCore
 import NIOHTTP1
 import NIOSSL
@@ -13,18 +14,17 @@ final class HTTPCall: Sendable {
     }
 
     let context: CallContext
-    let operation: Operation
+    var definition: KindDefinition { context.definition }
     let endpoint: Endpoint
     let willSend: @Sendable () -> Bool
     /// The end of the whole call.
     let deadline: NIODeadline
 
     init(
-        context: CallContext, operation: Operation, endpoint: Endpoint, willSend: @escaping @Sendable () -> Bool,
+        context: CallContext, endpoint: Endpoint, willSend: @escaping @Sendable () -> Bool,
         deadline: NIODeadline
     ) {
         self.context = context
-        self.operation = operation
         self.endpoint = endpoint
         self.willSend = willSend
         self.deadline = deadline
@@ -33,8 +33,7 @@ final class HTTPCall: Sendable {
     /// The same call to another endpoint, with what is left of its time.
     convenience init(_ call: HTTPCall, endpoint: Endpoint) {
         self.init(
-            context: call.context, operation: call.operation, endpoint: endpoint, willSend: call.willSend,
-            deadline: call.deadline)
+            context: call.context, endpoint: endpoint, willSend: call.willSend, deadline: call.deadline)
     }
 }
 
@@ -65,7 +64,7 @@ extension HTTPProviderCaller {
     func send(
         _ request: ProviderRequest, _ call: HTTPCall, reads: (Answer) -> CallResult
     ) async -> (HTTPCall.Ending, HTTPExchange) {
-        let wantsFresh = request.method == .POST && call.operation.policy.resend == .never
+        let wantsFresh = request.method == .POST && call.definition.policy.resend == .never
         // An answer may repeat the whole request, and escape each character of it.
         let limit = configuration.answerLimit + 2 * (call.context.claim.payload?.count ?? 0)
         let exchange = HTTPExchange(limit: limit, willSend: call.willSend)
@@ -121,7 +120,7 @@ extension HTTPProviderCaller {
         if let trace = claim.traceparent { headers.add(name: "traceparent", value: trace) }
         for header in request.headers { headers.add(name: header.name, value: header.value) }
         if let type = request.contentType { headers.add(name: "Content-Type", value: type) }
-        if request.body != nil, let name = call.operation.keyHeader {
+        if request.body != nil, let name = call.definition.key?.header {
             headers.add(name: name, value: claim.idempotencyKey)
         }
         // A URL that cannot be made is a base URL that start-up should have refused.

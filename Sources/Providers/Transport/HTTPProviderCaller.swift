@@ -3,6 +3,7 @@ import Contracts
 import Crypto
 import FoundationEssentials
 package import JobModel
+package import Kinds
 import NIOCore
 import NIOPosix
 
@@ -84,17 +85,17 @@ package final class HTTPProviderCaller: ProviderCaller {
 
     /// See `ProviderCaller`.
     package func call(
-        _ step: Step, for claim: Claim, operation: Operation, willSend: @escaping @Sendable () -> Bool
+        _ step: Step, for claim: Claim, as definition: KindDefinition, willSend: @escaping @Sendable () -> Bool
     ) async -> CallResult {
-        guard let endpoint = endpoints.endpoint(of: operation.provider) else {
-            return CallResult(.notSent, mayHaveReached: false, error: "no credentials for \(operation.provider)")
+        guard let endpoint = endpoints.endpoint(of: definition.provider) else {
+            return CallResult(.notSent, mayHaveReached: false, error: "no credentials for \(definition.provider)")
         }
-        guard let context = CallContext(claim, now: now()) else {
+        guard let context = CallContext(claim, definition, now: now()) else {
             return CallResult(.invalidPayload, mayHaveReached: false, error: "the payload cannot be read as JSON")
         }
-        if let refusal = refusal(step, context, operation) { return refusal }
+        if let refusal = refusal(step, context) { return refusal }
         let call = HTTPCall(
-            context: context, operation: operation, endpoint: endpoint, willSend: willSend,
+            context: context, endpoint: endpoint, willSend: willSend,
             deadline: .now() + .nanoseconds(configuration.timeout.nanoseconds))
         let result = await carryOut(step, call)
         // A refused key proves that nothing was done, and a new one may be there already.
@@ -103,14 +104,14 @@ package final class HTTPProviderCaller: ProviderCaller {
     }
 
     private func carryOut(_ step: Step, _ call: HTTPCall) async -> CallResult {
-        let (operation, context) = (call.operation, call.context)
+        let (definition, context) = (call.definition, call.context)
         let claim = context.claim
-        guard let request = operation.creationRequest(context) else {
-            return CallResult(.invalidPayload, mayHaveReached: false, error: operation.missingForPath)
+        guard let request = definition.creationRequest(context) else {
+            return CallResult(.invalidPayload, mayHaveReached: false, error: context.missingForPath)
         }
         // A look-up as well: with another path it would ask for another record.
         let digest = request.digest(bodySHA256: claim.bodySHA256)
-        guard claim.requestSHA256 ?? digest == digest else { return Self.anotherRequest }
+        guard claim.requestSHA256 ?? digest == digest else { return Self.anotherRequest(definition) }
         guard step == .create else { return await lookUp(call) }
         var result = await create(request, call)
         result.requestSHA256 = digest
@@ -119,8 +120,7 @@ package final class HTTPProviderCaller: ProviderCaller {
 
     private func create(_ request: ProviderRequest, _ call: HTTPCall) async -> CallResult {
         guard call.willSend() else { return Self.leaseInDoubt }
-        let creation = call.operation.creation
-        let (ending, exchange) = await send(request, call, reads: { creation.read($0, for: call.context) })
+        let (ending, exchange) = await send(request, call, reads: { CreationReader.read($0, for: call.context) })
         switch ending {
         case .read(var result, let answer):
             complete(&result, answer, call)
@@ -129,7 +129,7 @@ package final class HTTPProviderCaller: ProviderCaller {
             guard exchange.hasSent || error is RequestGate.AnsweredEarly else {
                 return Self.notSent(error, call.endpoint)
             }
-            let outcome = error is RequestGate.AnsweredEarly ? .ambiguous : creation.lostAnswer
+            let outcome = error is RequestGate.AnsweredEarly ? .ambiguous : call.definition.policy.lostAnswer
             return CallResult(outcome, mayHaveReached: true, error: "no answer: \(Self.name(error))")
         }
     }
@@ -138,20 +138,20 @@ package final class HTTPProviderCaller: ProviderCaller {
     private func beforeTheEnd(_ result: CallResult, _ call: HTTPCall) -> CallResult {
         var result = result
         result.mayHaveReached = false
-        if result.outcome == .ambiguous, call.operation.policy.resend == .never { result.outcome = .notSent }
+        if result.outcome == .ambiguous, call.definition.policy.resend == .never { result.outcome = .notSent }
         return result
     }
 
     private func lookUp(_ call: HTTPCall) async -> CallResult {
-        guard let lookUp = call.operation.lookUp, let first = lookUp.path(call.context) else {
-            return CallResult(.invalidPayload, mayHaveReached: false, error: call.operation.missingForPath)
+        guard let lookUp = call.definition.lookUp, let first = call.context.lookUpPath else {
+            return CallResult(.invalidPayload, mayHaveReached: false, error: call.context.missingForPath)
         }
         guard call.willSend() else { return Self.leaseInDoubt }
         var path = first
         var paths: Set<String> = [first]
         var body: JSONValue?
         for page in 1...Pages.limit {
-            let request = call.operation.lookUpRequest(path, call.context)
+            let request = call.definition.lookUpRequest(path, call.context)
             let earlier = body
             let (ending, exchange) = await send(request, call) { answer in
                 let joined = answer.json.map { lookUp.pages?.joined(earlier, $0) ?? $0 }
@@ -176,16 +176,16 @@ package final class HTTPProviderCaller: ProviderCaller {
     /// What every answer tells beside what its reader took from it.
     private func complete(_ result: inout CallResult, _ answer: Answer, _ call: HTTPCall) {
         if result.providerID == nil {
-            result.error = result.error ?? Redaction.describe(answer)
+            result.error = result.error ?? Redaction(call.definition).describe(answer)
             result.retryAfter = RetryAfter.wait(answer.headers, now: now())
         }
         result.requestID = RequestID.find(in: answer, for: call.context)
-        result.providerStatus = Echo.status(result.providerStatus, of: call.context.payload)
+        result.providerStatus = Echo.status(result.providerStatus, of: call.context)
     }
 
     // MARK: - What must not be sent
 
-    private func refusal(_ step: Step, _ context: CallContext, _ operation: Operation) -> CallResult? {
+    private func refusal(_ step: Step, _ context: CallContext) -> CallResult? {
         let claim = context.claim
         guard Array(SHA256.hash(data: claim.payload ?? [])) == claim.bodySHA256 else {
             return CallResult(
@@ -194,8 +194,7 @@ package final class HTTPProviderCaller: ProviderCaller {
         }
         // What was sent once is not refused afterwards: its fate must be found out.
         guard step == .create, claim.firstSentAge == nil else { return nil }
-        guard let contract = Contract.of(claim.kind) else { return nil }
-        let (count, faults) = contract.faults(in: context.payload, keeping: Self.faultsShown)
+        let (count, faults) = context.definition.contract.faults(in: context.payload, keeping: Self.faultsShown)
         guard count > 0 else { return nil }
         let more = count > faults.count ? "; and \(count - faults.count) more" : ""
         let list = faults.map(\.description).joined(separator: "; ")
@@ -204,9 +203,12 @@ package final class HTTPProviderCaller: ProviderCaller {
 
     private static let faultsShown = 5
 
-    private static let anotherRequest = CallResult(
-        .invalidPayload, mayHaveReached: false,
-        error: "the request's path or headers are not those first sent: customer_id or sub_partner_id has changed")
+    private static func anotherRequest(_ definition: KindDefinition) -> CallResult {
+        CallResult(
+            .invalidPayload, mayHaveReached: false,
+            error: "the request's path or headers are not those first sent: "
+                + "\(definition.parameters.joined(separator: " or ")) has changed")
+    }
 
     static let leaseInDoubt = CallResult(.notSent, mayHaveReached: false, error: "the worker's lease is in doubt")
 

@@ -1,4 +1,5 @@
 package import JobModel
+package import Kinds
 
 /// Makes one provider call for one claim.
 package protocol ProviderCaller: Sendable {
@@ -9,6 +10,6 @@ package protocol ProviderCaller: Sendable {
     /// When it says no, the outcome is `.notSent`. A byte that was written leaves within eight seconds or never.
     /// Cancelling ends the call at once; what may have been sent by then is said by the result.
     func call(
-        _ step: Step, for claim: Claim, operation: Operation, willSend: @escaping @Sendable () -> Bool
+        _ step: Step, for claim: Claim, as definition: KindDefinition, willSend: @escaping @Sendable () -> Bool
     ) async -> CallResult
 }

@@ -1,6 +1,7 @@
 import Contracts
 import Crypto
 package import JobModel
+package import Kinds
 import NIOHTTP1
 
 /// What decides a request's effect: everything but the address, the credentials, the key and the trace.
@@ -31,10 +32,10 @@ struct ProviderRequest: Sendable {
     }
 }
 
-extension Operation {
+extension KindDefinition {
     /// The request that creates the record; nil when the job lacks what its path needs.
     func creationRequest(_ context: CallContext) -> ProviderRequest? {
-        guard let path = createPath(context) else { return nil }
+        guard let path = context.createPath else { return nil }
         var request = ProviderRequest(method: .POST, path: path, headers: headers(context))
         request.contentType = contentType
         request.body = context.claim.payload ?? []
@@ -49,7 +50,7 @@ extension Operation {
     /// SHA-256 of the request that creates the record: method, path, headers from parameters, content type and body. Nil
     /// when the claim cannot be read or lacks what the path needs.
     package func requestDigest(of claim: Claim) -> [UInt8]? {
-        CallContext(claim).flatMap(creationRequest)?.digest(bodySHA256: claim.bodySHA256)
+        CallContext(claim, self).flatMap(creationRequest)?.digest(bodySHA256: claim.bodySHA256)
     }
 
     private func headers(_ context: CallContext) -> [(name: String, value: String)] {

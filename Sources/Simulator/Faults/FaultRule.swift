@@ -63,7 +63,7 @@ package struct FaultRule: Sendable, Equatable {
         case forgottenKeys = "forgotten_keys"
     }
 
-    /// `iron`, `connect`, `axisfi`, `juicyway`, or `*` for all.
+    /// The name of a provider, or `*` for all.
     package var provider = "*"
     /// Only requests of this method; nil for all.
     package var method: String?

@@ -38,7 +38,7 @@ extension SchemaMigrator.Changes {
     var sentence: String {
         guard !isEmpty else { return "The schema is up to date at version \(SchemaMigrator.newest)." }
         return "Ran \(migrations.count) migrations, replaced \(replaced.count) functions, views, triggers and grants, "
-            + "and dropped \(dropped.count); the schema is at version \(SchemaMigrator.newest)."
+            + "dropped \(dropped.count), and wrote the rows of \(kinds.count) kinds; the schema is at version \(SchemaMigrator.newest)."
     }
 }
 
@@ -66,6 +66,9 @@ extension SchemaMigrator.Standing {
         return "it is of a later onboard, and this program can work with it"
     }
 
+    /// Whether a worker can do without what `onboard migrate` has to do: a newer program may have written the rows.
+    var letsWork: Bool { if case .withOtherKinds = self { true } else { work == nil } }
+
     /// What `onboard migrate` has to do; nil for nothing.
     var work: String? {
         switch self {
@@ -75,6 +78,8 @@ extension SchemaMigrator.Standing {
             "of the schema \(Self.list(names)) differ from this program's: run `onboard migrate`"
         case .withoutRights(let roles):
             "the schema was restored without the rights of \(Self.list(roles)): run `onboard migrate`"
+        case .withoutKinds(let kinds): "the database does not know \(Self.list(kinds)): run `onboard migrate`"
+        case .withOtherKinds(let kinds): "the database's rules of \(Self.list(kinds)) are others: run `onboard migrate`"
         default: nil
         }
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Contracts
 import JobModel
+import Kinds
 
 /// `onboard contract`: prints a kind's contract.
 struct PrintContract: ParsableCommand {
@@ -15,8 +16,8 @@ struct PrintContract: ParsableCommand {
 
     /// The contract of a kind; an unknown one is wrong usage.
     static func contract(of kind: String) throws -> Contract {
-        guard let contract = Contract.of(JobKind(kind)) else {
-            let known = Contract.all.map(\.kind.value).joined(separator: ", ")
+        guard let contract = Registry.shipped[JobKind(kind)]?.contract else {
+            let known = Registry.shipped.kinds.map(\.kind.value).joined(separator: ", ")
             throw ValidationError("'\(kind)' is not a kind; known are \(known)")
         }
         return contract

@@ -117,7 +117,7 @@ struct Work: AsyncParsableCommand {
             try await SchemaMigrator(connection).standing()
         }
         if let refusal = standing.refusal { throw refusal }
-        if let work = standing.work { throw Failure(.wrongConfiguration, work) }
+        if let work = standing.work, !standing.letsWork { throw Failure(.wrongConfiguration, work) }
         return try await database.withConnection { connection throws(PostgresError) in
             try await SchemaMigrator(connection).repair()
         }

@@ -1,54 +1,54 @@
 import Foundation
 import JobModel
+import Kinds
 import Providers
 
 extension Endpoint {
     /// The endpoints of all providers whose credentials are set.
     ///
     /// - Throws: when an address is none, or a provider is set half.
-    static func all(_ settings: Settings) throws(Failure) -> [Endpoint] {
+    static func all(_ settings: Settings, registry: Registry = .shipped) throws(Failure) -> [Endpoint] {
         var endpoints: [Endpoint] = []
-        if let (url, key) = try pair("IRON", settings) { endpoints.append(.iron(baseURL: url, apiKey: key)) }
-        if let (url, key) = try pair("CONNECT", settings) {
-            let header = try settings.value(
-                "ONBOARD_CONNECT_AUTH_HEADER", default: "X-API-Key", form: "the name of a header"
-            ) {
-                $0.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") } ? $0 : nil
-            }
-            endpoints.append(.connect(baseURL: url, apiKey: key, header: header))
-        }
-        if let (url, key) = try pair("AXISFI", settings) {
-            guard let secret = try settings.text("ONBOARD_AXISFI_API_SECRET", isSecret: true) else {
-                throw Failure(.wrongConfiguration, "ONBOARD_AXISFI_API_KEY is set but ONBOARD_AXISFI_API_SECRET is not")
-            }
-            try checkHeader(secret, "ONBOARD_AXISFI_API_SECRET")
-            endpoints.append(.axisFi(baseURL: url, apiKey: key, apiSecret: secret))
-        }
-        if let (url, key) = try pair("JUICYWAY", settings, defaultURL: "https://api.spendjuice.com") {
-            let scheme = try settings.text("ONBOARD_JUICYWAY_AUTH_SCHEME")
-            if let scheme { try checkHeader(scheme, "ONBOARD_JUICYWAY_AUTH_SCHEME") }
-            endpoints.append(.juicyway(baseURL: url, apiKey: key, scheme: scheme == "none" ? nil : scheme))
+        for provider in registry.providers {
+            if let endpoint = try endpoint(of: provider, settings, registry) { endpoints.append(endpoint) }
         }
         return endpoints
     }
 
-    private static func pair(
-        _ name: String, _ settings: Settings, defaultURL: String? = nil
-    ) throws(Failure) -> (url: String, key: String)? {
-        let set = try settings.text("ONBOARD_\(name)_BASE_URL")
-        let key = try settings.text("ONBOARD_\(name)_API_KEY", isSecret: true)
-        if let set { try check(set, name, settings) }
-        guard let key else {
-            if set != nil {
-                throw Failure(.wrongConfiguration, "ONBOARD_\(name)_BASE_URL is set but ONBOARD_\(name)_API_KEY is not")
+    private static func endpoint(
+        of provider: ProviderDefinition, _ settings: Settings, _ registry: Registry
+    ) throws(Failure) -> Endpoint? {
+        func variable(_ name: String) -> String { "ONBOARD_\(provider.setting(name))" }
+        let url = try settings.text(variable("BASE_URL"))
+        if let url { try check(url, provider.name, settings, registry) }
+        var values: [String: String] = [:]
+        for credential in provider.credentials {
+            let name = variable(credential.secret)
+            guard let secret = try settings.text(name, isSecret: true) else {
+                // What is there without it.
+                let other = url == nil ? values.keys.first : "BASE_URL"
+                guard let other else { return nil }
+                throw Failure(.wrongConfiguration, "\(variable(other)) is set but \(name) is not")
             }
-            return nil
+            try checkHeader(secret, name)
+            values[credential.secret] = secret
+            if let setting = credential.headerSetting {
+                values[setting] = try settings.value(
+                    variable(setting), default: nil as String?, form: "the name of a header"
+                ) {
+                    $0.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") } ? $0 : nil
+                }
+            }
+            if let setting = credential.schemeSetting, let scheme = try settings.text(variable(setting)) {
+                try checkHeader(scheme, variable(setting))
+                values[setting] = scheme == "none" ? nil : scheme
+            }
         }
-        guard let url = set ?? defaultURL else {
-            throw Failure(.wrongConfiguration, "ONBOARD_\(name)_API_KEY is set but ONBOARD_\(name)_BASE_URL is not")
+        guard let baseURL = url ?? provider.defaultURL else {
+            let secret = provider.credentials.first?.secret ?? ""
+            throw Failure(.wrongConfiguration, "\(variable(secret)) is set but \(variable("BASE_URL")) is not")
         }
-        try checkHeader(key, "ONBOARD_\(name)_API_KEY")
-        return (url, key)
+        return Endpoint(provider, baseURL: baseURL, settings: values)
     }
 
     private static func checkHeader(_ value: String, _ name: String) throws(Failure) {
@@ -57,7 +57,10 @@ extension Endpoint {
         }
     }
 
-    private static func check(_ url: String, _ name: String, _ settings: Settings) throws(Failure) {
+    private static func check(
+        _ url: String, _ provider: ProviderName, _ settings: Settings, _ registry: Registry
+    ) throws(Failure) {
+        let variable = "ONBOARD_\(provider.value.uppercased())_BASE_URL"
         guard let parsed = URLComponents(string: url), parsed.scheme == "http" || parsed.scheme == "https",
             parsed.host?.isEmpty == false, (parsed.port.map { (1...65_535).contains($0) } ?? true),
             parsed.query == nil, parsed.fragment == nil, parsed.user == nil, parsed.password == nil,
@@ -65,20 +68,20 @@ extension Endpoint {
             parsed.string == url
         else {
             throw Failure(
-                .wrongConfiguration, "ONBOARD_\(name)_BASE_URL is not an address such as https://api.example.com/api")
+                .wrongConfiguration, "\(variable) is not an address such as https://api.example.com/api")
         }
         if parsed.scheme == "https" || isLoopback(parsed.host ?? "") { return }
-        guard try plaintext(settings).contains(name.lowercased()) else {
+        guard try plaintext(settings, registry).contains(provider.value) else {
             throw Failure(
                 .wrongConfiguration,
-                "ONBOARD_\(name)_BASE_URL would send keys and personal data without TLS: use https, or set "
-                    + "ONBOARD_ALLOW_PLAINTEXT=\(name.lowercased())")
+                "\(variable) would send keys and personal data without TLS: use https, or set "
+                    + "ONBOARD_ALLOW_PLAINTEXT=\(provider)")
         }
     }
 
     /// The providers that may be called without TLS beyond this machine.
-    private static func plaintext(_ settings: Settings) throws(Failure) -> [String] {
-        let known = OperationRegistry.providers.map(\.value)
+    private static func plaintext(_ settings: Settings, _ registry: Registry) throws(Failure) -> [String] {
+        let known = registry.names.map(\.value)
         return try settings.value(
             "ONBOARD_ALLOW_PLAINTEXT", default: [], form: "a list of providers out of \(known.joined(separator: ", "))"
         ) {

@@ -1,22 +1,20 @@
+import Kinds
+
 /// The variables that begin with `ONBOARD_`, of this program and of the scripts beside it.
 enum Variables {
     private static let prefix = "ONBOARD_"
     private static let suffix = "_FILE"
 
     /// Known names, without their prefix.
-    private static let known: Set<String> = [
+    private static let known = Set([
         "DATABASE_URL", "CONCURRENCY", "PROVIDERS", "MAX_BYTES_IN_FLIGHT", "POLL_INTERVAL", "HTTP_TIMEOUT",
         "DRAIN_TIMEOUT", "OUTAGE_TIMEOUT", "HTTP_BIND", "HTTP_CA_FILE", "HTTP_PROXY", "HTTP_PROXY_CREDENTIALS",
-        "CONSOLE_BIND",
-        "CONSOLE_USERS", "CONSOLE_USER_HEADER", "CONSOLE_TRUSTED_PROXIES", "RECEIVE_BIND", "IRON_WEBHOOK_SECRETS",
-        "AXISFI_WEBHOOK_SECRETS", "JUICYWAY_WEBHOOK_SECRETS", "OTLP_ENDPOINT", "SEALING_KEYS", "LOG_LEVEL",
-        "LOG_FORMAT", "IRON_BASE_URL", "IRON_API_KEY", "CONNECT_BASE_URL", "CONNECT_API_KEY", "CONNECT_AUTH_HEADER",
-        "AXISFI_BASE_URL", "AXISFI_API_KEY", "AXISFI_API_SECRET", "JUICYWAY_BASE_URL", "JUICYWAY_API_KEY",
-        "JUICYWAY_AUTH_SCHEME", "ALLOW_PLAINTEXT",
+        "CONSOLE_BIND", "CONSOLE_USERS", "CONSOLE_USER_HEADER", "CONSOLE_TRUSTED_PROXIES", "RECEIVE_BIND", "OTLP_ENDPOINT",
+        "SEALING_KEYS", "LOG_LEVEL", "LOG_FORMAT", "ALLOW_PLAINTEXT",
         // The scripts' own, which what they start inherits.
         "BUILD_ARGUMENTS", "BUILD_CONFIGURATION", "BUILD_TIMEOUT", "TEST_DATABASE_URL", "TEST_TIMEOUT",
         "THROUGHPUT_JOBS", "UPDATE_SNAPSHOT",
-    ]
+    ]).union(Registry.shipped.providers.flatMap(\.settings))
 
     /// What is wrong with a set of variables, as one sentence; nil for nothing.
     static func fault(in values: [String: String]) -> String? {

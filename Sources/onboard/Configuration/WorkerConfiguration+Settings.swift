@@ -1,5 +1,6 @@
 import Foundation
 import JobModel
+import Kinds
 import Providers
 import Worker
 
@@ -26,17 +27,17 @@ extension WorkerConfiguration {
 
     private static func providers(_ settings: Settings, _ served: [ProviderName]) throws(Failure) -> [ProviderName] {
         guard !served.isEmpty else {
+            let first = Registry.shipped.providers.first?.settings.prefix(2).map { "ONBOARD_\($0)" } ?? []
             throw Failure(
                 .wrongConfiguration,
-                "no provider has credentials: set ONBOARD_IRON_BASE_URL and ONBOARD_IRON_API_KEY, or another provider's"
-            )
+                "no provider has credentials: set \(first.joined(separator: " and ")), or another provider's")
         }
         guard let list = try settings.text("ONBOARD_PROVIDERS") else { return served }
         var chosen: [ProviderName] = []
         for word in list.split(separator: ",") {
             let name = ProviderName(word.trimmingCharacters(in: .whitespaces))
-            guard OperationRegistry.providers.contains(name) else {
-                let known = OperationRegistry.providers.map(\.value).joined(separator: ", ")
+            guard Registry.shipped.names.contains(name) else {
+                let known = Registry.shipped.names.map(\.value).joined(separator: ", ")
                 throw Failure(
                     .wrongConfiguration, "ONBOARD_PROVIDERS names '\(name)', which is unknown; known are \(known)")
             }

@@ -40,12 +40,12 @@ WHERE a.step = 'create' AND a.sent_at >= a.claimed_at AND (
 
 -- invariant: uncertain only where the provider gives no way to know, or time ran out before it could be asked
 SELECT j.id, j.kind || ': ' || coalesce(j.last_error, '') FROM onboarding.jobs j
-WHERE j.state = 'uncertain' AND j.provider <> 'connect' AND NOT (j.kind = 'iron.customer.create' AND NOT j.payload ? 'external_id')
+WHERE j.state = 'uncertain' AND (SELECT p.can_look_up FROM chaos.protections p WHERE p.job_id = j.id)
     AND NOT (j.expires_at IS NOT NULL AND coalesce(j.last_error, '') ~ 'expire[sd]')
     -- The provider answered with another job's id.
     AND coalesce(j.last_error, '') NOT LIKE '%the id of a record that another job has%'
 
--- invariant: an uncertain Connect job was sent, and its last send was not answered plainly
+-- invariant: an uncertain job without key and look-up was sent, and its last send was not answered plainly
 SELECT j.id, CASE WHEN s.outcome IS NULL THEN 'nothing was sent' ELSE 'its last send ended ' || s.outcome || ' with HTTP ' || coalesce(s.http_status, 0) END
 FROM onboarding.jobs j
 LEFT JOIN LATERAL (
@@ -55,7 +55,7 @@ LEFT JOIN LATERAL (
             SELECT max(c.at) FROM onboarding.state_changes c
             WHERE c.job_id = j.id AND c.to_state = 'available' AND c.from_state IN ('failed', 'cancelled', 'uncertain')), '-infinity')
     ORDER BY a.claimed_at DESC LIMIT 1) s ON true
-WHERE j.state = 'uncertain' AND j.provider = 'connect'
+WHERE j.state = 'uncertain' AND (SELECT NOT p.has_key AND NOT p.can_look_up FROM chaos.protections p WHERE p.job_id = j.id)
     AND coalesce(j.last_error, '') NOT LIKE '%the id of a record that another job has%' AND (
     s.outcome IS NULL OR (s.outcome NOT IN ('lost', 'ambiguous', 'unavailable') AND coalesce(s.http_status, 0) <> 503)
     OR (s.http_status BETWEEN 200 AND 299 AND s.provider_id IS NOT NULL)
@@ -128,7 +128,7 @@ WHERE l.idempotency_key IS NOT NULL
 UNION ALL
 SELECT b.job_id, 'effect ' || l.seq || ' came without a key' FROM chaos.ledger l
 JOIN chaos.bodies b ON b.body_sha256 = l.body_sha256
-WHERE l.idempotency_key IS NULL AND l.provider IN ('iron', 'juicyway')
+WHERE l.idempotency_key IS NULL AND l.provider IN (SELECT k.provider FROM chaos.kinds k WHERE k.has_key)
 UNION ALL
 SELECT a.job_id, 'journal ' || a.idempotency_key FROM onboarding.attempts a
 WHERE NOT EXISTS (SELECT 1 FROM chaos.keys k WHERE k.job_id = a.job_id AND k.key = a.idempotency_key)

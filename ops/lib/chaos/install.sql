@@ -68,51 +68,49 @@ CREATE TABLE chaos.ledger (
     seq bigint PRIMARY KEY, provider text, operation text, provider_id text, idempotency_key uuid, body_sha256 bytea, at timestamptz);
 CREATE INDEX ledger_digest ON chaos.ledger (body_sha256);
 
--- One job as the campaign's callers put it in. Every field that takes free text has the mark; the body is the job's own.
+-- The program's definitions: what protects a kind against a lost answer, and a payload with {mark}, {n} and {address} in it.
+-- The fields are those without which it cannot be looked up.
+CREATE TABLE chaos.kinds (
+    number integer PRIMARY KEY, kind text UNIQUE, provider text, parent_kind text, has_key boolean, looks_up boolean,
+    look_up_fields text[], fields_are_optional boolean, example jsonb);
+CREATE VIEW chaos.protections AS
+SELECT j.id AS job_id, k.has_key, k.looks_up AND j.payload ?& k.look_up_fields AS can_look_up
+FROM onboarding.jobs j JOIN chaos.kinds k ON k.kind = j.kind;
+
+-- A payload of its own. Every field that takes free text has the mark.
+CREATE FUNCTION chaos.payload(k chaos.kinds, n bigint, mark text, address text) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT jsonb_build_object('chaos', n)
+        || replace(replace(replace(k.example::text, '{mark}', mark), '{n}', n::text), '{address}', address)::jsonb;
+$$;
+
+-- One job as the campaign's callers put it in, after its parent where it has one.
 CREATE FUNCTION chaos.enqueue(n bigint, mark text) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
 DECLARE
-    body jsonb := jsonb_build_object('chaos', n);
-    customer bigint;
-    kind integer := n % 5;
+    k chaos.kinds;
+    child chaos.kinds;
+    job bigint;
     -- Every seventh waits its turn behind the others of its key; every eleventh expires, long after it should be done, and
     -- as many within seconds, which may be while it runs or while it is not known what became of it.
     ordered text := CASE WHEN n % 7 = 0 THEN 'key-' || n % 3 END;
     ends timestamptz := CASE n % 11 WHEN 0 THEN now() + interval '2 hours' WHEN 5 THEN now() + interval '2 s' + random() * interval '8 s' END;
-    -- Every seventeenth has an address that its provider refuses, every fourth of Iron's customers cannot be looked up.
+    -- Every seventeenth has an address that its provider refuses, every fourth cannot be looked up where that is possible.
     address text := format('%s.%s@example.%s', lower(mark), n, CASE WHEN n % 17 = 3 THEN 'invalid' ELSE 'com' END);
-    outside jsonb := CASE WHEN n % 4 = 1 THEN '{}' ELSE jsonb_build_object('external_id', 'ext-' || n) END;
+    without text[];
 BEGIN
-    IF kind <= 1 THEN
-        customer := onboarding.enqueue('iron.customer.create', body || jsonb_build_object('customer_type', 'Person',
-            'email', address, 'name', mark || ' Person') || outside,
-            reference => 'ref-' || n, unique_key => 'u-' || n, order_key => ordered, expires_at => ends);
-        RETURN NEXT customer;
-        IF kind = 1 THEN
-            RETURN NEXT onboarding.enqueue('iron.identification.create', body || '{"type": "Direct"}',
-                reference => 'ref-' || n, after_job_id => customer, priority => (n % 10)::integer);
-        END IF;
-    ELSIF kind = 2 THEN
-        RETURN NEXT onboarding.enqueue('connect.individual.create', body || jsonb_build_object('email', address,
-            'basicData', jsonb_build_object('firstName', mark, 'lastName', mark || 'son', 'gender', 'F'),
-            'taxInformation', jsonb_build_object('taxNumber', mark || '-' || n, 'type', 'TAX_CODE', 'country', 'DE'),
-            'identification', jsonb_build_object('code', mark || '-' || n, 'country', 'DE'),
-            'mainAddress', jsonb_build_object('street', mark || ' Street', 'city', mark, 'zipCode', '10115', 'country', 'DE')),
-            reference => 'ref-' || n, expires_at => ends, run_at => now() + random() * interval '1 s');
-    ELSIF kind = 3 THEN
-        RETURN NEXT onboarding.enqueue('axisfi.customer.create', body || jsonb_build_object(
-            'partner_customer_id', 'partner-customer-' || lpad(n::text, 10, '0'),
-            'business_details', jsonb_build_object('business_name_english', mark || ' Ltd', 'website', 'https://www.example.com',
-                'business_identifier_number', 'B' || n, 'business_identifier_country_code', 'US',
-                'business_identifier_document_list', jsonb_build_array('file-1')),
-            'registration_address', jsonb_build_object('registration_address_line1', mark || ' Road',
-                'registration_address_city', mark, 'registration_address_state', 'NY',
-                'registration_address_postcode', '10001', 'registration_address_country_code', 'US')),
-            reference => 'ref-' || n, order_key => ordered, expires_at => ends);
-    ELSE
-        RETURN NEXT onboarding.enqueue('juicyway.customer.create', body || jsonb_build_object('first_name', mark, 'last_name', mark || 'son',
-            'email', address, 'phone', '+2348000000000', 'type', 'individual',
-            'billing_address', jsonb_build_object('line1', mark || ' Road', 'city', mark, 'state', 'Lagos', 'zip_code', '100001', 'country', 'NG')),
-            reference => 'ref-' || n, unique_key => 'u-' || n, order_key => ordered, expires_at => ends);
+    SELECT * INTO k FROM chaos.kinds x WHERE x.number = n % (SELECT count(*) FROM chaos.kinds);
+    IF k.parent_kind IS NOT NULL THEN
+        child := k;
+        SELECT * INTO k FROM chaos.kinds x WHERE x.kind = child.parent_kind;
+    END IF;
+    without := CASE WHEN k.fields_are_optional AND n % 4 = 1 THEN k.look_up_fields ELSE '{}' END;
+    job := onboarding.enqueue(k.kind, chaos.payload(k, n, mark, address) - without, reference => 'ref-' || n, unique_key => 'u-' || n,
+        -- One whose fate nothing tells would hold up all behind it.
+        order_key => CASE WHEN k.has_key OR k.looks_up THEN ordered END, expires_at => ends,
+        run_at => now() + CASE WHEN k.has_key OR k.looks_up THEN interval '0' ELSE random() * interval '1 s' END);
+    RETURN NEXT job;
+    IF child.kind IS NOT NULL THEN
+        RETURN NEXT onboarding.enqueue(child.kind, chaos.payload(child, n, mark, address), reference => 'ref-' || n,
+            after_job_id => job, priority => (n % 10)::integer);
     END IF;
 END;
 $$;
@@ -206,13 +204,12 @@ BEGIN
 END;
 $$;
 
--- A job of eight megabytes, which is more than the kernels at both ends of a connection take.
+-- A job of eight megabytes, which is more than the kernels at both ends of a connection take. Mostly without a key.
 CREATE FUNCTION chaos.enqueue_large() RETURNS bigint LANGUAGE sql AS $$
-    SELECT CASE WHEN random() < 0.3 THEN onboarding.enqueue('iron.customer.create', jsonb_build_object('customer_type', 'Person',
-        'email', gen_random_uuid() || '@example.com', 'external_id', gen_random_uuid(), 'large', repeat('x', 8000000)), priority => 0)
-    ELSE onboarding.enqueue('axisfi.customer.create', jsonb_build_object(
-        'partner_customer_id', 'partner-customer-' || gen_random_uuid(), 'business_details', jsonb_build_object(
-            'business_name', repeat('x', 8000000)), 'registration_address', '{}'::jsonb), priority => 0) END;
+    SELECT onboarding.enqueue(k.kind, chaos.payload(k, n, 'Large', gen_random_uuid() || '@example.com')
+        || jsonb_build_object('large', repeat('x', 8000000)), priority => 0)
+    FROM chaos.kinds k, (SELECT 1000000000 + floor(random() * 1000000000000)::bigint) AS r (n)
+    WHERE k.looks_up AND k.parent_kind IS NULL ORDER BY random() * CASE WHEN k.has_key THEN 0.6 ELSE 1 END DESC LIMIT 1;
 $$;
 
 -- Drops the partitions of the last month that was made ahead, for a worker in another time zone to make again.

@@ -2,6 +2,7 @@ import FoundationEssentials
 
 @testable import Contracts
 @testable import JobModel
+@testable import Kinds
 @testable import Postgres
 @testable import Providers
 
@@ -27,7 +28,7 @@ private func readPayload(_ bytes: [UInt8]) {
     guard let value = try? JSONValue(parsing: bytes) else { return }
     guard let view = try? JSONView(parsing: bytes) else { preconditionFailure("the bytes are JSON for one reader alone") }
     precondition(view.value == value, "two readers read two values")
-    for contract in Contract.all {
+    for contract in Registry.shipped.kinds.map(\.contract) {
         let faults = contract.faults(in: view, keeping: 100)
         // A fault names a path, never a value: a mark that only a value holds must not come out.
         for fault in faults.first { precondition(!fault.description.contains("piimark"), "a value in a fault") }
@@ -44,23 +45,23 @@ private func readAnswer(_ bytes: [UInt8]) {
     let statuses = [200, 201, 204, 301, 400, 401, 403, 404, 408, 409, 422, 429, 500, 502, 503, 600]
     let status = statuses[Int(bytes[0]) % statuses.count]
     let answer = Answer(status: status, headers: ["content-type": types[Int(bytes[0] >> 4) % 3]], body: Array(bytes.dropFirst()))
-    for operation in OperationRegistry.all {
+    for definition in Registry.shipped.kinds {
         var claim = Claim(
-            id: JobID(1), token: ClaimToken(1), kind: operation.kind, idempotencyKey: "k",
+            id: JobID(1), token: ClaimToken(1), kind: definition.kind, idempotencyKey: "k",
             payload: Array(#"{"external_id": "x", "partner_customer_id": "x", "email": "x"}"#.utf8), payloadBytes: 1,
             bodySHA256: [])
         claim.parameters = Array(#"{"customer_id": "c"}"#.utf8)
         claim.firstSentAge = .seconds(1)
-        guard let context = CallContext(claim) else { preconditionFailure("a claim that cannot be read") }
-        let created = operation.creation.read(answer, for: context)
+        guard let context = CallContext(claim, definition) else { preconditionFailure("a claim that cannot be read") }
+        let created = CreationReader.read(answer, for: context)
         precondition(created.outcome != .succeeded || created.providerID?.isEmpty == false, "a success without an id")
         precondition(
-            operation.kind.value != "connect.individual.create" || created.outcome != .unavailable,
-            "Connect would be sent again")
+            definition.policy.resend != .never || created.outcome != .unavailable,
+            "\(definition.kind) would be sent again")
         for id in [created.providerID].compactMap(\.self) {
             precondition(id.utf8.allSatisfy { (0x21...0x7E).contains($0) }, "an id that is none")
         }
-        guard let lookUp = operation.lookUp else { continue }
+        guard let lookUp = definition.lookUp else { continue }
         if let pages = lookUp.pages, let body = answer.json {
             _ = pages.next(after: pages.joined(body, body), of: "/x")
         }
@@ -68,7 +69,7 @@ private func readAnswer(_ bytes: [UInt8]) {
         precondition(found.outcome != .adopted || found.providerID?.isEmpty == false, "adopted without an id")
         precondition(!found.mayHaveReached, "a look-up creates nothing")
         if let status = found.providerStatus { precondition(status.utf8.count <= 64, "a status that is none") }
-        _ = Redaction.describe(answer)
+        _ = Redaction(definition).describe(answer)
     }
 }
 

@@ -1,29 +1,36 @@
-import Contracts
+package import Contracts
 
 /// How a list that comes in pages is put together.
-struct Pages: Sendable {
+package struct Pages: Sendable {
     /// A list is followed so far; one that goes on is not whole, and proves no absence.
-    static let limit = 20
+    package static let limit = 20
 
     /// The member with the records.
-    let list: String
+    package let list: String
     /// Where the cursor of the next page stands.
-    let cursor: [String]
+    package let cursor: [String]
     /// The parameter of the query that takes it.
-    let parameter: String
+    package let parameter: String
+
+    /// Takes all three.
+    package init(list: String, cursor: [String], parameter: String) {
+        self.list = list
+        self.cursor = cursor
+        self.parameter = parameter
+    }
 
     /// The path of the page after `body`; nil when that was the last one.
-    func next(after body: JSONValue, of path: String) -> String? {
-        guard body[list]?.array?.isEmpty == false, let cursor = value(in: body), let text = CallContext.encoded(cursor)
+    package func next(after body: JSONValue, of path: String) -> String? {
+        guard body[list]?.array?.isEmpty == false, let cursor = value(in: body), let text = PathTemplate.encoded(cursor)
         else { return nil }
         return path + (path.contains("?") ? "&" : "?") + "\(parameter)=\(text)"
     }
 
     /// Whether `body` says that more follows.
-    func goesOn(_ body: JSONValue) -> Bool { value(in: body) != nil && body[list]?.array?.isEmpty == false }
+    package func goesOn(_ body: JSONValue) -> Bool { value(in: body) != nil && body[list]?.array?.isEmpty == false }
 
     /// The pages so far and the next one as one page, with the last one's cursor.
-    func joined(_ earlier: JSONValue?, _ page: JSONValue) -> JSONValue {
+    package func joined(_ earlier: JSONValue?, _ page: JSONValue) -> JSONValue {
         guard let records = earlier?[list]?.array, let more = page[list]?.array, var members = page.object else {
             return page
         }

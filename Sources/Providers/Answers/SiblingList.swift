@@ -1,46 +1,48 @@
 import Contracts
 import FoundationEssentials
 import JobModel
+import Kinds
 
-/// A customer's identifications, and which of them is this job's (`providers.md`, section 2.6).
-struct IdentificationList {
+/// The records of one parent, and which of them is this job's.
+struct SiblingList {
+    /// How much the provider's clock and ours may differ.
+    private static let clockMargin: TimeInterval = 600
+
+    private let siblings: LookUp.Siblings
     private let items: [JSONValue]?
     private let isWhole: Bool
     private let context: CallContext
 
-    init(_ body: JSONValue, _ context: CallContext) {
-        items = body["items"]?.array
-        isWhole = (body["cursor"]?.string ?? "").isEmpty && Absence.isWell(body, place: "items")
+    init(_ siblings: LookUp.Siblings, _ body: JSONValue, _ pages: Pages, _ context: CallContext) {
+        self.siblings = siblings
+        items = body[pages.list]?.array
+        let cursor = pages.cursor.reduce(Optional(body)) { $0?[$1] }?.string ?? ""
+        isWhole = cursor.isEmpty && Absence.isWell(body, for: context)
         self.context = context
     }
-
-    /// What is over does not count as open.
-    private static let closed: Set<String> = ["Declined", "Expired", "Archived"]
-    /// How much the provider's clock and ours may differ.
-    private static let clockMargin: TimeInterval = 600
 
     func finding() -> Finding {
         guard let items else { return .unreadable }
         let candidates = items.filter { item in
-            !Self.closed.contains(item["status"]?.string ?? "")
-                && (item["customer_id"]?.string ?? context.customerID) == context.customerID
+            // What is over does not count as open.
+            !siblings.closed.contains(item["status"]?.string ?? "")
+                && (item[siblings.parent]?.string ?? context.parentID) == context.parentID
         }
-        // The order of the list is not documented.
         let newestFirst = candidates.sorted { created($0) ?? .distantPast > created($1) ?? .distantPast }
         guard let chosen = newestFirst.first(where: isOurs) else { return isWhole ? .absent : .unreadable }
-        return Finding(RecordReader(), in: chosen, for: context)
+        return Finding(chosen, context)
     }
 
     /// After a conflict, the one that is open is what the job is for, whoever made it; else only what this job's
     /// requests may have made.
     private func isOurs(_ item: JSONValue) -> Bool {
-        if context.claim.lastCreateStatus == 409 { return item["status"]?.string != "Approved" }
+        if context.claim.lastCreateStatus == 409 { return !siblings.decided.contains(item["status"]?.string ?? "") }
         guard let age = context.claim.firstSentAge, let created = created(item) else { return true }
         let firstSent = context.now.addingTimeInterval(-Double(age.components.seconds))
         return created >= firstSent.addingTimeInterval(-Self.clockMargin)
     }
 
     private func created(_ item: JSONValue) -> Date? {
-        item["created_at"]?.string.flatMap(Agreement.moment)
+        item[siblings.createdAt]?.string.flatMap(Agreement.moment)
     }
 }

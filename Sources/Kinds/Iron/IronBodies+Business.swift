@@ -1,3 +1,5 @@
+import Contracts
+
 extension IronBodies {
     static let companyInfo = Schema.object([
         .required("address", address),

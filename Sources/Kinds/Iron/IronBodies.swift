@@ -1,3 +1,5 @@
+import Contracts
+
 /// The bodies of Iron's identifications, version 2 (`providers.md`, appendix B).
 enum IronBodies {
     /// Base64 of a document of at most 10 MB.

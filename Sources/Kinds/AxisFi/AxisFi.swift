@@ -1,8 +1,47 @@
+import Contracts
 import JobModel
 
-extension Contract {
-    /// `seeds/003…`, `providers.md` 4.2. Which leaves are required is unknown: types are checked where they are there.
-    static let axisFiCustomer = Contract(
+extension ProviderDefinition {
+    /// AxisFi: `POST /api/customers/create` (https://docs.axisfi.net). The caller's own `partner_customer_id` is the natural
+    /// key that the look-up asks for. What is answered to a duplicate, and to a look-up that finds nothing, and whether
+    /// answers are wrapped, is not documented.
+    static let axisFi = ProviderDefinition(
+        "axisfi",
+        credentials: [Credential(header: "X-API-Key"), Credential(header: "X-API-Secret", secret: "API_SECRET")],
+        sendsWebhooks: true,
+        simulation: ProviderSimulation(error: ["message": "{message}"]),
+        kinds: [
+            KindDefinition(
+                contract: customer,
+                example: [
+                    "partner_customer_id": "partner-customer-id-{n}",
+                    "business_details": [
+                        "business_name_english": "{mark} Ltd", "website": "https://www.example.com",
+                        "business_identifier_number": "B{n}", "business_identifier_country_code": "US",
+                        "business_identifier_document_list": ["file-1"],
+                    ],
+                    "registration_address": [
+                        "registration_address_line1": "{mark} Road", "registration_address_city": "{mark}",
+                        "registration_address_state": "NY", "registration_address_postcode": "10001",
+                        "registration_address_country_code": "US",
+                    ],
+                ],
+                path: "/api/customers/create",
+                record: RecordPlace(wrapper: "data", isTolerant: true, id: "customer_id"),
+                identity: [.payload("partner_customer_id"), .payload("primary_contact", "contact_email")],
+                statuses: [
+                    "pending", "active", "rejected", "suspended", "Processing", "Succeeded", "Failed", "Suspended",
+                ],
+                lookUp: LookUp(
+                    "/api/customers/detail?partner_customer_id={payload.partner_customer_id}",
+                    key: "partner_customer_id"),
+                simulation: KindSimulation(
+                    status: 200, record: ["customer_id": "cus_{hex}", "status": "pending", "created_at": "{at}"],
+                    echoesPayload: true, conflict: "partner_customer_id already exists"))
+        ])
+
+    /// Which leaves are required is unknown: types are checked where they are there.
+    private static let customer = Contract(
         kind: JobKind("axisfi.customer.create"), title: "AxisFi: create a business customer", source: "seed 003",
         schema: .object([
             .required("partner_customer_id", .string(minLength: 20, maxLength: 64)),
