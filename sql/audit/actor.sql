@@ -1,5 +1,5 @@
 -- Who acts: the person whom a program names for whom it acts (`onboarding.actor`), else the login.
--- Callers: `note_setting_change`, `name_actor`.
+-- Callers: `name_actor`, `note_setting_change`, `provider_events_name_actor`, `state_changes_name_actor`.
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.actor() RETURNS text

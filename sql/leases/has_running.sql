@@ -1,5 +1,5 @@
 -- Whether jobs of a worker are running.
--- Callers: `take_over`.
+-- Callers: `forget_workers`.
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.has_running(worker_id text) RETURNS boolean

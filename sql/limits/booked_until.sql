@@ -1,6 +1,6 @@
 -- Until when calls are booked; null for what is further ahead than can have been booked: under a slower rate, or before
 -- the clock was set back.
--- Callers: `allowance`, `use_permits`, `why`.
+-- Callers: `allowance`, `use_permits`, `why_provider`.
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.booked_until(p onboarding.providers, t timestamptz) RETURNS timestamptz

@@ -1,5 +1,5 @@
 -- Until when the provider is held; null for a hold that was set before the clock was set back.
--- Callers: `allowance`, `learnt_rate`, `note_throttle`, `queue_health`, `why`, queries/providers_list.sql.
+-- Callers: `allowance`, `learnt_rate`, `note_throttle`, `queue_health`, `why_provider`, queries/providers_list.sql.
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.hold_end(p onboarding.providers, t timestamptz) RETURNS timestamptz

@@ -1,5 +1,5 @@
 -- The rate and burst that hold now: the operator's, or what refusals taught if that is less. Null: none.
--- Callers: `allowance`, `booked_until`, `use_permits`, `why`.
+-- Callers: `allowance`, `booked_until`, `use_permits`, `why_provider`.
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.pace(p onboarding.providers, t timestamptz, OUT rate double precision, OUT burst integer)

@@ -1,7 +1,7 @@
 -- The time that one call takes up at the given rate (the emission interval of the generic cell rate algorithm). Without
 -- a burst calls are spaced 6 % wider than the rate asks, so that calls which travel at different speeds still arrive
 -- below it.
--- Callers: `allowance`, `booked_until`, `use_permits`, `why`.
+-- Callers: `allowance`, `booked_until`, `use_permits`, `why_provider`.
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.rate_cell(rate double precision, burst integer) RETURNS interval

@@ -1,7 +1,7 @@
 -- How many calls may be in flight while it is not known that the provider is well; null: any number. Each call that
 -- ends well lets an eighth of a call more in, each that ends in doubt halves them, and a minute without either begins
 -- anew.
--- Callers: `allowance`, `note_trial`, `permits`, `why`.
+-- Callers: `allowance`, `note_trial`, `permits`, `why_provider`.
 -- Locks: none.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.trial_window(p onboarding.providers, t timestamptz) RETURNS double precision

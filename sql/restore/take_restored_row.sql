@@ -1,7 +1,8 @@
 -- A row from a dump replaces the one that a migration has inserted already, so that data can be restored into a
 -- migrated database: else a provider's pause, limits and horizon would be those of a new installation. The argument is
 -- the key's column. For tables in which only the owner inserts.
--- Callers: `kinds_take_restored`, `maintenance_take_restored`, `migrations_take_restored`, `providers_take_restored`.
+-- Callers: `kinds_take_restored`, `maintenance_take_restored`, `migrations_take_restored`, `providers_take_restored`,
+-- `sources_take_restored`.
 -- Locks: the row that is replaced.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.take_restored_row() RETURNS trigger

@@ -1,4 +1,4 @@
--- Revision 0, migration 1, digest e41090c84550f1e9aae4743647e9752d0c01fb19c743e38eef0a7fa3626e544a.
+-- Revision 0, migration 1, digest 7b838a7585151bbd2c1d34f6209e57edfafbc7fbe870b280addd5a5b811540d0.
 
 -- Statement announce
 -- Tells callers that wait what became of jobs; a hint, sent after the results were committed.
@@ -103,10 +103,14 @@ SELECT onboarding.cancel($1::bigint, $2::text) AS state
 SELECT onboarding.resolve($1::bigint, $2::text, $3::text, $4::text) AS state
 
 -- Statement job_retry
--- Makes a failed or cancelled job available again.
--- $1 job bigint, $2 reason text or NULL, $3 corrected payload text or NULL
--- Returns nothing of interest.
-SELECT 'available' AS state FROM onboarding.retry($1::bigint, $2::text, $3::text::jsonb)
+-- Makes a failed or cancelled job available again, and what was cancelled with it if asked for.
+-- $1 job bigint, $2 reason text or NULL, $3 corrected payload text or NULL, $4 with dependents boolean
+-- Returns dependents text: how many jobs were cancelled with it.
+-- Index: jobs_after_idx
+WITH dependents AS MATERIALIZED (SELECT count(*) AS many FROM onboarding.cancelled_with($1::bigint))
+SELECT d.many::text AS dependents
+FROM dependents d
+CROSS JOIN LATERAL onboarding.retry($1::bigint, $2::text, $3::text::jsonb, $4::boolean AND d.many >= 0)
 
 -- Statement job_show
 -- One job without payload and key, a row a property.

@@ -110,6 +110,22 @@ import Testing
         }
     }
 
+    @Test func `a header names the functions, views, triggers and statements that call it, and no others`() {
+        let texts = SQLCatalog.sources.map { ("`\($0.name)`", $0.name, $0.references) }
+        let statements = SQLCatalog.queries.compactMap { name, sql in
+            Source(path: "topic/\(name).sql", sql: sql).map { ("queries/\(name).sql", "", $0.references) }
+        }
+        for source in SQLCatalog.sources where source.kind == .function {
+            let header = source.sql.components(separatedBy: "\n-- Callers: ").last?.components(
+                separatedBy: "\n-- Locks: "
+            ).first
+            let callers = (header ?? "").replacing("\n--", with: "")
+            for (label, name, references) in texts + statements where name != source.name {
+                #expect(callers.contains(label) == references.contains(source.name), "\(source.name): \(label)")
+            }
+        }
+    }
+
     @Test func `each source comes after the views and functions that it names`() {
         var seen: Set<String> = []
         let names = Set(SQLCatalog.sources.map(\.name))
