@@ -222,7 +222,11 @@ import Testing
                 Endpoint(
                     Registry.shipped.providers[0], baseURL: endpoint.baseURL, settings: ["API_KEY": "old"])
             }
-            let source = EndpointSource(old) { _ in told.withLockedValue { $0 += 1 } } read: { right }
+            let source = EndpointSource(old) { _ in
+                told.withLockedValue { $0 += 1 }
+            } read: {
+                right
+            }
             let caller = HTTPProviderCaller(endpoints: source, configuration: .init())
             #expect(await call(caller, "iron.customer.create").outcome == .succeeded)
             #expect(told.withLockedValue { $0 } == 1)

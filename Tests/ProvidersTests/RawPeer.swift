@@ -107,11 +107,11 @@ final class RawPeer: Sendable {
         }
     }
 
-    /// Waits for what the peer sees, for at most ten seconds.
+    /// Waits for what the peer sees, for at most a minute.
     func until(
         sourceLocation: SourceLocation = #_sourceLocation, _ condition: (Seen) -> Bool
     ) async throws {
-        let end = ContinuousClock.now + .seconds(10)
+        let end = ContinuousClock.now + .seconds(60)
         while !condition(seen) {
             guard ContinuousClock.now < end else {
                 Issue.record("the peer saw only \(seen)", sourceLocation: sourceLocation)

@@ -62,10 +62,10 @@ import Testing
             let start = ContinuousClock.now
             try await bench.with((0..<workers).map { _ in bench.daemon(caller) }) {
                 try await bench.until(
-                    "(SELECT bool_and(state = 'completed') FROM onboarding.jobs)", within: .seconds(40))
+                    "(SELECT bool_and(state = 'completed') FROM onboarding.jobs)", within: .seconds(90))
             }
             // Ten seconds would do.
-            #expect(ContinuousClock.now - start < .seconds(35))
+            #expect(ContinuousClock.now - start < .seconds(60))
             // A busy machine sends in bursts; without a learnt rate most calls are refused.
             #expect(bucket.refused(after: .seconds(5)) < 0.45)
             #expect(try await bench.value("SELECT max(backoff_step) FROM onboarding.jobs") == "13")

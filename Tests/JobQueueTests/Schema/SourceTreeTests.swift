@@ -158,7 +158,7 @@ import Testing
             let names = try await session.column(
                 """
                 SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'onboarding'::regnamespace
-                    AND c.relname !~ '^(attempts|state_changes)_(first|rest|2)' AND c.relkind IN ('r', 'p', 'v', 'S', 'i', 'I')
+                    AND c.relname !~ '^((attempts|state_changes)_(first|rest|2)|last_wakeup_)' AND c.relkind IN ('r', 'p', 'v', 'S', 'i', 'I')
                 UNION SELECT conname FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid
                     WHERE c.connamespace = 'onboarding'::regnamespace AND t.relname !~ '^(attempts|state_changes)_(first|rest|2)'
                         AND c.contype IN ('c', 'p', 'u', 'f')
