@@ -41,6 +41,18 @@ import Testing
         #expect(TraceChecker.check(lost + [.sent(token: 2)], policy: .keyed) == nil)
     }
 
+    @Test func `a job that cannot be looked up may have been sent when its worker is lost, whatever was to be done`() {
+        let lost: [JobEvent] = [
+            .enqueued(.available), .claimed(token: 1), .sent(token: 1),
+            .finished(token: 1, .unavailable, next: .available),
+            .claimed(token: 2), .finished(token: 2, .ambiguous, next: .uncertain),
+            .resolved(happened: false, next: .available),
+            .claimed(token: 3, step: .lookUp), .takenOver(token: 3, step: .lookUp, next: .available),
+            .claimed(token: 4, step: .lookUp), .finished(token: 4, .ambiguous, next: .uncertain),
+        ]
+        #expect(TraceChecker.check(lost, policy: .keyedBlind) == nil)
+    }
+
     /// A create in doubt, by who may still act on it.
     private static let doubts: [(Policy, [JobEvent])] = [
         (.lookUp, [.sent(token: 1), .takenOver(token: 1, next: .available)]),

@@ -53,7 +53,8 @@ extension Successors {
         if state.effectMayCome, rules.assumes(.verdictHoldsForGood) { return }
         next.rounds += 1
         next.row.state = state.row.cancelRequested ? .cancelled : .available
-        next.row.step = .create
+        // Looked for once more where that is possible.
+        next.row.step = policy == .neither ? .create : .lookUp
         next.row.isExpired = false
         next.row.createStatus = .other
         next.row.attempt = min(state.row.attempt, rules.maxAttempts - 1)

@@ -139,7 +139,8 @@ struct JobAutomaton {
             ended(outcome, next, then: step)
             state = next
         case .takenOver(_, let step, let next):
-            if step == .create, attempt?.isSent == true || policy.hasKey { mayHaveSent() }
+            // Under a key the claim alone is taken for a send: a look-up that cannot be made is a send.
+            if policy.hasKey || (step == .create && attempt?.isSent == true) { mayHaveSent() }
             isInDoubt = isInDoubt || attempt?.lateSend == true
             state = next
         case .horizonPassed: isPastHorizon = true
