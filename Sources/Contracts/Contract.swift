@@ -1,6 +1,6 @@
 package import JobModel
 
-/// What a kind's payload must look like, from `providers.md`; unknown fields pass.
+/// What a kind's payload must look like, from the provider's API reference; unknown fields pass.
 package struct Contract: Sendable {
     /// The kind.
     package let kind: JobKind

@@ -53,7 +53,7 @@ package struct Claim: Sendable {
     /// Time since the last moment at which a byte of an earlier request can have left, where that request may have had
     /// its effect; nil when none may: nothing was sent, or a look-up proved that nothing exists.
     package var lastSentAge: Duration?
-    /// How long after its last byte a request may have its effect (design, section 4).
+    /// How long after its last byte a request may have its effect.
     package var effectHorizon: Duration = .seconds(120)
     /// Whether a cancel was requested before this claim: nothing that creates is sent any more.
     package var isCancelled = false

@@ -1,4 +1,4 @@
-/// The state of a job, spelt as in `onboarding.jobs.state` (design, section 3.2).
+/// The state of a job, spelt as in `onboarding.jobs.state`.
 package enum JobState: String, Sendable, CaseIterable {
     /// Waits for another job; can go to: `available` when that completes, `cancelled` when it does not.
     case blocked

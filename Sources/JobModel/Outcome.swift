@@ -1,4 +1,4 @@
-/// How one attempt ended, spelt as in `onboarding.attempts.outcome` (design, section 4).
+/// How one attempt ended, spelt as in `onboarding.attempts.outcome`.
 package enum Outcome: String, Sendable, CaseIterable {
     /// A 2xx answer with a readable id.
     case succeeded

@@ -3,7 +3,7 @@ import Worker
 
 /// An end that is not a success: one sentence that says what to do, and the exit code.
 struct Failure: Error {
-    /// The exit codes of the design, section 8.
+    /// The exit codes that the README lists.
     enum Code: Int32 {
         case answerIsNo = 1
         case outOfReach = 69

@@ -25,6 +25,27 @@ import Testing
         #expect(count > 50)
     }
 
+    /// A fact is cited with its public source, or with a file that the reader has.
+    @Test func `no file names a document that the repository lacks`() throws {
+        let known: Set<String> = ["README.md", "runbook.md", "mutants.md"]
+        var count = 0
+        for folder in ["Sources", "Tests", "sql", "ops"] {
+            let top = Self.root.appendingPathComponent(folder)
+            let files = FileManager.default.enumerator(at: top, includingPropertiesForKeys: [.isRegularFileKey])
+            for case let file as URL in files ?? .init() where file.lastPathComponent != "ArchitectureTests.swift" {
+                // Directories are no text.
+                guard let text = try? String(contentsOf: file, encoding: .utf8) else { continue }
+                count += 1
+                let named = text.matches(of: /[\w-]+\.md\b/).map { String($0.output) }
+                for name in named where !known.contains(name) {
+                    Issue.record("\(folder)/\(file.lastPathComponent) names \(name)")
+                }
+                #expect(!text.contains("(design, section") && !text.contains("seeds/"), "\(file.lastPathComponent)")
+            }
+        }
+        #expect(count > 400)
+    }
+
     @Test func `a function of the schema has at most 70 lines`() throws {
         let folder = Self.root.appendingPathComponent("sql")
         var count = 0

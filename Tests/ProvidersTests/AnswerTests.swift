@@ -6,7 +6,7 @@ import Testing
 
 @testable import Providers
 
-/// What each status of `providers.md` means for each kind.
+/// What each status that the references name means for each kind.
 @Suite struct AnswerTests {
     static let kinds = [
         "iron.customer.create", "iron.identification.create", "connect.individual.create", "axisfi.customer.create",

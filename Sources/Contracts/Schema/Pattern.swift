@@ -54,20 +54,20 @@ package struct Pattern: Sendable {
         text in
         text.unicodeScalars.count == 2 && text.unicodeScalars.allSatisfy { ("A"..."Z").contains($0) }
     }
-    /// Digits, spaces, hyphens, plus signs, parentheses (`seeds/002…`).
+    /// Digits, spaces, hyphens, plus signs, parentheses (Connect's reference of "Create individual customer").
     package static let phone = characters(
         " -+()", ranges: ["0"..."9"], meaning: "may have digits, spaces, hyphens, plus signs and parentheses only",
         expression: "0-9 \\-+()")
-    /// One to four digits (`seeds/002…`).
+    /// One to four digits (Connect's reference of "Create individual customer").
     package static let phoneCountryCode = Pattern(expression: "^[0-9]{1,4}$(?!\\n)", meaning: "must be 1 to 4 digits") {
         text in
         (1...4).contains(text.unicodeScalars.count) && text.unicodeScalars.allSatisfy { ("0"..."9").contains($0) }
     }
-    /// Letters, digits, hyphens, underscores (`seeds/002…`).
+    /// Letters, digits, hyphens, underscores (Connect's reference of "Create individual customer").
     package static let code = characters(
         "-_", ranges: alphanumeric, meaning: "may have letters, digits, hyphens and underscores only",
         expression: "A-Za-z0-9_\\-")
-    /// The same and spaces (`seeds/002…`).
+    /// The same and spaces (Connect's reference of "Create individual customer").
     package static let zipCode = characters(
         " -_", ranges: alphanumeric, meaning: "may have letters, digits, spaces, hyphens and underscores only",
         expression: "A-Za-z0-9_ \\-")

@@ -51,12 +51,12 @@ package struct Field: Sendable {
     }
 
     /// A member that is checked where it is there. A null is no value and passes: no document forbids it, Iron's says `null` of
-    /// a field that it calls a string (`seeds/000…`, `spending_limit_euro`), and `jsonb_build_object` writes it.
+    /// a field that it calls a string (`spending_limit_euro` of "Create a new customer"), and `jsonb_build_object` writes it.
     package static func optional(_ name: String, _ schema: Schema = .anyString) -> Field {
         Field(name: name, schema: schema, isRequired: false, isAssumption: false)
     }
 
-    /// A member whose name is the project's assumption, checked where it is there (`providers.md`, section 3.2). Null as above.
+    /// A member whose name is the project's assumption, checked where it is there: no reference names it. Null as above.
     package static func assumed(_ name: String, _ schema: Schema = .anyString) -> Field {
         Field(name: name, schema: schema, isRequired: false, isAssumption: true)
     }

@@ -1,4 +1,4 @@
-/// The enumerations of Connect's individual customers, as `seeds/002…` has them.
+/// The enumerations of Connect's individual customers, as Connect's reference of "Create individual customer" has them.
 enum ConnectEnums {
     /// ISO 3166-1 alpha-2 without `XK`.
     static let countries = [

@@ -1,6 +1,6 @@
 import Contracts
 
-/// The bodies of Iron's identifications, version 2 (`providers.md`, appendix B).
+/// The bodies of Iron's identifications, version 2 (Iron's OpenAPI document, "Iron API - Sandbox" 1.0-16988).
 enum IronBodies {
     /// Base64 of a document of at most 10 MB.
     static let document = Schema.string(minLength: 1, maxLength: 13_981_016)

@@ -1,4 +1,4 @@
-/// The enumerations of Iron's identifications, version 2 (`providers.md`, appendix B).
+/// The enumerations of Iron's identifications, version 2 (Iron's OpenAPI document, "Iron API - Sandbox" 1.0-16988).
 enum IronEnums {
     static let intendedUse = [
         "Investing", "PaymentToFriendsFamilyorOthers", "PurchaseDigitalAssets",

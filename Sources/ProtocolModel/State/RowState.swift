@@ -1,4 +1,4 @@
-/// The states of a job's row (design, section 3.2). The explorer leaves out `blocked` and `waiting`, which no
+/// The states of a job's row. The explorer leaves out `blocked` and `waiting`, which no
 /// worker can be in the middle of; the trace checker knows them.
 package enum RowState: String, Hashable, CaseIterable {
     case blocked, available, running, waiting, uncertain, completed, failed, cancelled

@@ -1,4 +1,4 @@
-/// How an attempt ended (design, section 4, and `not_found`); `lost` is a take-over here.
+/// How an attempt ended, and `not_found`; `lost` is a take-over here.
 package enum AttemptOutcome: String, Hashable, CaseIterable {
     case succeeded, adopted, notFound, rejected, invalidPayload, unauthorized, throttled, unavailable, notSent
     case ambiguous

@@ -125,7 +125,7 @@ struct Absence {
     private mutating func readText(_ value: JSONValue, in name: String) {
         switch value {
         case .string(let text): read(text, in: name)
-        // As Juicyway has it (`providers.md` 5.4).
+        // Juicyway's reference has errors as `{"error": {"code": …, "message": …}}`.
         case .object(let members): read(members, place: nil)
         case .bool(false), .number("0"): break
         case .null, .bool, .number, .array: isUnclear = true

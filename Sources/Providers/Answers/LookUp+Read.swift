@@ -31,7 +31,7 @@ extension LookUp {
         switch finding {
         case .found(let record, let place):
             guard !isFirstConflict(context) || isOurs(place, context) else {
-                // The record in the way may be anybody's (design, section 5).
+                // The record in the way may be anybody's.
                 result.outcome = .notFound
                 return
             }
