@@ -172,23 +172,36 @@ struct FaultDriver: Sendable {
 
     /// Stops a worker while a body is half written, for long enough that another has the job, and then lets it go on.
     private func freezeInBody(for duration: Duration) async throws {
-        guard let victim = await fleet.directNames.first else { return }
-        try await stage.desk.run("SELECT chaos.enqueue_large() FROM generate_series(1, 6)")
         // Full kernels hold the bodies; a worker that is stopped then has not written their ends.
         stage.calls.set(.stalled)
-        try await waitFor(
-            "SELECT count(*) FROM onboarding.jobs WHERE state = 'running' AND payload_bytes > 1000000 "
-                + "AND claimed_by LIKE '%/\(await fleet.processID(of: victim) ?? 0)/%'")
-        // A large body takes its time to be read and checked.
-        let end = ContinuousClock.now + .seconds(6)
-        while stage.unsentRequests == 0, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(20)) }
+        let victim = try await workerInBody()
         // Until the kernels have taken what they take.
         try await Task.sleep(for: .milliseconds(200))
+        guard let victim, stage.unsentRequests > 0 else { return stage.calls.set(.open) }
         async let stalled: Void = fleet.stall(victim, for: duration)
         try await Task.sleep(for: .milliseconds(100))
         tally.add("bodies half written", stage.unsentRequests)
         stage.calls.set(.open)
         try await stalled
+    }
+
+    /// A worker that has begun to send a large body and cannot go on; nil where none does within ten seconds, since others have
+    /// claimed them all.
+    private func workerInBody() async throws -> String? {
+        let end = ContinuousClock.now + .seconds(10)
+        while ContinuousClock.now < end {
+            try await stage.desk.run("SELECT chaos.enqueue_large()")
+            // A large body takes its time to be read and checked.
+            try await Task.sleep(for: .milliseconds(500))
+            let holders = try await stage.desk.rows(
+                "SELECT claimed_by FROM onboarding.jobs WHERE state = 'running' AND payload_bytes > 1000000")
+            for name in await fleet.directNames {
+                let process = "/\(await fleet.processID(of: name) ?? 0)/"
+                let isHolder = holders.contains { $0[0]?.contains(process) == true }
+                if isHolder, stage.unsentRequests > 0 { return name }
+            }
+        }
+        return nil
     }
 
     /// A caller's transaction stays open while a worker dies.

@@ -156,8 +156,9 @@ final class Stage: Sendable {
     /// Requests of workers without TLS that the kernels have not taken whole.
     var unsentRequests: Int {
         let port = String(format: ":%04X", calls.port)
-        // Unreadable reads as none.
-        let table = (try? String(contentsOfFile: "/proc/net/tcp", encoding: .utf8)) ?? ""
+        // By a handle: `String(contentsOfFile:)` ends after the first page of a file without a size. Unreadable reads as none.
+        let data = try? FileHandle(forReadingAtPath: "/proc/net/tcp")?.readToEnd()
+        let table = String(decoding: (data ?? nil) ?? Data(), as: UTF8.self)
         return table.split(separator: "\n").filter { line in
             let fields = line.split(separator: " ")
             return fields.count > 4 && fields[2].hasSuffix(port) && !fields[4].hasPrefix("00000000:")
