@@ -127,6 +127,6 @@ BEGIN
         SELECT j.id FROM onboarding.jobs j
         WHERE ordered AND j.id = ANY (job_ids) AND j.order_key IS NOT NULL AND j.state IN ('completed', 'failed', 'cancelled')) s;
     IF ended IS NOT NULL THEN PERFORM onboarding.settle_dependents(ended); END IF;
-    PERFORM onboarding.note_provider_health(job_ids, tokens, outcomes, http_statuses, holds_ms, concerned);
+    PERFORM onboarding.note_provider_health(job_ids, tokens, outcomes, http_statuses, holds_ms, reached, concerned);
 END;
 $$;

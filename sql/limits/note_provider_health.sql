@@ -1,11 +1,12 @@
 -- Applies the ends of a batch to the providers' circuits, holds and trials. Reads nothing where a batch can tell
--- nothing.
+-- nothing. A job that becomes uncertain without a call, since a lost worker may have sent it, tells nothing of its provider.
 -- Callers: `complete`.
 -- Locks: the providers' rows in the order of their names, 0.1 s each at most; one that somebody holds is passed by,
 -- since the next batch tells as much.
 -- Errors: none.
 CREATE OR REPLACE FUNCTION onboarding.note_provider_health(
-    job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[], concerned text[])
+    job_ids bigint[], tokens bigint[], outcomes text[], http_statuses integer[], holds_ms bigint[], reached boolean[],
+    concerned text[])
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
 DECLARE
     told record;
@@ -25,12 +26,13 @@ BEGIN
                 ORDER BY a.finished_at DESC LIMIT 1), false)) AS refused_before,
             max(j.claimed_at) FILTER (WHERE b.is_answered AND j.state <> 'uncertain') AS answered,
             count(*) FILTER (WHERE b.is_answered AND j.state <> 'uncertain') AS answers,
-            max(j.claimed_at) FILTER (WHERE j.state = 'uncertain') AS doubtful,
-            count(*) FILTER (WHERE j.state = 'uncertain') AS doubts,
+            max(j.claimed_at) FILTER (WHERE j.state = 'uncertain' AND b.reached) AS doubtful,
+            count(*) FILTER (WHERE j.state = 'uncertain' AND b.reached) AS doubts,
             max(j.claimed_at) AS claimed
         FROM (
             SELECT u.*, u.http_status IS NOT NULL AND u.outcome NOT IN ('unauthorized', 'throttled') AS is_answered
-            FROM unnest(job_ids, tokens, outcomes, http_statuses, holds_ms) AS u (id, token, outcome, http_status, hold_ms)) b
+            FROM unnest(job_ids, tokens, outcomes, http_statuses, holds_ms, reached)
+            AS u (id, token, outcome, http_status, hold_ms, reached)) b
         JOIN onboarding.jobs j ON j.id = ANY (ARRAY[b.id])
         GROUP BY j.provider ORDER BY j.provider
     LOOP

@@ -191,6 +191,34 @@ import Testing
         }
     }
 
+    @Test func `doubts that a lost worker left open nothing, and do not keep a probe waiting`() async throws {
+        try await withSessions { sessions in
+            let session = sessions[0]
+            try await connect(session, 9)
+            func giveUp() async throws -> Int {
+                let ids = try await session.ids(SQL.claim("a", "connect", 64))
+                for id in ids {
+                    _ = try await session.column(
+                        SQL.complete(
+                            "a", id, outcome: "ambiguous", state: "uncertain", reached: false, providerID: nil,
+                            status: nil))
+                }
+                return ids.count
+            }
+            #expect(try await giveUp() == 4)
+            #expect(try await circuit(session, "connect") == "closed")
+            // Open for another reason: a probe that called nobody tells nothing, and the next one goes soon.
+            try await session.run(
+                "UPDATE onboarding.providers SET circuit = 'open', circuit_opened_at = now(), circuit_failures = 6 WHERE provider = 'connect';"
+                    + Self.due)
+            #expect(try await giveUp() == 1)
+            #expect(
+                try await session.value(
+                    "SELECT circuit_failures = 6 AND circuit_probe_at < now() + interval '30 s' FROM onboarding.providers WHERE provider = 'connect'"
+                ) == "true")
+        }
+    }
+
     @Test func `doubtful ends of providers that can be asked open nothing`() async throws {
         try await withSessions { sessions in
             let session = sessions[0]
