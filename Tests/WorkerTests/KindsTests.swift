@@ -138,7 +138,7 @@ import Testing
                 """
                 CREATE FUNCTION public.verdict(body jsonb) RETURNS text LANGUAGE plpgsql AS $$
                 BEGIN
-                    PERFORM onboarding.check_payload('\(kind)', body);
+                    PERFORM onboarding.check_payload('\(kind)', (SELECT fields FROM onboarding.kinds WHERE kind = '\(kind)'), body);
                     RETURN 'fine';
                 EXCEPTION WHEN check_violation THEN RETURN SQLERRM;
                 END $$

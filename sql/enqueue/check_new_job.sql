@@ -7,11 +7,11 @@
 CREATE OR REPLACE FUNCTION onboarding.check_new_job() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    known onboarding.kinds;
+    known record;
     lacks_parent boolean;
 BEGIN
     IF NEW.payload_bytes > 0 THEN RETURN NEW; END IF;
-    SELECT * INTO known FROM onboarding.kinds k WHERE k.kind = NEW.kind;
+    SELECT k.parent_kind, k.parent_parameter, k.fields INTO known FROM onboarding.kinds k WHERE k.kind = NEW.kind;
     IF NOT FOUND THEN
         PERFORM onboarding.refuse('kind', format('%L is not known; known are %s', NEW.kind,
             (SELECT string_agg(k.kind, ', ' ORDER BY k.kind) FROM onboarding.kinds k)));
@@ -19,7 +19,7 @@ BEGIN
     IF NEW.payload IS NULL OR jsonb_typeof(NEW.payload) <> 'object' THEN
         PERFORM onboarding.refuse('payload', 'must be a JSON object');
     END IF;
-    PERFORM onboarding.check_payload(NEW.kind, NEW.payload);
+    PERFORM onboarding.check_payload(NEW.kind, known.fields, NEW.payload);
     IF NEW.parameters IS NULL OR jsonb_typeof(NEW.parameters) <> 'object' THEN
         PERFORM onboarding.refuse('parameters', 'must be a JSON object');
     END IF;

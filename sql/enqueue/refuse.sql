@@ -1,5 +1,5 @@
 -- Raises the error for one wrong field. The row itself is not shown: a constraint's own error would print it.
--- Callers: `check_fields`, `check_new_job`, `check_parameters`, `check_payload`, `check_retry`, `doubt_unfinished`,
+-- Callers: `check_new_job`, `check_parameters`, `check_payload`, `check_retry`, `doubt_unfinished`,
 -- `enqueue`, `limit_provider`, `lock_provider`, `pause_provider`, `refuse_length`, `resolve`, `resolve_jobs`,
 -- `state_after_job`.
 -- Locks: none.

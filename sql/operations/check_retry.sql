@@ -25,7 +25,7 @@ BEGIN
     IF new_payload IS NOT NULL THEN
         IF jsonb_typeof(new_payload) <> 'object' THEN PERFORM onboarding.refuse('payload', 'must be a JSON object'); END IF;
         IF octet_length(new_payload::text) > 134217728 THEN PERFORM onboarding.refuse('payload', 'is larger than 128 MiB'); END IF;
-        PERFORM onboarding.check_payload(job.kind, new_payload);
+        PERFORM onboarding.check_payload(job.kind, kind.fields, new_payload);
     END IF;
     IF may_exist AND kind.lost_answer = 'none' THEN
         RAISE EXCEPTION 'onboarding: job % may have been sent and its provider cannot tell; it cannot be retried', job.id
