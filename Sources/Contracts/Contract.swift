@@ -1,6 +1,6 @@
 package import JobModel
 
-/// What a kind's payload must look like, from the provider's API reference; unknown fields pass.
+/// The rules for a kind's payload, taken from the provider's API reference. Unknown fields pass.
 package struct Contract: Sendable {
     /// The kind.
     package let kind: JobKind

@@ -1,4 +1,4 @@
-/// What a provider's operation allows after an answer was lost.
+/// The recovery that a provider's operation allows when an answer is lost.
 package struct RecoveryPolicy: Sendable, Equatable {
     /// When the same request may be sent again although an earlier one may have arrived.
     package enum Resend: Sendable, Equatable {

@@ -17,7 +17,7 @@ struct KindRows {
         kinds = Array(JSONValue.array(registry.kinds.map(Self.row)).serialized.utf8)
     }
 
-    /// Writes what is missing or differs, in the transaction that is open; returns the kinds whose rows were written.
+    /// Writes missing and differing rows in the open transaction. Returns the kinds whose rows it wrote.
     func write(over connection: Connection) async throws(PostgresError) -> [String] {
         let written = try await connection.query(
             Statement(SQLCatalog.query("write_kinds"), parameters: [.json(providers), .json(kinds)])

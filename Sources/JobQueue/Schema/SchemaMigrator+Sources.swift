@@ -1,28 +1,28 @@
 import Postgres
 import SQLCatalog
 
-/// Functions, views, triggers and grants: what differs from its file is replaced.
+/// Replaces functions, views, triggers and grants that differ from their files.
 extension SchemaMigrator {
     /// The name under which the grants are recorded.
     private static let grants = "grants"
 
-    /// A file, or an object whose file is gone, beside what the database has of it.
+    /// A file of the tree compared with its record in the database. A recorded object may have no file any more.
     struct Comparison {
         let name: String
-        /// The file's digest; nil where it is gone.
+        /// The file's digest; nil when the file no longer exists.
         let digest: String?
         let isChanged: Bool
-        /// What it made when it was applied last.
+        /// The object that it made when it was last applied.
         let object: String?
     }
 
-    /// The replacement of what differs; the parts that the steps of it share.
+    /// The state of one replacement, shared by its steps.
     private struct Replacement {
-        /// The names of sources to be made, more as views turn out to depend on what changes its columns.
+        /// The sources to make. Views that depend on a changed object are added on the way.
         var pending: Set<String>
-        /// What the database has of each name.
+        /// The objects of each name that the database has.
         var objects: [String: [String]]
-        /// What each name made when it was applied last.
+        /// The object that each source made when it was last applied.
         let recorded: [String: String]
     }
 
@@ -37,7 +37,7 @@ extension SchemaMigrator {
         }
     }
 
-    /// Makes, in the open transaction, what differs or is missing, drops what is gone, and gives the rights.
+    /// In the open transaction: makes missing and differing objects, drops objects without a file, and applies the grants.
     func applySources(_ changes: inout Changes) async throws(PostgresError) {
         let comparisons = try await compareSources()
         let present = try await objects()
@@ -48,7 +48,7 @@ extension SchemaMigrator {
             objects: try await sourceObjects(),
             recorded: Dictionary(
                 uniqueKeysWithValues: comparisons.compactMap { row in row.object.map { (row.name, $0) } }))
-        // Made before what they name: a body is checked when everything is there.
+        // A function may be made before one that it calls, so bodies are checked at the end.
         try await connection.run(script: "SET LOCAL check_function_bodies = off")
         for source in tree.sources where replacement.pending.contains(source.name) {
             try await make(source, &replacement)
@@ -59,7 +59,7 @@ extension SchemaMigrator {
         _ = try await run("check_functions", [.texts(changes.replaced)])
         try await connection.run(script: tree.grants)
         if differing.contains(Self.grants) { changes.replaced.append(Self.grants) }
-        // History without a partition would go into that for the rest.
+        // Without partitions for the coming months, history would go into the default partition.
         try await connection.run(script: "SELECT onboarding.make_partitions()")
         let objects = try await sourceObjects()
         let kept = comparisons.filter { $0.digest != nil }
@@ -71,7 +71,7 @@ extension SchemaMigrator {
             ])
     }
 
-    /// What the functions, views and triggers of the database are called by DROP.
+    /// The functions, views and triggers of the database by name, each as DROP names it.
     private func sourceObjects() async throws(PostgresError) -> [String: [String]] {
         var objects: [String: [String]] = [:]
         for row in try await run("source_objects") {
@@ -89,7 +89,7 @@ extension SchemaMigrator {
         do throws(PostgresError) {
             try await connection.run(script: "SAVEPOINT made; \(source.sql)")
         } catch {
-            // Other columns, or another result: it cannot be replaced, only dropped and made again.
+            // Its columns or its result type changed: PostgreSQL cannot replace it, so it is dropped and made again.
             let isOfOtherForm = error.sqlState?.code == "42P16" || error.sqlState?.code == "42P13"
             guard isOfOtherForm, !before.isEmpty else { throw error }
             try await connection.run(script: "ROLLBACK TO SAVEPOINT made")
@@ -97,7 +97,7 @@ extension SchemaMigrator {
             for object in before { try await connection.run(script: "DROP \(object)") }
             return try await connection.run(script: source.sql)
         }
-        // Other parameters make another function beside the one before.
+        // With other parameters it is a second function, and the former one is dropped.
         guard source.kind == .function, let former = replacement.recorded[source.name],
             try await sourceObjects()[source.name, default: []].count > before.count
         else { return }
@@ -105,7 +105,7 @@ extension SchemaMigrator {
         try await connection.run(script: "DROP \(former)")
     }
 
-    /// Drops the views and triggers that name a source, which are made again afterwards.
+    /// Drops the views and triggers that name a source. They are made again afterwards.
     private func dropDependents(of source: Source, _ replacement: inout Replacement) async throws(PostgresError) {
         for dependent in tree.sources
         where dependent.references.contains(source.name) && dependent.name != source.name && dependent.kind != .function
@@ -117,7 +117,7 @@ extension SchemaMigrator {
         }
     }
 
-    /// Drops objects whose file is gone, if they are still there: triggers, then views, then functions.
+    /// Drops objects that have no file any more: triggers first, then views, then functions.
     private func drop(_ gone: [Comparison]) async throws(PostgresError) -> [String] {
         let objects = try await sourceObjects()
         let present = gone.filter { row in objects[row.name]?.contains(row.object ?? "") ?? false }

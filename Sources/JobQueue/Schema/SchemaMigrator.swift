@@ -20,21 +20,21 @@ package struct SchemaMigrator: Sendable {
         case withoutRights([String])
         /// These kinds have no row.
         case withoutKinds([String])
-        /// The rows of these kinds are not what the program's definitions say.
+        /// The rows of these kinds differ from the program's definitions.
         case withOtherKinds([String])
     }
 
-    /// What a run has changed.
+    /// The changes that one run made.
     package struct Changes: Sendable, Equatable {
         /// The migrations that were run.
         package var migrations: [Int] = []
         /// The functions, views, triggers and grants that were replaced.
         package var replaced: [String] = []
-        /// The functions, views and triggers that were dropped, since this program has none of the name.
+        /// The functions, views and triggers that were dropped because this program has none of that name.
         package var dropped: [String] = []
         /// The kinds whose rows were written.
         package var kinds: [String] = []
-        /// Whether nothing was changed but, perhaps, rights.
+        /// Whether the run changed nothing, except perhaps rights.
         package var isEmpty: Bool { migrations.isEmpty && replaced.isEmpty && dropped.isEmpty && kinds.isEmpty }
     }
 
@@ -50,10 +50,10 @@ package struct SchemaMigrator: Sendable {
     /// Works over `connection`, which nothing else may use meanwhile.
     ///
     /// - Parameters:
-    ///   - tree: what the schema is to be.
-    ///   - registry: the kinds and providers that are to have rows.
-    ///   - patience: how long it waits for another migrator, and then for what others have locked.
-    ///   - report: told once for whom it waits, as a sentence.
+    ///   - tree: the schema to bring about.
+    ///   - registry: the kinds and providers that get rows.
+    ///   - patience: the limit of the wait for another migrator, and of the wait for locks that others hold.
+    ///   - report: called at most once, with a sentence that names the session waited for.
     package init(
         _ connection: Connection, tree: SchemaTree = .embedded, registry: Registry = .shipped,
         patience: Duration = .seconds(600),
@@ -88,11 +88,11 @@ package struct SchemaMigrator: Sendable {
         return without.isEmpty ? other.isEmpty ? .current : .withOtherKinds(other) : .withoutKinds(without)
     }
 
-    /// Runs what is missing, replaces what differs, drops what is gone, gives the roles their rights, and brings the rows of the
-    /// kinds in line with the definitions.
+    /// Brings the schema up to date in one transaction: runs missing migrations, replaces and drops functions, views and
+    /// triggers, applies the grants, and writes the rows of the kinds.
     ///
-    /// Safe to call from many processes at once: the others wait. What fails leaves the database as it was. A schema that is the
-    /// same, or a later program's, is left alone.
+    /// Safe to call from many processes at once: the others wait. A failure leaves the database unchanged. A schema that is up to
+    /// date, or that a later program made, is left alone.
     package func migrate() async throws(PostgresError) -> Changes {
         try await takeLock()
         do {
@@ -157,7 +157,7 @@ package struct SchemaMigrator: Sendable {
         case .behind, .outdated, .incomplete, .withoutRights, .withoutKinds, .withOtherKinds: break
         }
         let version = try await version().version
-        // Names in what is made are those of PostgreSQL, whatever path the login has.
+        // The search_path of the login must not change what names in the files mean.
         try await connection.run(script: "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL search_path = pg_catalog")
         var changes = Changes()
         for migration in tree.migrations where migration.version > version {

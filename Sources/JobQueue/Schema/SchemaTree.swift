@@ -1,6 +1,6 @@
 package import SQLCatalog
 
-/// What a schema is made of, and the names that a whole one has.
+/// The parts of a schema, and the names of the objects of a complete one.
 package struct SchemaTree: Sendable {
     /// The order of its functions, views and triggers among releases.
     package let revision: Int

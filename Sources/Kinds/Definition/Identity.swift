@@ -1,4 +1,4 @@
-/// What an answer repeats of a request, and whose record it is shows by.
+/// A value of the request that the answer repeats. It shows whose record the answer is about.
 package struct Identity: Sendable {
     /// The member of the record, by the names that lead to it.
     package let path: [String]

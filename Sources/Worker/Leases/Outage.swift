@@ -8,9 +8,9 @@ package struct DatabaseGivenUp: Error {
     package let duration: Duration
 }
 
-/// How long the database has been away, and when waiting for it is of no use any more.
+/// The present outage of the database, and the decision to stop waiting for its end.
 struct Outage {
-    /// How long what only a person can mend is waited for: a password that is being rotated, a schema that is being restored.
+    /// The wait for a fault that only a person can mend, such as a password in rotation or a schema in restoration.
     static let patience: Duration = .seconds(60)
 
     /// How long a database that is out of reach is waited for.

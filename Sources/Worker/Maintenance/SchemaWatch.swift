@@ -3,8 +3,7 @@ import Logging
 
 /// Notices while the worker works that a later program has migrated the schema.
 ///
-/// Where its migrations are not breaking the worker goes on. Where one is, it has to stop before its statements do what nobody
-/// meant.
+/// The worker goes on unless one of the new migrations is breaking: then its statements could do harm, and it stops.
 struct SchemaWatch: Sendable {
     let queue: Queue
     let logger: Logger

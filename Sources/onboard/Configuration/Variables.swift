@@ -14,7 +14,7 @@ enum Variables {
         "SEALING_KEYS", "LOG_LEVEL", "LOG_FORMAT", "ALLOW_PLAINTEXT",
         // The scripts' own, which what they start inherits.
         "BUILD_ARGUMENTS", "BUILD_CONFIGURATION", "BUILD_TIMEOUT", "TEST_DATABASE_URL", "TEST_TIMEOUT",
-        "THROUGHPUT_JOBS", "UPDATE_SNAPSHOT",
+        "THROUGHPUT_JOBS", "RECORD_RELEASE",
     ]).union(Registry.shipped.providers.flatMap(\.settings))
 
     /// What is wrong with a set of variables, as one sentence; nil for nothing.
