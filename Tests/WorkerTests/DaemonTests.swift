@@ -338,8 +338,8 @@ import Testing
     @Test func `a kind of a later program is left to its workers and takes no slot for good`() async throws {
         try await withBench { bench in
             try await bench.run(
-                "INSERT INTO onboarding.kinds (kind, provider, lost_answer) "
-                    + "VALUES ('iron.account.create', 'iron', 'none')")
+                "INSERT INTO onboarding.kinds (kind, provider, lost_answer, id_pattern) "
+                    + "VALUES ('iron.account.create', 'iron', 'none', '.')")
             try await bench.enqueue("iron.account.create", "{}", count: 40)
             try await bench.enqueue(count: 40)
             let caller = ScriptedCaller()

@@ -80,8 +80,7 @@ CREATE TABLE onboarding.kinds (
     parent_kind      text,
     parent_parameter text,
     -- The form of the provider's ids, for the id that an operator's verdict gives: no word, no zeros.
-    id_pattern    text     NOT NULL DEFAULT
-        '^(?=.*[0-9]|.{20})(?![0xX-]*$)(?![fF-]*$)[A-Za-z0-9][A-Za-z0-9._:~-]{0,254}$',
+    id_pattern    text     NOT NULL,
     CONSTRAINT kinds_named_by_provider CHECK (provider = split_part(kind, '.', 1)),
     CONSTRAINT kinds_lost_answer_known CHECK (lost_answer IN ('same_key', 'look_up', 'none')),
     CONSTRAINT kinds_keep_finished_a_day CHECK (keep_finished >= interval '1 day')

@@ -71,11 +71,6 @@ func withSessions(_ count: Int, on connectionString: String, _ body: ([Session])
 
 /// Statements that stand for callers and workers in the tests of the schema.
 enum SQL {
-    /// The rows of one kind, for a schema before its last migration.
-    static let firstKind =
-        "INSERT INTO onboarding.providers (provider) VALUES ('iron'); INSERT INTO onboarding.kinds "
-        + "(kind, provider, lost_answer) VALUES ('iron.customer.create', 'iron', 'same_key')"
-
     static let person = #"{"customer_type": "Person", "email": "ada@example.com", "external_id": "user-42"}"#
     static let connect = #"{"basicData": {}, "taxInformation": {}, "identification": {}, "mainAddress": {}}"#
     static let business =
